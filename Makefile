@@ -1,0 +1,54 @@
+# The commands of Postrider; `make` alone lists them. PYTHON is the Python that .venv is made with.
+PYTHON = python3
+VENV = .venv
+BIN = $(VENV)/bin/python
+SETUP = $(PYTHON) tools/setup.py
+
+.SUFFIXES:
+.PHONY: help run test check format pins clean
+
+help: ## list these commands
+	@echo "Postrider: a newsletter service. The commands:"
+	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## \(.*\)/\1 \2/p' Makefile | while read name does; do \
+		printf '  make %-8s %s\n' "$$name" "$$does"; \
+	done
+
+run: $(VENV)/runtime.stamp ## set up, then run the whole service here: site, inbox, worker, sender
+	@exec $(BIN) tools/foreground.py embedded.py
+
+test: check ## set up, then formatting, lint, types, import rules and every test
+	@$(BIN) tools/programs.py
+	@$(BIN) -m pytest -n 2 --dist loadgroup
+
+check: $(VENV)/tests.stamp ## set up, then formatting, lint, types and import rules only
+	@$(BIN) -m ruff format --check . || { echo "The cure: make format" >&2; exit 1; }
+	@$(BIN) -m ruff check .
+	@$(BIN) -m mypy --no-error-summary
+	@$(BIN) -m importlinter.cli
+
+format: $(VENV)/tests.stamp ## bring the code into its format, and mend what lint can mend
+	@$(BIN) -m ruff format .
+	@$(BIN) -m ruff check --fix .
+
+pins: ## compile requirements*.in into requirements*.txt with hashes (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements.in -o requirements.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements-dev.in -o requirements-dev.txt
+
+clean: ## remove .venv and every cache; var/, with the database, stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PRECIOUS: $(BIN) $(VENV)/runtime.stamp $(VENV)/tests.stamp
+
+# A stamp older than its requirements, or a .venv whose Python is gone, and the set-up looks again.
+$(VENV)/runtime.stamp: requirements.txt tools/setup.py tools/environment.py | $(BIN)
+	@$(SETUP)
+
+$(VENV)/tests.stamp: requirements-dev.txt $(VENV)/runtime.stamp
+	@$(SETUP) --dev
+
+$(BIN):
+	@command -v $(PYTHON) >/dev/null 2>&1 || { \
+		echo "Postrider needs Python 3.11 or newer, and there is no $(PYTHON) here. Install it" \
+			"(Debian: apt-get install -y python3 python3-venv) or run: make run PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(SETUP)

@@ -1,0 +1,59 @@
+"""create_app(): settings, extensions, doors. Nothing else."""
+
+import sys
+
+from flask import Flask
+from flask_migrate import Migrate
+
+import commands
+import web
+from core import database, logs, services, startup
+from core import settings as settings_module
+from core.database import db
+from core.errors import SettingsError, UnfitStart
+from core.settings import ROOT, Settings
+from tasks.celery_app import init_celery
+
+MAX_REQUEST_BYTES = 64 * 1024
+MAX_FORM_PARTS = 400
+"""The choices form has a field for each topic and country."""
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return the wired application. Raises SettingsError, whose text names the setting and the cure."""
+    settings = settings or settings_module.load()
+    app = Flask(
+        "postrider",
+        root_path=str(ROOT),
+        template_folder=str(ROOT / "templates"),
+        static_folder=str(ROOT / "static"),
+    )
+    app.config.update(
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS={} if settings.database_url.startswith("sqlite") else {"pool_pre_ping": True},
+        MAX_CONTENT_LENGTH=MAX_REQUEST_BYTES,
+        MAX_FORM_MEMORY_SIZE=MAX_REQUEST_BYTES,
+        MAX_FORM_PARTS=MAX_FORM_PARTS,
+    )
+    app.extensions["postrider"] = services.from_settings(settings)
+    app.extensions["postrider settings"] = settings
+    db.init_app(app)
+    with app.app_context():
+        database.prepare_engine(db.engine)
+    Migrate(app, db, directory=str(ROOT / "migrations"), compare_type=True, render_as_batch=True)
+    init_celery(app, settings)
+    web.register(app)
+    commands.register(app)
+    return app
+
+
+def site() -> Flask:
+    """Return the application for a web server, or end with one sentence when it must not start like this."""
+    try:
+        logs.configure(as_json=True)
+        app = create_app()
+        with app.app_context():
+            startup.refuse_unfit(db.engine, services.current().keyring)
+    except (SettingsError, UnfitStart) as error:
+        sys.exit(f"Postrider does not start: {error}")
+    return app

@@ -1,0 +1,112 @@
+"""The tables of what there is to read: feeds, stories, their articles by language, and topics."""
+
+from datetime import datetime
+
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.database import Base, RowId
+
+WORDS_A_MINUTE = 220
+"""How fast a grown-up reads news silently, roughly; Brysbaert 2019 found 238 for non-fiction."""
+
+
+class Feed(Base):
+    """A publisher's feed. One without `next_fetch_at` is never fetched: its bytes are handed to us."""
+
+    __tablename__ = "feeds"
+    __table_args__ = (CheckConstraint("state IN ('on', 'gone')", name="state"),)
+    id: Mapped[RowId]
+    url: Mapped[str] = mapped_column(unique=True)
+    language: Mapped[str]
+    state: Mapped[str] = mapped_column(default="on")
+    etag: Mapped[str | None]
+    last_modified: Mapped[str | None]
+    next_fetch_at: Mapped[datetime | None] = mapped_column(index=True)
+    fails: Mapped[int] = mapped_column(default=0)
+    last_success_at: Mapped[datetime | None]
+
+
+class Story(Base):
+    """One piece of news in all its languages and revisions."""
+
+    __tablename__ = "stories"
+    id: Mapped[RowId]
+    public_id: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime]
+
+
+class Article(Base):
+    """One language version of a story. `body` is clean HTML without the dateline; the other texts are plain."""
+
+    __tablename__ = "articles"
+    __table_args__ = (
+        UniqueConstraint("story_id", "language"),
+        Index(None, "language", "published_at"),
+        Index(None, "language", "first_seen_at"),
+    )
+    id: Mapped[RowId]
+    story_id: Mapped[int] = mapped_column(ForeignKey("stories.id"))
+    language: Mapped[str]
+    feed_id: Mapped[int | None] = mapped_column(ForeignKey("feeds.id"))
+    public_id: Mapped[str] = mapped_column(unique=True)
+    slug: Mapped[str]
+    headline: Mapped[str]
+    standfirst: Mapped[str]
+    dateline_place: Mapped[str]
+    dateline_agency: Mapped[str]
+    body: Mapped[str]
+    author: Mapped[str]
+    words: Mapped[int]
+    published_at: Mapped[datetime]
+    first_seen_at: Mapped[datetime]
+    text_changed_at: Mapped[datetime | None]
+    revision: Mapped[int] = mapped_column(default=1)
+
+    @property
+    def ref(self) -> str:
+        """Return what stands for this article in a path. The id decides; the slug is for people."""
+        return f"{self.public_id}-{self.slug}" if self.slug else self.public_id
+
+    @property
+    def minutes(self) -> int:
+        """Return the reading time in whole minutes, at least one."""
+        return max(1, round(self.words / WORDS_A_MINUTE))
+
+
+class ArticleIdentity(Base):
+    """A value under which a feed's entry is known again: its guid, its URL, its text.
+
+    Kind `version` is the URL of another language version that the article named: whichever of the two comes in
+    first, the second finds its story.
+    """
+
+    __tablename__ = "article_identities"
+    __table_args__ = (
+        CheckConstraint("kind IN ('guid', 'url', 'text', 'version')", name="kind"),
+        Index(None, "value_hash"),
+    )
+    feed_id: Mapped[int] = mapped_column(ForeignKey("feeds.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    value_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    article_id: Mapped[int] = mapped_column(ForeignKey("articles.id"))
+
+
+class Topic(Base):
+    """A shelf that a reader can choose. A theme brings its names; a country's key is its ISO 3166 code."""
+
+    __tablename__ = "topics"
+    __table_args__ = (CheckConstraint("kind IN ('country', 'theme')", name="kind"),)
+    id: Mapped[RowId]
+    key: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[str]
+    names: Mapped[dict[str, str]] = mapped_column(JSON)
+
+
+class ArticleTopic(Base):
+    """An article stands on a shelf."""
+
+    __tablename__ = "article_topics"
+    __table_args__ = (Index(None, "topic_id"),)
+    article_id: Mapped[int] = mapped_column(ForeignKey("articles.id"), primary_key=True)
+    topic_id: Mapped[int] = mapped_column(ForeignKey("topics.id"), primary_key=True)

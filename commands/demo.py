@@ -1,0 +1,39 @@
+"""`flask demo`: the fictional publication, for a first look and for the tour."""
+
+import click
+from flask.cli import AppGroup
+
+from core import clock, database
+from core.database import db
+from core.services import current
+from demo import publication
+from digests import editions
+from subscribers import rhythm
+from tasks import nudge
+
+demo_commands = AppGroup("demo", help="The demo publication.")
+
+
+@demo_commands.command("load")
+def load() -> None:
+    """Load the demo's topics, digests and stories. Loading it again changes nothing."""
+    with database.write_turn():
+        loaded = publication.load(clock.utc_now())
+        db.session.commit()
+    click.echo(f"{loaded.new} new stories, {loaded.known} known.")
+
+
+@demo_commands.command("tomorrow")
+def tomorrow() -> None:
+    """Bring tomorrow's stories in and make every reader's next edition due now.
+
+    The tour uses it, so that nobody has to wait until morning to see a regular edition.
+    """
+    now = clock.utc_now()
+    with database.write_turn():
+        loaded = publication.load_late(now)
+        rhythm.make_due(now)
+        editions.open_due(now, current())
+        db.session.commit()
+    nudge.digests()
+    click.echo(f"{loaded.new} new stories came in. Every reader's next edition is due now: look into the inbox.")

@@ -1,0 +1,190 @@
+"""The database: the declarative base, UTC times, the ledger's clock, and the turn that SQLite's writers take."""
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    event,
+    func,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry
+from sqlalchemy.types import TypeDecorator
+
+from core import clock
+
+SQLITE_WAIT_MS = 20_000
+"""How long a connection waits for another process's write (PRAGMA busy_timeout)."""
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware UTC instant: `timestamptz` on PostgreSQL, naive UTC text on SQLite."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """Return the column type of this database."""
+        return dialect.type_descriptor(DateTime(timezone=dialect.name != "sqlite"))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse naive times, which are always a mistake, and hand SQLite its naive UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("A time without a zone was about to be stored.")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the stored instant, aware."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+BigId = BigInteger().with_variant(Integer, "sqlite")
+RowId = Annotated[int, mapped_column(BigId, primary_key=True)]
+
+_NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """The base of every table. Text is unbounded unless a column says otherwise; times are UTC."""
+
+    registry = registry(
+        metadata=MetaData(naming_convention=_NAMING),
+        type_annotation_map={datetime: UtcTime, str: Text, bytes: LargeBinary},
+    )
+
+
+class Mark(Base):
+    """A single named fact of the installation, such as which hash key it was made with."""
+
+    __tablename__ = "marks"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str]
+
+
+db = SQLAlchemy(model_class=Base)
+
+_writing: ContextVar[bool] = ContextVar("writing", default=False)
+
+
+class _FairLock:
+    """A lock that is handed on in the order in which it was asked for; `threading.Lock` lets anybody overtake."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._waiting: deque[threading.Event] = deque()
+        self._held = False
+
+    def acquire(self) -> None:
+        with self._mutex:
+            if not self._held:
+                self._held = True
+                return
+            mine = threading.Event()
+            self._waiting.append(mine)
+        mine.wait()
+
+    def release(self) -> None:
+        with self._mutex:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._held = False
+
+
+_turn = _FairLock()
+
+
+@contextmanager
+def _taking_turn(engine: Engine) -> Iterator[None]:
+    """Hold SQLite's one writer's place and begin as a writer; on PostgreSQL there is nothing to hold."""
+    if engine.dialect.name != "sqlite":
+        yield
+        return
+    _turn.acquire()
+    token = _writing.set(True)
+    try:
+        yield
+    finally:
+        _writing.reset(token)
+        _turn.release()
+
+
+@contextmanager
+def write_turn() -> Iterator[None]:
+    """Run a door's writes: on SQLite first come first served, begun with BEGIN IMMEDIATE. The door commits inside.
+
+    What was read before is given back first, so that no read turns into a write (SQLite refuses that at once when
+    another writer came between). What was not committed at the end is rolled back.
+    """
+    session = db.session()
+    if session.new or session.dirty or session.deleted:
+        raise RuntimeError("Changes were made before the write turn was taken.")
+    session.rollback()
+    with _taking_turn(db.engine):
+        try:
+            yield
+        finally:
+            session.rollback()
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction of its own on `engine` as a writer; committed at the end, rolled back on an error."""
+    with _taking_turn(engine), engine.begin() as connection:
+        yield connection
+
+
+def ledger_now(connection: Connection) -> datetime:
+    """Return the ledger's time: the database server's clock, which all hosts share; on SQLite this host's."""
+    if connection.dialect.name == "sqlite":
+        return clock.utc_now()
+    now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    return now.astimezone(UTC)
+
+
+def insert_for(engine: Engine) -> Any:
+    """Return this database's own `insert`, which knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
+    return sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
+
+
+def prepare_engine(engine: Engine) -> None:
+    """Make SQLite durable and explicit: WAL, FULL, foreign keys, and transactions begun by us, not by the driver."""
+    if engine.dialect.name != "sqlite":
+        return
+
+    @event.listens_for(engine, "connect")
+    def _set_pragmas(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", f"busy_timeout={SQLITE_WAIT_MS}", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if _writing.get() else "BEGIN")

@@ -1,0 +1,299 @@
+"""The one way out to the web: fetch an address that somebody else chose, from public hosts, within limits.
+
+No proxy of the environment, no cookies, no credentials. A name is resolved once, every one of its addresses
+must be public, and the connection goes to the very address that was checked: rebinding the name is no use.
+"""
+
+import socket
+import ssl
+import threading
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException
+from urllib.parse import urljoin
+
+from urllib3 import HTTPResponse
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
+
+from core import gunzip, hosts
+
+_HEADERS = {
+    "User-Agent": "Postrider feed reader",
+    "Accept": "application/atom+xml, application/rss+xml, application/xml;q=0.9, */*;q=0.1",
+    "Accept-Encoding": "gzip",
+    "Connection": "close",
+}
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_CHUNK = 16_384
+_MAX_TRIES = 4
+_MAX_VALIDATOR = 1_000
+_DAY_S = 86_400
+
+
+class FetchError(Exception):
+    """A fetch that brought nothing. Its text says why, in English, for operators."""
+
+
+class FetchRefused(FetchError):
+    """Our own rules say no: where it leads, how large it is, how it is packed."""
+
+
+class FetchFailed(FetchError):
+    """The other side, or the way there, failed. Later it may work."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchRequest:
+    """What to fetch, with the validators of the last good answer (RFC 9110, section 13.1)."""
+
+    url: str
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FetchLimits:
+    """Bounds of one fetch.
+
+    Seconds to look the name up, and as many to connect; seconds in all, redirects included; bytes, decoded;
+    how many times its size a gzip body may unfold to; redirects.
+    """
+
+    connect_s: float = 5
+    total_s: float = 20
+    max_bytes: int = 5_000_000
+    max_ratio: int = 100
+    max_redirects: int = 3
+
+
+LIMITS = FetchLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An answer: `url` after redirects, `body` with status 200 only, `retry_after` seconds, at most a day."""
+
+    status: int
+    url: str
+    body: bytes | None = None
+    etag: str | None = None
+    last_modified: str | None = None
+    retry_after: int | None = None
+
+
+def _resolve(host: str, port: int) -> Sequence[str]:
+    return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
+
+def _connect(address: str, port: int, timeout: float) -> socket.socket:
+    return socket.create_connection((address, port), timeout)
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """How names become addresses, addresses sockets, and sockets TLS. Nobody but a test makes another one."""
+
+    resolve: Callable[[str, int], Sequence[str]] = _resolve
+    connect: Callable[[str, int, float], socket.socket] = _connect
+    tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
+
+
+_PUBLIC = Network()
+
+
+@dataclass(frozen=True, slots=True)
+class _Deadline:
+    """The time of one fetch. It cuts the connection, whatever that waits for: no slow byte resets it."""
+
+    total_s: float
+    began: float = field(default_factory=time.monotonic)
+
+    def left(self) -> float:
+        """Return the seconds that are left. Raises FetchFailed when there are none."""
+        left = self.total_s - (time.monotonic() - self.began)
+        if left <= 0:
+            raise FetchFailed(f"it took longer than {self.total_s:g} seconds")
+        return left
+
+    def guard(self, sock: socket.socket) -> Callable[[], None]:
+        """Shut `sock` down at the deadline; return what calls it off. A duplicate survives TLS wrapping."""
+        left = self.left()
+        twin = sock.dup()
+        timer = threading.Timer(left, _shut, [twin])
+        timer.daemon = True
+        timer.start()
+
+        def call_off() -> None:
+            timer.cancel()
+            twin.close()
+
+        return call_off
+
+
+def _shut(sock: socket.socket) -> None:
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
+
+
+class _PlainPinned(HTTPConnection):
+    """An HTTP connection over a socket that is connected already."""
+
+    pinned: socket.socket
+
+    def _new_conn(self) -> socket.socket:
+        return self.pinned
+
+
+class _TlsPinned(HTTPSConnection):
+    """The same in TLS. The name, not the address, goes into SNI and is looked for in the certificate."""
+
+    pinned: socket.socket
+
+    def _new_conn(self) -> socket.socket:
+        return self.pinned
+
+
+def check(url: str) -> hosts.Target:
+    """Return what `url` leads to, without looking it up. Raises FetchRefused unless `get` would try it."""
+    try:
+        return hosts.parse(url)
+    except ValueError as error:
+        raise FetchRefused(str(error)) from error
+
+
+def get(request: FetchRequest, limits: FetchLimits = LIMITS, *, _network: Network = _PUBLIC) -> Fetched:
+    """Fetch one address. HTTP errors are answers, too. Raises FetchRefused or FetchFailed.
+
+    `_network` is for tests, which cannot reach the public internet. No setting and no variable leads to it.
+    """
+    deadline = _Deadline(limits.total_s)
+    url = request.url
+    for _hop in range(limits.max_redirects + 1):
+        answer, location = _exchange(url, request, limits, deadline, _network)
+        if location is None:
+            return answer
+        try:
+            url = urljoin(url, location)
+        except ValueError as error:
+            raise FetchRefused("it redirects to a malformed address") from error
+    raise FetchRefused(f"it redirects more than {limits.max_redirects} times")
+
+
+def _exchange(
+    url: str, request: FetchRequest, limits: FetchLimits, deadline: _Deadline, network: Network
+) -> tuple[Fetched, str | None]:
+    """Ask once. Return the answer and, if it redirects, where to."""
+    target = check(url)
+    with _reach(target, limits, deadline, network) as sock:
+        connection = _over(sock, target, deadline.left(), network)
+        call_off = deadline.guard(sock)
+        try:
+            connection.request("GET", target.path, headers=_headers(request), preload_content=False)
+            response = connection.getresponse()
+            body = _read(response, limits) if response.status == 200 else None
+            deadline.left()  # A body without a stated length looks whole when the deadline has cut it.
+        except (HTTPError, HTTPException, OSError, ValueError, zlib.error) as error:
+            deadline.left()  # What looks like an error of theirs may be our own cut.
+            raise FetchFailed(f"the connection failed ({type(error).__name__})") from error
+        finally:
+            call_off()
+            connection.close()
+    location = response.headers.get("Location") if response.status in _REDIRECTS else None
+    return _answer(response, url, body), location
+
+
+def _reach(target: hosts.Target, limits: FetchLimits, deadline: _Deadline, network: Network) -> socket.socket:
+    """Return a socket that is connected to a checked address of the target."""
+    addresses = _look_up(target, min(limits.connect_s, deadline.left()), network)
+    if not all(map(hosts.is_public, addresses)):
+        raise FetchRefused("the host is not on the public internet")
+    for address in addresses[:_MAX_TRIES]:
+        timeout = min(limits.connect_s, deadline.left())
+        with suppress(OSError):
+            return network.connect(address, target.port, timeout)
+    raise FetchFailed("the host cannot be reached")
+
+
+def _look_up(target: hosts.Target, timeout: float, network: Network) -> list[str]:
+    """Resolve in a thread of its own: the system's resolver takes no time limit."""
+    found: list[str] = []
+
+    def ask() -> None:
+        with suppress(OSError, UnicodeError):
+            found.extend(network.resolve(target.host, target.port))
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(timeout)
+    if thread.is_alive() or not found:
+        raise FetchFailed("the host's name cannot be resolved")
+    return list(found)
+
+
+def _over(
+    sock: socket.socket, target: hosts.Target, timeout: float, network: Network
+) -> _PlainPinned | _TlsPinned:
+    sock.settimeout(timeout)
+    connection: _PlainPinned | _TlsPinned = _PlainPinned(target.host, target.port, timeout=timeout)
+    if target.scheme == "https":
+        connection = _TlsPinned(target.host, target.port, timeout=timeout, ssl_context=network.tls())
+    connection.pinned = sock
+    return connection
+
+
+def _headers(request: FetchRequest) -> dict[str, str]:
+    validators = {"If-None-Match": request.etag, "If-Modified-Since": request.last_modified}
+    return _HEADERS | {name: value for name, value in validators.items() if value}
+
+
+def _read(response: HTTPResponse, limits: FetchLimits) -> bytes:
+    """Return the decoded body, never holding more than the limit and one chunk."""
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in ("", "identity", "gzip", "x-gzip"):
+        raise FetchRefused("it is packed in a way that we did not ask for")
+    gzip = gunzip.Unfolding() if encoding.endswith("gzip") else None
+    body, received = bytearray(), 0
+    for chunk in response.stream(_CHUNK, decode_content=False):
+        received += len(chunk)
+        body += gzip.unfold(chunk, limits.max_bytes - len(body)) if gzip else chunk
+        if len(body) > limits.max_bytes:
+            raise FetchRefused(f"it is larger than {limits.max_bytes} bytes")
+        if len(body) > limits.max_ratio * received:
+            raise FetchRefused(f"it unfolds to more than {limits.max_ratio} times its size")
+    if gzip and not gzip.ended:
+        raise FetchFailed("the answer was cut off")
+    return bytes(body)
+
+
+def _answer(response: HTTPResponse, url: str, body: bytes | None) -> Fetched:
+    return Fetched(
+        status=response.status,
+        url=url,
+        body=body,
+        etag=_validator(response.headers.get("ETag")),
+        last_modified=_validator(response.headers.get("Last-Modified")),
+        retry_after=_seconds(response.headers.get("Retry-After"), response.headers.get("Date")),
+    )
+
+
+def _validator(value: str | None) -> str | None:
+    """Return a header's value if it can be sent back as it is."""
+    good = value and len(value) <= _MAX_VALIDATOR and value.isascii() and value.isprintable()
+    return value if good else None
+
+
+def _seconds(retry_after: str | None, date: str | None) -> int | None:
+    """Read Retry-After (RFC 9110, section 10.2.3); a date is measured on the server's own clock."""
+    if not retry_after:
+        return None
+    if retry_after.isascii() and retry_after.isdigit():
+        return min(int(retry_after[:9]), _DAY_S)
+    with suppress(ValueError, TypeError):
+        wait = parsedate_to_datetime(retry_after) - parsedate_to_datetime(date or "")
+        return max(0, min(int(wait.total_seconds()), _DAY_S))
+    return None

@@ -1,0 +1,96 @@
+"""Languages: the catalogues, directions, dates, and the names that CLDR knows."""
+
+import io
+from collections.abc import Sequence
+from datetime import date, datetime, time
+from functools import lru_cache
+from gettext import GNUTranslations, NullTranslations
+from zoneinfo import ZoneInfo
+
+from babel import Locale, UnknownLocaleError, negotiate_locale
+from babel.dates import format_date, format_datetime, format_time, get_timezone_gmt
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+from core.settings import ROOT
+
+SOURCE_LANGUAGE = "en"
+"""The language in which messages stand in the code."""
+CATALOGUES = ROOT / "translations"
+
+
+@lru_cache
+def translations(language: str) -> NullTranslations:
+    """Return the messages of `language`; the source language needs no catalogue."""
+    path = CATALOGUES / language / "LC_MESSAGES" / "messages.po"
+    if language == SOURCE_LANGUAGE or not path.is_file():
+        return NullTranslations()
+    with path.open("rb") as file:
+        catalogue = read_po(file, locale=language)
+    compiled = io.BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return GNUTranslations(compiled)
+
+
+@lru_cache
+def locale(language: str) -> Locale:
+    """Return Babel's locale of a language code such as `en`, `ar` or `zh-Hant`; English for an unknown one."""
+    try:
+        return Locale.parse(language, sep="-")
+    except (ValueError, UnknownLocaleError):
+        return Locale(SOURCE_LANGUAGE)
+
+
+def direction(language: str) -> str:
+    """Return `rtl` or `ltr`, for HTML's `dir`."""
+    return locale(language).text_direction
+
+
+def best(preferred: Sequence[str], available: Sequence[str]) -> str:
+    """Return the available language that suits a browser's list best, else the first available."""
+    return negotiate_locale(preferred, available, sep="-") or available[0]
+
+
+def own_name(language: str) -> str:
+    """Return a language's name in itself, such as `العربية`."""
+    name = locale(language).get_display_name(language) or language
+    return name[:1].upper() + name[1:]
+
+
+def country_name(code: str, language: str) -> str:
+    """Return the name of an ISO 3166 country (either case) in `language`, from CLDR; the code itself if unknown."""
+    return locale(language).territories.get(code.upper(), code.upper())
+
+
+def date_text(day: date, language: str) -> str:
+    """Return a long date: `15 February 2024`."""
+    return format_date(day, "d MMMM y", locale=_dated(language))
+
+
+def instant_text(at: datetime, language: str, zone: str) -> str:
+    """Return date, time and zone: `15 February 2024, 15:13 GMT+09:00`."""
+    local = at.astimezone(ZoneInfo(zone))
+    moment = format_datetime(local, "d MMMM y, HH:mm", locale=_dated(language))
+    return f"{moment} {get_timezone_gmt(local, width='long', locale=_dated(language))}"
+
+
+def weekday_instant_text(at: datetime, language: str, zone: str) -> str:
+    """Return when something comes, in words: `Tuesday 24 November, 07:00`."""
+    return format_datetime(at, "EEEE d MMMM, HH:mm", tzinfo=ZoneInfo(zone), locale=_dated(language))
+
+
+def minute_text(minute: int, language: str) -> str:
+    """Return a minute of the day (0 to 1439) as a time: `07:15`."""
+    return format_time(time(minute // 60, minute % 60), "HH:mm", locale=_dated(language))
+
+
+def zone_city(zone: str, language: str) -> str:
+    """Return the city that stands for a time zone: `Rome` for Europe/Rome, from CLDR where it knows one."""
+    known = locale(language).time_zones.get(zone, {}).get("city")
+    return known or zone.rpartition("/")[2].replace("_", " ")
+
+
+def _dated(language: str) -> Locale:
+    """English dates are written day first, as most of the world's English papers do."""
+    return locale("en-GB" if language == "en" else language)

@@ -1,0 +1,73 @@
+"""Every URL that we print: the patterns that `web/` registers, and the links made from them.
+
+A link in a mail that was sent is a public API for ever: a pattern is added here, never changed.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from core.tokens import Purpose, Tokens
+
+PATHS: Mapping[str, str] = {
+    "front": "/<language>/",
+    "topics": "/<language>/topics",
+    "topic": "/<language>/topics/<topic>",
+    "story": "/<language>/<story>",
+    "print": "/<language>/<story>/print",
+    "share": "/<language>/<story>/send",
+    "subscribe": "/<language>/subscribe",
+    "check_inbox": "/<language>/check-your-inbox",
+    "fresh_link": "/<language>/fresh-link",
+    "confirm": "/confirm/t/<token>",
+    "preferences": "/preferences/t/<token>",
+    "choices": "/preferences/<digest>/t/<token>",
+    "unsubscribe": "/unsubscribe/<digest>/t/<token>",
+    "unsubscribe_all": "/unsubscribe/t/<token>",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderLinks:
+    """The personal links of one reader in one mail."""
+
+    preferences: str
+    unsubscribe: str
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Builds absolute links. `base_url` has no slash at its end."""
+
+    base_url: str
+    tokens: Tokens
+
+    def to(self, name: str, **values: str) -> str:
+        """Return the absolute URL of the page `name` of PATHS. Values are percent-encoded as one path segment."""
+        return self.base_url + path(name, **values)
+
+    def reader(self, key: bytes, *, digest: str, version: int, day: int) -> ReaderLinks:
+        """Return the links that go into a reader's mail: `key` is the reader's opaque 16 bytes."""
+        return ReaderLinks(
+            preferences=self.preferences(key, version=version, day=day),
+            unsubscribe=self.unsubscribe(key, digest=digest, version=version, day=day),
+        )
+
+    def preferences(self, key: bytes, *, version: int, day: int) -> str:
+        """Return the link to a reader's preferences."""
+        return self.to("preferences", token=self.tokens.mint(Purpose.PREFERENCES, key, version=version, day=day))
+
+    def unsubscribe(self, key: bytes, *, digest: str, version: int, day: int) -> str:
+        """Return the link that leaves one digest. An empty `digest` leaves all of them."""
+        token = self.tokens.mint(Purpose.UNSUBSCRIBE, key, version=version, day=day, scope=digest)
+        return self.to("unsubscribe", digest=digest, token=token) if digest else self.to("unsubscribe_all", token=token)
+
+    def confirm(self, key: bytes, *, day: int) -> str:
+        """Return the link that confirms one request: `key` is the request's opaque 16 bytes."""
+        return self.to("confirm", token=self.tokens.mint(Purpose.CONFIRM, key, version=0, day=day))
+
+
+def path(name: str, **values: str) -> str:
+    """Return the path of the page `name`. Raises KeyError for an unknown page or a missing value."""
+    return re.sub(r"<(\w+)>", lambda match: quote(values[match[1]], safe=""), PATHS[name])

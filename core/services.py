@@ -1,0 +1,38 @@
+"""What a door passes down into the rooms: who publishes, how links are made, how addresses are known, as whom we mail."""
+
+from dataclasses import dataclass
+
+from flask import current_app  # noqa: TID251 - how the doors find what create_app made
+
+from core.addresses import Keyring
+from core.identity import MailIdentity
+from core.links import Links
+from core.publication import Publication
+from core.settings import Settings
+from core.tokens import Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of the settings that rooms use, ready to use."""
+
+    publication: Publication
+    links: Links
+    keyring: Keyring
+    identity: MailIdentity
+
+
+def from_settings(settings: Settings) -> Services:
+    """Return the services of an installation."""
+    return Services(
+        publication=settings.publication,
+        links=Links(settings.publication.base_url, Tokens(settings.secret_key)),
+        keyring=Keyring(settings.hash_key),
+        identity=settings.mail,
+    )
+
+
+def current() -> Services:
+    """Return the services of the running application; for doors only."""
+    services: Services = current_app.extensions["postrider"]
+    return services

@@ -1,0 +1,178 @@
+"""The post office's tables: mailings, compiled pieces, the ledger of deliveries, and addresses not to be mailed."""
+
+from datetime import datetime
+from enum import IntEnum
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, SmallInteger, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.database import Base, BigId, RowId
+from delivery import states
+from delivery.states import State
+
+
+class Lane(IntEnum):
+    """Priority: a lower number leaves first."""
+
+    TRANSACTIONAL = 0
+    DIGEST = 30
+
+
+class LinkSet(IntEnum):
+    """Which personal links a mail carries, and so which places it may hold."""
+
+    NONE = 0
+    READER = 1
+    REQUEST = 2
+
+
+class Mailing(Base):
+    """What the post office is asked to carry under one key: an edition, or one kind of system mail."""
+
+    __tablename__ = "mailings"
+    id: Mapped[RowId]
+    key: Mapped[str] = mapped_column(unique=True)
+    lane: Mapped[int] = mapped_column(SmallInteger)
+    stream: Mapped[str]
+    list_id: Mapped[str | None]
+    sender_name: Mapped[str]
+    sender: Mapped[str]
+    reply_to: Mapped[str | None]
+    feedback: Mapped[str]
+    state: Mapped[str] = mapped_column(default="running")
+    doubt_policy: Mapped[str]
+    why_paused: Mapped[str | None]
+    revision: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime]
+    __table_args__ = (
+        CheckConstraint("state IN ('running', 'paused', 'cancelled', 'closed')", name="state"),
+        CheckConstraint("doubt_policy IN ('resend', 'skip')", name="doubt_policy"),
+    )
+
+
+class Shell(Base):
+    """The frame of a mail, compiled once per mailing, language and format. `pieces` is JSON, see delivery.content."""
+
+    __tablename__ = "shells"
+    id: Mapped[RowId]
+    mailing_id: Mapped[int] = mapped_column(ForeignKey("mailings.id"))
+    language: Mapped[str]
+    format: Mapped[str]
+    revision: Mapped[int] = mapped_column(default=1)
+    pieces: Mapped[str]
+    __table_args__ = (
+        UniqueConstraint("mailing_id", "language", "format", "revision"),
+        CheckConstraint("format IN ('both', 'text')", name="format"),
+    )
+
+
+class Block(Base):
+    """One part of a mail, such as a story, compiled once. `fingerprint` is the SHA-256 of what it was made from."""
+
+    __tablename__ = "blocks"
+    id: Mapped[RowId]
+    fingerprint: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    pieces: Mapped[str]
+
+
+class Content(Base):
+    """A recipe: a shell and the blocks that go into it, in order. `block_ids` is packed, 8 bytes each."""
+
+    __tablename__ = "contents"
+    id: Mapped[RowId]
+    mailing_id: Mapped[int] = mapped_column(ForeignKey("mailings.id"))
+    shell_id: Mapped[int] = mapped_column(ForeignKey("shells.id"))
+    subject: Mapped[str]
+    block_ids: Mapped[bytes]
+    fingerprint: Mapped[bytes] = mapped_column(LargeBinary(32))
+    __table_args__ = (UniqueConstraint("mailing_id", "fingerprint"),)
+
+
+class Delivery(Base):
+    """The ledger row: one content to one recipient. The sealed address is cleared when the row is done."""
+
+    __tablename__ = "deliveries"
+    id: Mapped[RowId]
+    mailing_id: Mapped[int] = mapped_column(ForeignKey("mailings.id"))
+    once_key: Mapped[bytes] = mapped_column(LargeBinary(16))
+    content_id: Mapped[int] = mapped_column(ForeignKey("contents.id"))
+    reader_key: Mapped[bytes | None] = mapped_column(LargeBinary(16))
+    link_set: Mapped[int] = mapped_column(SmallInteger)
+    link_version: Mapped[int] = mapped_column(SmallInteger, default=1)
+    addr_hash: Mapped[bytes] = mapped_column(LargeBinary(16), index=True)
+    address_sealed: Mapped[bytes | None]
+    lane: Mapped[int] = mapped_column(SmallInteger)
+    state: Mapped[str] = mapped_column(String(10), default=State.PLANNED.value)
+    epoch: Mapped[int] = mapped_column(default=0)
+    worker_id: Mapped[str | None]
+    lease_until: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    doubts: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime]
+    not_after: Mapped[datetime]
+    dated_at: Mapped[datetime | None]
+    intent_at: Mapped[datetime | None]
+    doubt_at: Mapped[datetime | None]
+    done_at: Mapped[datetime | None]
+    last_code: Mapped[int | None]
+    last_text: Mapped[str | None] = mapped_column(String(300))
+    __table_args__ = (
+        UniqueConstraint("mailing_id", "once_key"),
+        CheckConstraint(f"state IN ({states.quoted(tuple(State))})", name="state"),
+        CheckConstraint(f"(state IN ({states.quoted(states.LEASED)})) = (lease_until IS NOT NULL)", name="lease"),
+        CheckConstraint("(lease_until IS NULL) = (worker_id IS NULL)", name="lease_has_worker"),
+        CheckConstraint(f"state NOT IN ({states.quoted(states.TERMINAL)}) OR done_at IS NOT NULL", name="end"),
+        CheckConstraint(
+            f"done_at IS NULL OR state IN ({states.quoted((*states.TERMINAL, State.IN_DOUBT))})", name="settled"
+        ),
+        CheckConstraint("(done_at IS NULL) = (address_sealed IS NOT NULL)", name="address"),
+        CheckConstraint("state <> 'in_doubt' OR (doubt_at IS NOT NULL AND doubts >= 1)", name="doubt"),
+        CheckConstraint("state <> 'sending' OR (intent_at IS NOT NULL AND dated_at IS NOT NULL)", name="intent"),
+        CheckConstraint(f"doubts BETWEEN 0 AND {states.MAX_DOUBTS}", name="doubts"),
+        CheckConstraint("attempts BETWEEN 0 AND epoch", name="attempts"),
+        Index(
+            "ix_deliveries_queue",
+            "lane",
+            "next_attempt_at",
+            "id",
+            postgresql_where=text("state = 'planned'"),
+            sqlite_where=text("state = 'planned'"),
+        ),
+        Index(
+            "ix_deliveries_lease",
+            "lease_until",
+            postgresql_where=text("state IN ('claimed', 'sending')"),
+            sqlite_where=text("state IN ('claimed', 'sending')"),
+        ),
+        Index("ix_deliveries_mailing_state", "mailing_id", "state"),
+        Index(
+            "ix_deliveries_doubt",
+            "doubt_at",
+            postgresql_where=text("state = 'in_doubt' AND done_at IS NULL"),
+            sqlite_where=text("state = 'in_doubt' AND done_at IS NULL"),
+        ),
+    )
+
+
+class DeliveryEvent(Base):
+    """An abnormal step of a delivery: a refusal, a retry, a doubt, a late proof. The happy path writes none."""
+
+    __tablename__ = "delivery_events"
+    id: Mapped[RowId]
+    delivery_id: Mapped[int] = mapped_column(BigId, ForeignKey("deliveries.id"), index=True)
+    epoch: Mapped[int]
+    at: Mapped[datetime]
+    kind: Mapped[str]
+    code: Mapped[int | None]
+    text: Mapped[str | None] = mapped_column(String(300))
+
+
+class Suppression(Base):
+    """An address that must not be mailed in a scope (a stream, `bulk`, `share` or `all`), with the reason."""
+
+    __tablename__ = "suppressions"
+    addr_hash: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True)
+    scope: Mapped[str] = mapped_column(primary_key=True)
+    reason: Mapped[str] = mapped_column(primary_key=True)
+    source: Mapped[str]
+    created_at: Mapped[datetime]

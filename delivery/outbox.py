@@ -1,0 +1,195 @@
+"""Write what is to be mailed: mailings, contents and ledger rows. Sends nothing."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+
+from core import mailtext
+from core.addresses import Address
+from core.database import Base, db, insert_for
+from core.services import Services
+from delivery import content
+from delivery.models import Block, Content, Delivery, Lane, Mailing, Shell
+from delivery.models import LinkSet as LinkSet
+from delivery.states import State
+
+PLACES = {
+    LinkSet.NONE: frozenset[str](),
+    LinkSet.READER: frozenset({"preferences", "unsubscribe"}),
+    LinkSet.REQUEST: frozenset({"confirm"}),
+}
+"""The personal values that a mail of each link set may hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Whom a mail goes to. `reader_key` is the opaque 16 bytes that the mail's links name."""
+
+    address: Address
+    reader_key: bytes | None
+    link_version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What the headers of a mailing say of its sender; `stream` is what it is called to suppress it."""
+
+    lane: Lane
+    stream: str
+    sender_name: str
+    sender: str
+    feedback: str
+    doubt_policy: str
+    list_id: str | None = None
+    reply_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One ledger row to be written by `queue_bulk`."""
+
+    recipient: Recipient
+    once_key: bytes
+    content_id: int
+
+
+def _get_or_create(model: type[Base], keys: dict[str, object], **values: object) -> int:
+    """Return the id of the row with these unique keys, made if there is none; safe when two come at once."""
+    wanted = select(model.id).filter_by(**keys)  # type: ignore[attr-defined]
+    found = db.session.scalar(wanted)
+    if found is None:
+        insert = insert_for(db.engine)
+        db.session.execute(insert(model).values(**keys, **values).on_conflict_do_nothing())
+        found = db.session.scalar(wanted)
+    assert isinstance(found, int)  # noqa: S101 - for the type checker: the row is there now
+    return found
+
+
+def open_mailing(key: str, *, frame: Frame, now: datetime) -> int:
+    """Return the id of the mailing `key`, opened if it is new."""
+    values = {
+        "lane": int(frame.lane),
+        "stream": frame.stream,
+        "list_id": frame.list_id,
+        "sender_name": frame.sender_name,
+        "sender": frame.sender,
+        "reply_to": frame.reply_to,
+        "feedback": frame.feedback,
+        "doubt_policy": frame.doubt_policy,
+    }
+    return _get_or_create(Mailing, {"key": key}, state="running", revision=1, created_at=now, **values)
+
+
+def add_shell(mailing_id: int, *, language: str, format: str, head: content.Part, foot: content.Part) -> int:
+    """Return the id of the compiled frame of a mailing in one language and format."""
+    pieces = content.shell_json(head, foot)
+    keys: dict[str, object] = {"mailing_id": mailing_id, "language": language, "format": format, "revision": 1}
+    return _get_or_create(Shell, keys, pieces=pieces)
+
+
+def add_block(source: str, part: content.Part) -> int:
+    """Return the id of the compiled part made from `source`: the caller's key for what went into it."""
+    return _get_or_create(Block, {"fingerprint": hashlib.sha256(source.encode()).digest()}, pieces=part.to_json())
+
+
+def find_block(source: str) -> int | None:
+    """Return the id of the part that was made from `source`, if it is there already."""
+    fingerprint = hashlib.sha256(source.encode()).digest()
+    return db.session.scalar(select(Block.id).where(Block.fingerprint == fingerprint))
+
+
+def add_content(mailing_id: int, *, shell_id: int, subject: str, block_ids: Sequence[int]) -> int:
+    """Return the id of a recipe: the same recipe twice is one row."""
+    packed = b"".join(block.to_bytes(8, "big") for block in block_ids)
+    fingerprint = hashlib.sha256(shell_id.to_bytes(8, "big") + packed + subject.encode()).digest()
+    keys: dict[str, object] = {"mailing_id": mailing_id, "fingerprint": fingerprint}
+    return _get_or_create(Content, keys, shell_id=shell_id, subject=subject, block_ids=packed)
+
+
+def queue_bulk(
+    rows: Sequence[Planned],
+    *,
+    mailing_id: int,
+    lane: Lane,
+    link_set: LinkSet,
+    not_after: datetime,
+    now: datetime,
+    services: Services,
+) -> int:
+    """Write ledger rows; one that is there already (same mailing and once_key) stays as it is. Return how many are new."""
+    values = [
+        {
+            "mailing_id": mailing_id,
+            "once_key": row.once_key,
+            "content_id": row.content_id,
+            "reader_key": row.recipient.reader_key,
+            "link_set": int(link_set),
+            "link_version": row.recipient.link_version,
+            "addr_hash": services.keyring.hash(row.recipient.address),
+            "address_sealed": services.keyring.seal(row.recipient.address),
+            "lane": int(lane),
+            "state": State.PLANNED.value,
+            "epoch": 0,
+            "attempts": 0,
+            "doubts": 0,
+            "next_attempt_at": now,
+            "not_after": not_after,
+        }
+        for row in rows
+    ]
+    if not values:
+        return 0
+    statement = insert_for(db.engine)(Delivery).values(values).on_conflict_do_nothing().returning(Delivery.id)
+    return len(db.session.execute(statement).all())
+
+
+def already_queued(mailing_id: int, once_keys: Sequence[bytes]) -> set[bytes]:
+    """Return those of the keys that have a ledger row in this mailing."""
+    wanted = select(Delivery.once_key).where(Delivery.mailing_id == mailing_id, Delivery.once_key.in_(once_keys))
+    return set(db.session.scalars(wanted))
+
+
+def queue_mail(
+    recipient: Recipient,
+    *,
+    mailing: str,
+    once_key: bytes,
+    mail: mailtext.Mail,
+    link_set: LinkSet,
+    not_after: datetime,
+    now: datetime,
+    services: Services,
+) -> bool:
+    """Write one system mail into the ledger; return whether it is new. Raises ValueError for a place it may not hold."""
+    body = content.compile_mail(mail)
+    strange = content.places(body) - PLACES[link_set]
+    if strange:
+        raise ValueError(f"A mail with link set {link_set.name} has no place for {sorted(strange)}.")
+    frame = Frame(
+        lane=Lane.TRANSACTIONAL,
+        stream="system",
+        sender_name=services.publication.name(mail.language),
+        sender=services.identity.sender,
+        feedback=f"{mailing.replace(':', '-')}:system:postrider:{services.identity.feedback_sender}",
+        doubt_policy="resend",
+    )
+    mailing_id = open_mailing(f"{mailing}:{mail.language}", frame=frame, now=now)
+    empty = content.Part((), ())
+    shell_id = add_shell(mailing_id, language=mail.language, format="both", head=empty, foot=empty)
+    block_id = add_block(f"mail\0{mailing}\0{body.to_json()}", body)
+    content_id = add_content(mailing_id, shell_id=shell_id, subject=mail.subject, block_ids=[block_id])
+    row = Planned(recipient, once_key, content_id)
+    return bool(
+        queue_bulk(
+            [row],
+            mailing_id=mailing_id,
+            lane=Lane.TRANSACTIONAL,
+            link_set=link_set,
+            not_after=not_after,
+            now=now,
+            services=services,
+        )
+    )

@@ -1,0 +1,45 @@
+"""Load the demo publication. Its Atom files go through `articles.ingest`, like any publisher's feed."""
+
+import tomllib
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from articles import feeds, ingest, topics
+from subscribers import offer
+
+FOLDER = Path(__file__).resolve().parent
+FEEDS = {"english": "en", "arabic": "ar"}
+URL = "https://news.example.org/feeds/{name}.atom"
+"""Where the demo's feeds would be. They are never fetched: `feeds.ensure` is told so."""
+
+
+def load(now: datetime) -> ingest.Ingested:
+    """Load topics, digests and the first days' stories."""
+    topics.apply(_tables("topics.toml", "topic"))
+    offer.apply(_tables("digests.toml", "digest"))
+    return _ingest("", now)
+
+
+def load_late(now: datetime) -> ingest.Ingested:
+    """Load the stories of the day after."""
+    return _ingest("-late", now)
+
+
+def _ingest(suffix: str, now: datetime) -> ingest.Ingested:
+    total = ingest.Ingested(0, 0, 0, 0)
+    for name, language in FEEDS.items():
+        feed = feeds.ensure(URL.format(name=name), language=language, now=now, fetched=False)
+        stored = ingest.store_entries(feed.id, (FOLDER / "feeds" / f"{name}{suffix}.atom").read_bytes(), now)
+        total = ingest.Ingested(
+            total.new + stored.new,
+            total.changed + stored.changed,
+            total.known + stored.known,
+            total.refused + stored.refused,
+        )
+    return total
+
+
+def _tables(file: str, name: str) -> list[dict[str, Any]]:
+    tables: list[dict[str, Any]] = tomllib.loads((FOLDER / file).read_text("utf-8"))[name]
+    return tables

@@ -1,0 +1,200 @@
+"""Whom a wave reaches, grouped by what they get: readers with the same taste and history share one choosing.
+
+A group is a cohort in the making: the same stories in the same format, with the same opening and the same past.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from articles import shelf
+from core import language as languages
+from core.database import db
+from core.services import Services
+from digests import editions, histories, rendering, selection, timetable
+from digests.models import Edition, Wave
+from subscribers import rhythm
+from subscribers.models import Digest, Subscription, Taste
+
+CHUNK = 500
+"""Readers in one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Readers of a chunk who get the same mail: the same stories, format, opening and history."""
+
+    readers: tuple[rhythm.DueReader, ...]
+    format: str
+    stories: tuple[rendering.StoryView, ...]
+    opening: rendering.Opening
+    subject: str
+    history_id: int | None
+    entries: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What was read of a wave: whom it reaches from `cursor` on, and with what."""
+
+    wave_id: int
+    edition_id: int
+    mailing_id: int
+    digest_id: int
+    language: str
+    kind: str
+    slot: date
+    due_at: datetime
+    cursor: int
+    last: int
+    finished: bool
+    groups: tuple[Group, ...]
+    empty: tuple[rhythm.DueReader, ...]
+    frame: rendering.FrameView
+    not_after: datetime
+
+
+def read_chunk(wave_id: int, now: datetime, services: Services) -> Chunk:
+    """Read the next readers of a wave and choose their stories. Writes nothing."""
+    wave = db.session.get_one(Wave, wave_id, populate_existing=True)
+    edition = db.session.get_one(Edition, wave.edition_id)
+    digest = db.session.get_one(Digest, edition.digest_id)
+    readers = _readers(edition, wave)
+    groups, empty = _Reading(digest, edition, now, services).groups(readers)
+    return Chunk(
+        wave_id=wave.id,
+        edition_id=edition.id,
+        mailing_id=edition.mailing_id,
+        digest_id=digest.id,
+        language=digest.language,
+        kind=edition.kind,
+        slot=edition.slot,
+        due_at=wave.due_at,
+        cursor=wave.cursor,
+        last=readers[-1].subscription_id if readers else wave.cursor,
+        finished=len(readers) < CHUNK,
+        groups=tuple(groups),
+        empty=tuple(empty),
+        frame=rendering.FrameView(
+            digest=digest.name,
+            language=digest.language,
+            slot=edition.slot,
+            subscribe_url=services.links.to("subscribe", language=digest.language),
+        ),
+        not_after=(now if edition.kind == "first" else wave.due_at) + timedelta(seconds=digest.not_after_s),
+    )
+
+
+def _readers(edition: Edition, wave: Wave) -> list[rhythm.DueReader]:
+    if edition.kind == "first":
+        return rhythm.readers_first(
+            digest_id=edition.digest_id, due_at=wave.due_at, after_id=wave.cursor, limit=CHUNK
+        )
+    return rhythm.readers_due(
+        digest_id=edition.digest_id, slot=edition.slot, due_at=wave.due_at, after_id=wave.cursor, limit=CHUNK
+    )
+
+
+class _Reading:
+    """One reading of a chunk: candidates, topics and stories are looked up once and kept while it lasts."""
+
+    def __init__(self, digest: Digest, edition: Edition, now: datetime, services: Services) -> None:
+        self._digest = digest
+        self._first = edition.kind == "first"
+        self._slot = edition.slot
+        self._now = now
+        self._services = services
+        self._topics: dict[int, frozenset[int] | None] = {}
+        self._views: dict[int, rendering.StoryView] = {}
+
+    def groups(self, readers: Sequence[rhythm.DueReader]) -> tuple[list[Group], list[rhythm.DueReader]]:
+        """Return the groups of a chunk, and the readers for whom there is nothing."""
+        if not readers:
+            return [], []
+        had = histories.of_readers([reader.subscriber_id for reader in readers])
+        fresh = {reader.subscription_id: self._fresh_from(reader) for reader in readers}
+        since = None if self._first else min(at for at in fresh.values() if at is not None)
+        found = editions.candidates(self._digest, since=since)
+        sorted_out: dict[tuple[object, ...], list[rhythm.DueReader]] = {}
+        for reader in readers:
+            past = had.get(reader.subscriber_id)
+            key = (reader.taste.id, past[0] if past else None, fresh[reader.subscription_id], self._begins(reader))
+            sorted_out.setdefault(key, []).append(reader)
+        groups: list[Group] = []
+        empty: list[rhythm.DueReader] = []
+        for same in sorted_out.values():
+            history_id, entries = had.get(same[0].subscriber_id, (None, b""))
+            wish = self._wish(same[0].taste, fresh[same[0].subscription_id])
+            chosen = selection.choose(found, wish, had=(entry.article_id for entry in histories.unpack(entries)))
+            if len(chosen) < (1 if self._first else self._digest.least):
+                empty += same
+            else:
+                groups.append(self._group(same, chosen, history_id, entries))
+        return groups, empty
+
+    def _fresh_from(self, reader: rhythm.DueReader) -> datetime | None:
+        if self._first:
+            return None
+        return max(reader.fresh_from, self._now - 2 * rhythm.period(reader.rhythm))
+
+    def _wish(self, taste: Taste, fresh_from: datetime | None) -> selection.Wish:
+        if taste.id not in self._topics:
+            self._topics[taste.id] = editions.topic_ids(taste)
+        most = min(taste.most, self._digest.most)
+        return selection.Wish(
+            self._topics[taste.id], min(most, selection.FIRST_MOST) if self._first else most, fresh_from
+        )
+
+    def _group(
+        self, readers: list[rhythm.DueReader], chosen: list[int], history_id: int | None, entries: bytes
+    ) -> Group:
+        missing = [one for one in chosen if one not in self._views]
+        self._views |= {one.id: rendering.story_view(one, self._services) for one in shelf.by_ids(missing)}
+        stories = tuple(self._views[one] for one in chosen if one in self._views)
+        publication = self._services.publication.name(self._digest.language)
+        return Group(
+            readers=tuple(readers),
+            format=readers[0].taste.format,
+            stories=stories,
+            opening=self._opening(readers[0], stories, publication),
+            subject=self._digest.subject.format(
+                publication=publication, digest=self._digest.name, headline=stories[0].headline
+            ),
+            history_id=history_id,
+            entries=entries,
+        )
+
+    def _opening(
+        self, reader: rhythm.DueReader, stories: Sequence[rendering.StoryView], publication: str
+    ) -> rendering.Opening:
+        begins = self._begins(reader)
+        return rendering.Opening(
+            publication=publication,
+            digest=self._digest.name,
+            date=languages.date_text(self._slot, self._digest.language),
+            stories=len(stories),
+            minutes=sum(story.minutes for story in stories),
+            preheader=" · ".join(story.headline for story in stories[1:3]),
+            first=self._first,
+            rhythm_next=begins[0][1] if begins else "",
+            begins=begins[1:],
+        )
+
+    def _begins(self, reader: rhythm.DueReader) -> tuple[tuple[str, str], ...]:
+        """Return, for a first edition, when this digest and the reader's others come: (name, when in words)."""
+        if not self._first:
+            return ()
+        own = db.session.get_one(Subscription, reader.subscription_id)
+        after = self._now
+        lines = []
+        for one in (own, *editions.others(own)):
+            start = _end_of_slot(self._slot, one.rhythm.zone) if one is own else after
+            at = timetable.next_mail(one, now=max(after, start))
+            lines.append((one.digest.name, rendering.when(at, self._digest.language, one.rhythm.zone)))
+        return tuple(lines)
+
+
+def _end_of_slot(slot: date, zone: str) -> datetime:
+    """Return the first instant after a local date: a regular slot of the first edition's date is skipped."""
+    return datetime.combine(slot + timedelta(days=1), datetime.min.time(), ZoneInfo(zone))

@@ -1,0 +1,127 @@
+"""Open what is due: an edition for each digest and date, and in it a wave for each instant at which readers are due."""
+
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from articles import shelf, topics
+from core.database import db, insert_for
+from core.services import Services
+from delivery import outbox
+from delivery.models import Lane
+from digests import selection
+from digests.models import Edition, Wave
+from subscribers import offer, rhythm
+from subscribers.models import Digest, Subscription, Taste
+
+LEASE = timedelta(seconds=60)
+"""How long a composing task may be silent before another one takes its wave over."""
+
+
+def open_due(now: datetime, services: Services) -> None:
+    """Open the editions and waves that are due. Running twice, or beside another, changes nothing."""
+    for due in rhythm.due_rhythms(now):
+        digest = db.session.get_one(Digest, due.digest_id)
+        late = now > due.due_at + timedelta(seconds=digest.not_after_s)
+        edition = _edition(digest, "regular", due.slot, now, services)
+        _add_wave(edition, due.due_at, "missed" if late else "open")
+        if late:
+            # After an outage the news is stale: the slot is skipped, never sent as a backlog.
+            rhythm.move_on(due.digest_id, due.slot, due.due_at, now=now)
+    for digest_id in rhythm.due_first(now):
+        digest = db.session.get_one(Digest, digest_id)
+        today = now.astimezone(ZoneInfo(digest.default_zone)).date()
+        edition = _edition(digest, "first", today, now, services)
+        _add_wave(edition, now, "open")
+
+
+def _add_wave(edition_id: int, due_at: datetime, state: str) -> None:
+    row = {"edition_id": edition_id, "due_at": due_at, "state": state, "cursor": 0}
+    db.session.execute(insert_for(db.engine)(Wave).values(row).on_conflict_do_nothing())
+
+
+def _edition(digest: Digest, kind: str, slot: date, now: datetime, services: Services) -> int:
+    """Return the id of the edition, opened with its mailing if it is new."""
+    wanted = select(Edition.id).filter_by(digest_id=digest.id, kind=kind, slot=slot)
+    found = db.session.scalar(wanted)
+    if found is not None:
+        return found
+    mailing_id = outbox.open_mailing(f"edition:{digest.key}:{kind}:{slot}", frame=frame(digest, services), now=now)
+    row = {"digest_id": digest.id, "kind": kind, "slot": slot, "mailing_id": mailing_id, "opened_at": now}
+    db.session.execute(insert_for(db.engine)(Edition).values(row).on_conflict_do_nothing())
+    return db.session.execute(wanted).scalar_one()
+
+
+def frame(digest: Digest, services: Services) -> outbox.Frame:
+    """Return what the headers of a digest's mails say of its sender."""
+    return outbox.Frame(
+        lane=Lane.DIGEST,
+        stream=digest.stream,
+        sender_name=services.publication.name(digest.language),
+        sender=services.identity.sender,
+        feedback=f"{digest.key}:digest:postrider:{services.identity.feedback_sender}",
+        doubt_policy=digest.doubt_policy,
+        list_id=f"<{digest.key}.{services.identity.domain}>",
+        reply_to=digest.reply_to,
+    )
+
+
+def unfinished(now: datetime) -> list[int]:
+    """Return the ids of waves that nobody is composing, the oldest first."""
+    idle = or_(Wave.lease_until.is_(None), Wave.lease_until < now)
+    return list(
+        db.session.scalars(select(Wave.id).where(Wave.state.in_(["open", "composing"]), idle).order_by(Wave.due_at))
+    )
+
+
+def begin(wave_id: int, now: datetime) -> bool:
+    """Take a wave for composing, for the length of a lease; return whether it is ours."""
+    session: Session = db.session()
+    taken = session.execute(
+        update(Wave)
+        .where(
+            Wave.id == wave_id,
+            Wave.state.in_(["open", "composing"]),
+            or_(Wave.lease_until.is_(None), Wave.lease_until < now),
+        )
+        .values(state="composing", lease_until=now + LEASE)
+        .returning(Wave.id)
+        .execution_options(synchronize_session=False)
+    )
+    return taken.first() is not None
+
+
+def topic_ids(taste: Taste) -> frozenset[int] | None:
+    """Return the ids of the topics and countries of a taste; None for everything."""
+    keys = {*taste.topics, *taste.countries}
+    if not keys:
+        return None
+    return frozenset(topic.id for topic in topics.all_topics() if topic.key in keys)
+
+
+def candidates(digest: Digest, *, since: datetime | None) -> list[shelf.Candidate]:
+    """Return the articles that an edition of this digest may hold."""
+    found = shelf.candidates(digest.language, since=since)
+    if not digest.selection:
+        return found
+    wanted = frozenset(topic.id for topic in topics.by_keys(digest.selection))
+    return [one for one in found if not wanted.isdisjoint(one.topic_ids)]
+
+
+def anything_for(subscription: Subscription) -> bool:
+    """Return whether there is any story for a reader's first edition."""
+    wish = selection.Wish(topic_ids(subscription.taste), selection.FIRST_MOST, fresh_from=None)
+    return bool(selection.choose(candidates(subscription.digest, since=None), wish, had=()))
+
+
+def others(subscription: Subscription) -> list[Subscription]:
+    """Return the reader's other digests, in the order of the offer."""
+    rows = select(Subscription).where(
+        Subscription.subscriber_id == subscription.subscriber_id,
+        Subscription.state == "on",
+        Subscription.id != subscription.id,
+    )
+    order = {digest.id: place for place, digest in enumerate(offer.active())}
+    return sorted(db.session.scalars(rows), key=lambda one: order.get(one.digest_id, len(order)))

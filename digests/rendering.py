@@ -1,0 +1,125 @@
+"""Stories and frames of a digest, rendered and compiled once: everything Jinja2 and CSS do happens here."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import lru_cache
+
+from articles.models import Article
+from core import language as languages
+from core import mailtext
+from core.publication import Publication
+from core.services import Services
+from delivery import content
+
+
+@dataclass(frozen=True, slots=True)
+class StoryView:
+    """What a digest shows of one article in one revision."""
+
+    article_id: int
+    revision: int
+    language: str
+    headline: str
+    standfirst: str
+    dateline: str
+    minutes: int
+    published: str
+    url: str
+    share_url: str
+
+    @property
+    def source(self) -> str:
+        """Return the key of the block made from this: any change of what is shown is another block."""
+        return "\0".join(("story", *(str(getattr(self, name)) for name in self.__slots__)))
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What stands before the stories: how much there is to read, and for a first edition what comes after it.
+
+    `begins` are (digest name, when in words) of the reader's other digests; `rhythm_next` says when this one comes.
+    """
+
+    publication: str
+    digest: str
+    date: str
+    stories: int
+    minutes: int
+    preheader: str
+    first: bool
+    rhythm_next: str
+    begins: tuple[tuple[str, str], ...]
+
+    @property
+    def source(self) -> str:
+        """Return the key of the block made from this."""
+        return "opening\0" + repr(self)
+
+
+def story_view(article: Article, services: Services) -> StoryView:
+    """Return an article as a digest shows it."""
+    publication = services.publication
+    link = {"language": article.language, "story": article.ref}
+    dateline = f"{article.dateline_place} ({article.dateline_agency})" if article.dateline_agency else article.dateline_place
+    return StoryView(
+        article_id=article.id,
+        revision=article.revision,
+        language=article.language,
+        headline=article.headline,
+        standfirst=article.standfirst,
+        dateline=dateline or "",
+        minutes=article.minutes,
+        published=languages.instant_text(article.published_at, article.language, publication.zone),
+        url=services.links.to("story", **link),
+        share_url=services.links.to("share", **link),
+    )
+
+
+@lru_cache(maxsize=1024)
+def story_part(story: StoryView) -> content.Part:
+    """Return a story compiled for a mail."""
+    return _part("digest/story", story.language, {"story": story})
+
+
+@lru_cache(maxsize=1024)
+def opening_part(opening: Opening, language: str) -> content.Part:
+    """Return the opening compiled for a mail."""
+    return _part("digest/opening", language, {"opening": opening})
+
+
+def _part(name: str, language: str, values: dict[str, object]) -> content.Part:
+    text = mailtext.render_piece(f"{name}.txt", language, values)
+    html = mailtext.render_piece(f"{name}.html", language, values)
+    return content.Part(content.cut(text), content.cut(content.inline_fragment(html, stylesheet())))
+
+
+@lru_cache
+def stylesheet() -> str:
+    """Return the style sheet of our mails, to be moved onto the elements of a fragment."""
+    return mailtext.render_piece("digest/style.css", languages.SOURCE_LANGUAGE, {})
+
+
+@dataclass(frozen=True, slots=True)
+class FrameView:
+    """What the frame of an edition says: which digest, of which date, and where others can get their own."""
+
+    digest: str
+    language: str
+    slot: date
+    subscribe_url: str
+
+
+def frame_parts(view: FrameView, publication: Publication) -> tuple[content.Part, content.Part]:
+    """Return head and foot of an edition's mails, compiled."""
+    values = {
+        "publication": publication,
+        "digest": view.digest,
+        "date": languages.date_text(view.slot, view.language),
+        "subscribe_url": view.subscribe_url,
+    }
+    return content.compile_shell(mailtext.render("digest", view.language, values))
+
+
+def when(at: datetime, language: str, zone: str) -> str:
+    """Return in words when something comes, in the reader's zone."""
+    return languages.weekday_instant_text(at, language, zone)

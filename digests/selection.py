@@ -1,0 +1,43 @@
+"""Which stories a reader gets: set arithmetic over the few hundred candidates of a wave, in memory."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from articles.shelf import Candidate
+
+FIRST_MOST = 10
+"""The most stories in a reader's first edition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a reader wants: topic ids (None: everything), how many at the most, nothing seen here before `fresh_from`.
+
+    `fresh_from` is None for a first edition: then the latest stories that match, however old.
+    """
+
+    topic_ids: frozenset[int] | None
+    most: int
+    fresh_from: datetime | None
+
+
+def choose(candidates: Sequence[Candidate], wish: Wish, *, had: Iterable[int]) -> list[int]:
+    """Return article ids, newest first: those that match, are fresh, and were not had; one version of each story."""
+    known = frozenset(had)
+    chosen: list[int] = []
+    stories: set[int] = set()
+    for one in sorted(candidates, key=lambda one: (one.published_at, one.article_id), reverse=True):
+        if one.article_id in known or one.story_id in stories or not _matches(one, wish):
+            continue
+        stories.add(one.story_id)
+        chosen.append(one.article_id)
+        if len(chosen) == wish.most:
+            break
+    return chosen
+
+
+def _matches(one: Candidate, wish: Wish) -> bool:
+    if wish.fresh_from is not None and one.first_seen_at <= wish.fresh_from:
+        return False
+    return wish.topic_ids is None or not wish.topic_ids.isdisjoint(one.topic_ids)

@@ -1,0 +1,14 @@
+"""How gunicorn runs the site. `PORT` and `WEB_WORKERS` are the only settings of its own."""
+
+import os
+
+bind = os.environ.get("BIND") or f"127.0.0.1:{os.environ.get('PORT', '8000')}"
+workers = int(os.environ.get("WEB_WORKERS", "2"))
+threads = 8
+worker_class = "gthread"
+# Loaded once and then forked, so that a wrong setting ends the start with one sentence.
+preload_app = True
+timeout = 60
+graceful_timeout = 20
+# No access log: its lines would hold tokens. The proxy in front keeps one, with /t/ masked (docs/operations.md).
+accesslog = None

@@ -1,0 +1,1 @@
+"""Send a story to a friend."""

@@ -1,0 +1,1 @@
+"""People, their consent, and the offer they chose from: digests, subscribers, tastes, rhythms, signup, preferences."""

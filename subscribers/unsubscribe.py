@@ -1,0 +1,54 @@
+"""Leave one digest or all of them: at once, for good, and as often as the button is pressed."""
+
+from datetime import datetime
+
+from core import logs, tokens
+from core.database import db
+from delivery import suppression
+from subscribers import consent, joining, preferences
+from subscribers.models import Digest, Subscriber, Subscription
+
+log = logs.get(__name__)
+
+
+def by_token(token: tokens.Token) -> Subscriber:
+    """Return who wants to leave. Neither age nor version counts: a link that only stops mail works for ever
+    (RFC 8058, section 3.1). Raises LinkDamaged when there is no such reader.
+    """
+    return preferences.by_key(token.key)
+
+
+def leave(subscriber: Subscriber, digest: Digest | None, *, now: datetime, form: str = "unsubscribe") -> None:
+    """Leave `digest`, or all of them when it is None. What was left before stays left, and proves nothing new.
+
+    Mail that is queued already is stopped by the suppression, inside the sender's own statement.
+    """
+    joining.hold(subscriber)
+    known = joining.subscriptions_of(subscriber)
+    leaving = [found for found in known.values() if digest is None or found.digest_id == digest.id]
+    streams = {found.digest.stream for found in leaving} | ({digest.stream} if digest else set())
+    for subscription in leaving:
+        _turn_off(subscription, form=form, now=now)
+    for stream in sorted(streams):
+        suppression.suppress(subscriber.addr_hash, scope=stream, reason=joining.LEFT, source=form, now=now)
+    if all(found.state == "off" for found in known.values()):
+        subscriber.state = "left"
+    db.session.flush()
+
+
+def _turn_off(subscription: Subscription, *, form: str, now: datetime) -> None:
+    if subscription.state == "off":
+        return
+    subscription.state = "off"
+    subscription.first_due_at = None
+    subscription.version += 1
+    consent.record(
+        "opt_out",
+        subscriber=subscription.subscriber,
+        digest=subscription.digest,
+        wording="",
+        form=form,
+        origin=None,
+        now=now,
+    )
+    log.info("digest left", subscription=subscription.id, digest=subscription.digest.key)

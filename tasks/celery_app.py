@@ -1,0 +1,79 @@
+"""The Celery application: every option of every task is set here once, each with its reason."""
+
+from typing import Any
+
+from celery import Celery, Task
+from flask import Flask
+from kombu import Queue
+
+from core.settings import Settings
+from tasks import schedule
+
+EMBEDDED_BROKER = "memory://"
+QUEUES = ("work", "pump")
+"""`work` is everything that decides and composes; `pump` only rings the sender's bell."""
+MODULES = ("tasks.signup", "tasks.digests", "tasks.feeds", "tasks.delivery")
+
+
+def init_celery(app: Flask, settings: Settings) -> Celery:
+    """Make the Celery application of a Flask application; each task runs in an application context of its own."""
+
+    class ContextTask(Task):  # type: ignore[type-arg]
+        """A task that runs in the Flask application's context."""
+
+        def __call__(self, *args: object, **kwargs: object) -> object:
+            with app.app_context():
+                return self.run(*args, **kwargs)
+
+    celery = Celery("postrider", broker=settings.redis_url or EMBEDDED_BROKER, task_cls=ContextTask)
+    celery.conf.update(options(settings))
+    celery.set_default()
+    app.extensions["celery"] = celery
+    return celery
+
+
+def options(settings: Settings) -> dict[str, Any]:
+    """Return the configuration of workers, beat and publishers."""
+    return {
+        "imports": MODULES,
+        # Nothing but JSON is ever read from the queue, and what is in it is ids only.
+        "accept_content": ["json"],
+        "task_serializer": "json",
+        # State lives in the database; results would only leak memory in Redis.
+        "task_ignore_result": True,
+        "result_backend": None,
+        # A task that died with its worker runs again; each of them may.
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "worker_prefetch_multiplier": 1,
+        # Our tasks wait for the database and the network, and the sender is a thread beside them.
+        "worker_pool": "threads",
+        "worker_concurrency": 4,
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+        "task_default_queue": QUEUES[0],
+        "task_queues": [Queue(name) for name in QUEUES],
+        "task_routes": {"tasks.delivery.*": {"queue": QUEUES[1]}},
+        # A nudge says only "look": one that is a minute old says nothing any more.
+        "task_publish_retry": False,
+        "broker_connection_retry_on_startup": True,
+        "broker_transport_options": _transport(settings),
+        "beat_schedule": schedule.BEAT,
+        "beat_max_loop_interval": 5,
+        "timezone": "UTC",
+    }
+
+
+def _transport(settings: Settings) -> dict[str, object]:
+    if settings.redis_url is None:
+        # The in-process broker is looked at ten times a second; its default is once.
+        return {"polling_interval": 0.1}
+    return {
+        # Far longer than any task, so that nothing is handed out a second time while it runs.
+        "visibility_timeout": 900,
+        "socket_timeout": 30,
+        "socket_connect_timeout": 2,
+        "socket_keepalive": True,
+        "health_check_interval": 25,
+        "retry_on_timeout": True,
+    }

@@ -1,0 +1,51 @@
+"""The sender's bell, and the thread it wakes."""
+
+import threading
+from dataclasses import dataclass
+
+from celery import shared_task
+from flask import Flask
+
+from core.database import db
+from core.identity import Relay
+from core.services import Services
+from delivery import pump
+
+_bell = threading.Event()
+
+
+@shared_task
+def ring() -> None:
+    """Wake the sender of this process. It also looks by itself, so a lost ring costs seconds and no mail."""
+    _bell.set()
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """The running sender thread of this process."""
+
+    thread: threading.Thread
+    halt: threading.Event
+
+    def stop(self, patience_s: float) -> bool:
+        """Let the mail in hand come to its end, then stop; return whether it did within the time."""
+        self.halt.set()
+        _bell.set()
+        self.thread.join(patience_s)
+        return not self.thread.is_alive()
+
+
+def start_sender(app: Flask, *, relay: Relay, services: Services) -> Sender:
+    """Start the sender thread of this process."""
+    halt = threading.Event()
+    with app.app_context():
+        engine = db.engine
+    thread = threading.Thread(
+        target=pump.run,
+        args=(halt, _bell),
+        kwargs={"engine": engine, "relay": relay, "services": services},
+        name="sender",
+        daemon=True,
+    )
+    thread.start()
+    return Sender(thread, halt)

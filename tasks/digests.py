@@ -1,0 +1,52 @@
+"""Editions are opened and composed here."""
+
+from celery import shared_task
+
+from core import clock, database, logs
+from core.database import db
+from core.services import current
+from digests import cohorts, dispatch, editions
+from tasks import nudge
+
+log = logs.get(__name__)
+
+
+@shared_task
+def open_due() -> None:
+    """Open the waves that are due, and have those composed that nobody composes."""
+    now = clock.utc_now()
+    with database.write_turn():
+        editions.open_due(now, current())
+        db.session.commit()
+    for wave_id in editions.unfinished(now):
+        nudge.wave(wave_id)
+
+
+@shared_task
+def compose(wave_id: int) -> None:
+    """Compose a wave, chunk by chunk; a second task for the same wave finds it taken and does nothing."""
+    with database.write_turn():
+        ours = editions.begin(wave_id, clock.utc_now())
+        db.session.commit()
+    while ours and not _compose_chunk(wave_id):
+        nudge.post()
+    if ours:
+        nudge.post()
+
+
+def _compose_chunk(wave_id: int) -> bool:
+    """Read, make and write one chunk; return whether there is nothing more to do here."""
+    now, services = clock.utc_now(), current()
+    chunk = cohorts.read_chunk(wave_id, now, services)
+    db.session.rollback()
+    made = dispatch.make(chunk, services)
+    try:
+        with database.write_turn():
+            finished = dispatch.write_chunk(made, now, services)
+            db.session.commit()
+    except dispatch.WaveTaken:
+        log.warning("wave taken over", wave=wave_id)
+        return True
+    readers = sum(len(group.readers) for group in chunk.groups)
+    log.info("chunk composed", wave=wave_id, readers=readers, groups=len(chunk.groups), nothing=len(chunk.empty))
+    return finished

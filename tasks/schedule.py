@@ -1,0 +1,19 @@
+"""When beat looks. Each entry only looks for work in the database, so two beats do no harm."""
+
+from typing import Any, Final
+
+EXPIRES_S: Final = 55
+"""A look that nobody took within a minute is dropped: the next one is on its way."""
+
+
+def _every(seconds: float, task: str) -> dict[str, Any]:
+    return {"task": task, "schedule": seconds, "options": {"expires": min(EXPIRES_S, seconds)}}
+
+
+BEAT: Final = {
+    "answer requests": _every(15.0, "tasks.signup.answer_waiting"),
+    "open what is due": _every(30.0, "tasks.digests.open_due"),
+    "fetch feeds": _every(60.0, "tasks.feeds.fetch_due"),
+    "ring the sender": _every(15.0, "tasks.delivery.ring"),
+    "forget unconfirmed requests": _every(3600.0, "tasks.signup.forget_unconfirmed"),
+}

@@ -1,0 +1,144 @@
+"""Front pages, topics, stories and their printable versions."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from flask import Blueprint, Response, request
+
+from articles import related, shelf
+from articles import topics as topic_shelf
+from articles.models import Article, Topic
+from core import clock, errors, links, services
+from core import language as languages
+from core.links import PATHS
+from subscribers import offer
+from web import headers, pages
+
+articles = Blueprint("articles", __name__)
+
+PAGE_STORIES = 13
+SEE_ALSO = 5
+STRIP_TOPICS = 10
+DESCRIPTION = 200
+_REF = re.compile(r"[a-z0-9]{1,32}(?:-[A-Za-z0-9-]{0,200})?")
+
+_BEFORE = "%Y%m%dT%H%M%S.%fZ"
+
+
+@articles.get("/")
+def home() -> Response:
+    """Lead to the front page in the language that the browser asks for."""
+    response = pages.to("front", language=pages.preferred_language())
+    response.vary.add("Accept-Language")
+    return response
+
+
+@articles.get(PATHS["front"], strict_slashes=False)
+def front() -> Response:
+    """Show the latest stories of a language."""
+    if not request.path.endswith("/"):
+        return pages.to("front", 301, language=pages.language())
+    return _listing("articles/front.html", strip=_most_told(), digests=offer.active())
+
+
+@articles.get(PATHS["topics"])
+def topics() -> Response:
+    """Show all topics that have stories in this language."""
+    counts = shelf.counts_by_topic(pages.language())
+    told = sorted((topic for topic in topic_shelf.all_topics() if topic.id in counts), key=pages.topic_name)
+    kinds = {kind: [topic for topic in told if topic.kind == kind] for kind in ("theme", "country")}
+    values = {"themes": kinds["theme"], "countries": kinds["country"], "counts": counts}
+    return headers.publicly(pages.page("articles/topics.html", **values))
+
+
+@articles.get(PATHS["topic"])
+def topic(topic: str) -> Response:
+    """Show the latest stories of a topic."""
+    found = [known for known in topic_shelf.all_topics() if known.key == topic]
+    if not found:
+        raise errors.NotFound
+    return _listing("articles/topic.html", topic=found[0])
+
+
+@articles.get(PATHS["story"])
+def story(story: str) -> Response:
+    """Show one story."""
+    article = opened(story)
+    if article.ref != story:
+        return pages.to("story", 301, language=article.language, story=article.ref)
+    family = [article, *shelf.versions(article)]
+    values = {
+        "also": related.see_also(article, limit=SEE_ALSO),
+        "description": _description(article),
+        "family": sorted(family, key=lambda version: version.language),
+        "og_locale": str(languages.locale(article.language)),
+        "topics": shelf.topics_of([article.id]).get(article.id, []),
+        "versions": {version.language: path_of(version) for version in family},
+    }
+    return headers.publicly(pages.page("articles/story.html", article=article, **values))
+
+
+@articles.get(PATHS["print"])
+def printable(story: str) -> Response:
+    """Show one story as it goes on paper."""
+    article = opened(story)
+    if article.ref != story:
+        return pages.to("print", 301, language=article.language, story=article.ref)
+    today = pages.date_text(clock.utc_now())
+    return headers.publicly(pages.page("articles/print.html", article=article, today=today))
+
+
+def opened(ref: str) -> Article:
+    """Return the article of a path's `<story>` segment in the language of the page. Raises NotFound."""
+    if not _REF.fullmatch(ref):
+        raise errors.NotFound
+    article = shelf.by_ref(ref)
+    if article.language != pages.language():
+        raise errors.NotFound
+    return article
+
+
+def path_of(article: Article) -> str:
+    """Return the path of a story's page."""
+    return links.path("story", language=article.language, story=article.ref)
+
+
+def canonical(article: Article) -> str:
+    """Return the one address under which a story is known."""
+    return services.current().links.to("story", language=article.language, story=article.ref)
+
+
+def _listing(template: str, *, topic: Topic | None = None, **values: object) -> Response:
+    """Return a page of stories, newest first; `?before=` turns to older ones."""
+    before = _before(request.args.get("before"))
+    stories = shelf.latest(pages.language(), limit=PAGE_STORIES + 1, topic=topic, before=before)
+    shown = stories[:PAGE_STORIES]
+    older = shown[-1].published_at.strftime(_BEFORE) if len(stories) > len(shown) else None
+    shelves = shelf.topics_of([article.id for article in shown])
+    page = pages.page(
+        template, topic=topic, stories=shown, topics=shelves, older=older, before=before, **values
+    )
+    return headers.publicly(page)
+
+
+def _before(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        return datetime.strptime(text, _BEFORE).replace(tzinfo=UTC)
+    except ValueError as error:
+        raise errors.NotFound from error
+
+
+def _most_told() -> Sequence[Topic]:
+    """Return the topics with the most stories in this language, for the strip under the masthead."""
+    counts = shelf.counts_by_topic(pages.language())
+    told = [topic for topic in topic_shelf.all_topics() if topic.id in counts]
+    return sorted(told, key=lambda topic: (-counts[topic.id], topic.key))[:STRIP_TOPICS]
+
+
+def _description(article: Article) -> str:
+    """Return what search engines and messengers show under the headline."""
+    text = article.standfirst or article.headline
+    return text if len(text) <= DESCRIPTION else text[:DESCRIPTION].rsplit(" ", 1)[0] + "…"

@@ -1,0 +1,242 @@
+"""What people send us, checked before anything else sees it: one frozen value a form, all limits in one place."""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TypeVar, cast
+
+from werkzeug.datastructures import MultiDict
+
+from core import addresses, errors
+from core.errors import _
+from subscribers import preferences, rhythm
+
+LINE = 300
+"""The longest single line, in characters. An address has a limit of its own (core.addresses)."""
+KEY = 64
+MAX_CHOICES = 300
+PAUSES = {"week": 7, "two-weeks": 14, "month": 30}
+_FORM_ID = re.compile(r"[0-9a-f]{32}")
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,6}")
+_FORM_BROKEN = _("This form did not arrive whole. Please send it again.")
+
+Values = MultiDict[str, str]
+T = TypeVar("T")
+
+
+class Refused(errors.DomainError):
+    """A form that cannot be taken; `faults` say what is wrong with which field."""
+
+    def __init__(self, faults: Sequence[errors.Invalid]) -> None:
+        self.faults = faults
+        super().__init__(faults[0].message, **faults[0].values)
+
+
+def faults_of(error: errors.Invalid | Refused) -> Sequence[errors.Invalid]:
+    """Return the faults of a form, whether the form itself or a room found them."""
+    return error.faults if isinstance(error, Refused) else [error]
+
+
+@dataclass(frozen=True, slots=True)
+class SubscribeForm:
+    """Who would like to get which digests. `form_id` is random and new with every page."""
+
+    email: addresses.Address
+    digests: tuple[str, ...]
+    topics: tuple[str, ...]
+    zone: str | None
+    form_id: bytes
+
+    @property
+    def request_id(self) -> bytes:
+        """Return the same 16 bytes for the same form sent twice, others for one that was corrected in between."""
+        return _request_id(self.form_id, self.email.folded, *self.digests, "/", *self.topics)
+
+
+@dataclass(frozen=True, slots=True)
+class FreshLinkForm:
+    """Who would like to get a fresh link."""
+
+    email: addresses.Address
+    form_id: bytes
+
+    @property
+    def request_id(self) -> bytes:
+        """Return the same 16 bytes for the same form sent twice, others for another address."""
+        return _request_id(self.form_id, self.email.folded)
+
+
+@dataclass(frozen=True, slots=True)
+class ChoicesForm:
+    """What, when and how a reader would like one digest. `version` is what the reader looked at."""
+
+    topics: tuple[str, ...]
+    countries: tuple[str, ...]
+    rhythm: str
+    weekday: int | None
+    minute: int
+    zone: str
+    format: str
+    paused_until: date | None
+    version: int
+
+
+def subscribe_form(values: Values) -> SubscribeForm:
+    """Read the form to subscribe. Raises Refused with all that is wrong."""
+    sheet = _Sheet(values)
+    form = SubscribeForm(
+        email=sheet.read("email", addresses.parse, limit=None),
+        digests=sheet.read_all("digests", least=1),
+        topics=sheet.read_all("topics"),
+        zone=sheet.read("zone", _zone_or_none),
+        form_id=sheet.read("form_id", _form_id),
+    )
+    sheet.finish()
+    return form
+
+
+def fresh_link_form(values: Values) -> FreshLinkForm:
+    """Read the form that asks for a fresh link. Raises Refused."""
+    sheet = _Sheet(values)
+    form = FreshLinkForm(
+        email=sheet.read("email", addresses.parse, limit=None), form_id=sheet.read("form_id", _form_id)
+    )
+    sheet.finish()
+    return form
+
+
+def choices_form(values: Values, *, today: date) -> ChoicesForm:
+    """Read a reader's choices for one digest; `today` is the reader's date. Raises Refused.
+
+    What exists and what is on offer, the rooms know.
+    """
+    sheet = _Sheet(values)
+    form = ChoicesForm(
+        topics=sheet.read_all("topics"),
+        countries=sheet.read_all("countries"),
+        rhythm=sheet.read("rhythm", str),
+        weekday=sheet.read("weekday", _weekday),
+        minute=60 * sheet.read("hour", _hour, instead=0) + sheet.read("quarter", _quarter, instead=0),
+        zone=sheet.read("zone", rhythm.known_zone),
+        format=sheet.read("format", str),
+        paused_until=_paused_until(sheet, today=today),
+        version=sheet.read("version", _version),
+    )
+    sheet.finish()
+    return form
+
+
+def last_pause(today: date) -> date:
+    """Return the latest date until which a reader may pause."""
+    return today + timedelta(days=preferences.LONGEST_PAUSE_DAYS)
+
+
+def line(text: str, field: str, *, limit: int | None = LINE) -> str:
+    """Return a single line that a person typed. Raises Invalid when it is too long or holds what cannot be seen.
+
+    Line ends would start a new header line in a mail; bidi controls make a text look like another one (UAX #9).
+    """
+    text = text.strip(" \t")
+    if limit is not None and len(text) > limit:
+        raise errors.Invalid(field, _("This is too long. At most %(limit)s characters can be taken."), limit=limit)
+    if any(unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") for sign in text[:LINE]):
+        raise errors.Invalid(field, _("There is a line break or a hidden character in this. Please type it again."))
+    return text
+
+
+class _Sheet:
+    """The fields of one form. What is wrong with each is noted, and told all at once by `finish`."""
+
+    def __init__(self, values: Values) -> None:
+        self._values = values
+        self._faults: list[errors.Invalid] = []
+
+    def read(
+        self, name: str, parse: Callable[[str], T], *, instead: T | None = None, limit: int | None = LINE
+    ) -> T:
+        """Return a field's value; when it has a fault, `instead`, which nobody sees since `finish` raises."""
+        try:
+            return parse(line(self._values.get(name, ""), name, limit=limit))
+        except errors.Invalid as fault:
+            self._faults.append(fault)
+            return cast(T, instead)
+
+    def read_all(self, name: str, *, least: int = 0) -> tuple[str, ...]:
+        """Return the ticked values of a group, without doubles."""
+        try:
+            typed = self._values.getlist(name)
+            if len(typed) > MAX_CHOICES:
+                raise errors.Invalid(name, _("These are too many choices at once."))
+            ticked = tuple(dict.fromkeys(line(value, name, limit=KEY) for value in typed))
+            if len(ticked) < least:
+                raise errors.Invalid(name, _("Please choose at least one."))
+        except errors.Invalid as fault:
+            self._faults.append(fault)
+            return ()
+        return ticked
+
+    def finish(self) -> None:
+        """Raise Refused if anything was wrong."""
+        if self._faults:
+            raise Refused(self._faults)
+
+
+def _paused_until(sheet: _Sheet, *, today: date) -> date | None:
+    pause = sheet.read("pause", str, instead="")
+    if pause in PAUSES:
+        return today + timedelta(days=PAUSES[pause])
+    if pause == "date":
+        return sheet.read("until", lambda text: _date_of_return(text, today=today))
+    return None
+
+
+def _date_of_return(text: str, *, today: date) -> date:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = today
+    if not today < day <= last_pause(today):
+        message = _("Please choose the day on which mail comes again: after today, and within a year.")
+        raise errors.Invalid("until", message)
+    return day
+
+
+def _zone_or_none(text: str) -> str | None:
+    return rhythm.known_zone(text) if text else None
+
+
+def _whole_number(text: str, *, field: str, most: int, message: str) -> int:
+    if not _WHOLE_NUMBER.fullmatch(text) or int(text) > most:
+        raise errors.Invalid(field, message)
+    return int(text)
+
+
+def _hour(text: str) -> int:
+    return _whole_number(text, field="hour", most=23, message=_("Please choose an hour from the list."))
+
+
+def _quarter(text: str) -> int:
+    return _whole_number(text, field="quarter", most=59, message=_("Please choose the minutes from the list."))
+
+
+def _weekday(text: str) -> int | None:
+    message = _("Please choose a day of the week.")
+    return _whole_number(text, field="weekday", most=6, message=message) if text else None
+
+
+def _version(text: str) -> int:
+    return _whole_number(text, field="version", most=999_999, message=_FORM_BROKEN)
+
+
+def _form_id(text: str) -> bytes:
+    if not _FORM_ID.fullmatch(text):
+        raise errors.Invalid("form_id", _FORM_BROKEN)
+    return bytes.fromhex(text)
+
+
+def _request_id(form_id: bytes, *parts: str) -> bytes:
+    # Somebody who goes back and corrects their address sends the same page, with its old form_id, a second time.
+    return hashlib.sha256(form_id + "\0".join(parts).encode()).digest()[:16]

@@ -1,0 +1,77 @@
+"""What every answer says to browsers: no foreign resources, no framing, no leaking of tokens; and who may post here.
+
+There are no cookies and no sessions anywhere: a token in the path is the whole authority, and a foreign site that had
+it could act without the reader's browser as well. So there is nothing that a CSRF token would protect. That a foreign
+page cannot even press our buttons blindly is held by `refuse_foreign_posts`.
+"""
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import Forbidden
+
+from core import services
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' https:",
+        "font-src 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    )
+)
+TOKEN_MARK = "/t/"
+"""Stands before the token in every path that has one (core.links.PATHS); logs mask what follows it."""
+PUBLIC = "public, max-age=60"
+ONE_CLICK = ("List-Unsubscribe", "One-Click")
+"""The body of a mail program's unsubscribe request (RFC 8058, section 3.2)."""
+
+
+def register(app: Flask) -> None:
+    """Let every request pass `refuse_foreign_posts`, and every answer `secure`."""
+    app.before_request(refuse_foreign_posts)
+    app.after_request(secure)
+
+
+def publicly(response: Response) -> Response:
+    """Let caches keep a page for a minute and then ask whether it is still the same."""
+    response.headers["Cache-Control"] = PUBLIC
+    response.add_etag()
+    return response.make_conditional(request)  # type: ignore[return-value]
+
+
+def _is_one_click() -> bool:
+    """Say whether a mail program asks to unsubscribe, in either body encoding."""
+    name, value = ONE_CLICK
+    return request.form.get(name) == value
+
+
+def refuse_foreign_posts() -> None:
+    """Refuse what a page of another site posts to a page that is opened by a token.
+
+    One-click unsubscribing comes from anywhere: from webmail too, whose pages are another site (RFC 8058).
+    """
+    foreign = request.headers.get("Sec-Fetch-Site") == "cross-site"
+    if request.method == "POST" and foreign and TOKEN_MARK in request.path and not _is_one_click():
+        raise Forbidden
+
+
+def secure(response: Response) -> Response:
+    """Set the headers that every answer carries."""
+    headers = response.headers
+    headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
+    if TOKEN_MARK in request.path:
+        headers["Referrer-Policy"] = "no-referrer"
+        headers["X-Robots-Tag"] = "noindex"
+    if request.endpoint == "static":
+        # The address of a file changes with its content (pages.asset), so a copy never becomes wrong.
+        headers["Cache-Control"] = "public, max-age=31536000, immutable" if "v" in request.args else "no-cache"
+    elif headers.get("Cache-Control") != PUBLIC:
+        headers["Cache-Control"] = "no-store"
+    if services.current().links.base_url.startswith("https://"):
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    return response

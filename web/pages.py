@@ -1,0 +1,138 @@
+"""Turn values into a page: its language and direction, its messages, and what every template knows."""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from babel.lists import format_list
+from flask import Flask, Response, g, make_response, redirect, render_template, request
+from jinja2 import StrictUndefined
+from werkzeug.exceptions import NotFound
+
+from articles import topics
+from articles.models import Topic
+from core import errors, links, services
+from core import language as languages
+from core.settings import ROOT
+
+
+def language() -> str:
+    """Return the language of the page that is being made: the path's, the reader's, else what the browser prefers."""
+    if "language" not in g:
+        first = request.path.split("/")[1]
+        g.language = first if first in services.current().publication.languages else preferred_language()
+    spoken: str = g.language
+    return spoken
+
+
+def speak(spoken: str) -> None:
+    """Make the page in this language: the reader's, on pages that are opened by a token."""
+    g.language = spoken if spoken in services.current().publication.languages else services.current().publication.default_language
+
+
+def preferred_language() -> str:
+    """Return the publication's language that suits the browser best."""
+    return languages.best(list(request.accept_languages.values()), services.current().publication.languages)
+
+
+def page(template: str, *, status: int = 200, **values: object) -> Response:
+    """Return a rendered page."""
+    return make_response(render_template(template, **values), status)
+
+
+def to(name: str, status: int = 302, **values: str) -> Response:
+    """Return the redirect to another page of ours. It names no host, since the one asked for could be made up."""
+    response = make_response(redirect(links.path(name, **values), status))
+    response.autocorrect_location_header = False
+    return response
+
+
+def gettext(message: str) -> str:
+    """Return a message in the language of the page."""
+    return languages.translations(language()).gettext(message)
+
+
+def ngettext(singular: str, plural: str, number: int) -> str:
+    """Return the form of a message for a number, in the language of the page."""
+    return languages.translations(language()).ngettext(singular, plural, number)
+
+
+def translate(error: errors.DomainError) -> str:
+    """Return what went wrong, in the language of the page."""
+    message = gettext(error.message)
+    return message % error.values if error.values else message
+
+
+def instant_text(at: datetime) -> str:
+    """Return date, time and zone of an instant, in the publication's zone."""
+    return languages.instant_text(at, language(), services.current().publication.zone)
+
+
+def date_text(at: datetime) -> str:
+    """Return the date of an instant in the publication's zone."""
+    return languages.date_text(at.astimezone(ZoneInfo(services.current().publication.zone)).date(), language())
+
+
+def iso(at: datetime) -> str:
+    """Return an instant for `datetime` attributes, in the publication's zone."""
+    return at.astimezone(ZoneInfo(services.current().publication.zone)).isoformat(timespec="minutes")
+
+
+def listed(names: Iterable[str], style: str = "standard") -> str:
+    """Return names as a list in words: `Korea and Cuba`; with style `or`: `daily or weekly`."""
+    return format_list(list(names), style=style, locale=languages.locale(language()))  # type: ignore[arg-type]
+
+
+def topic_name(topic: Topic) -> str:
+    """Return a topic's name in the language of the page."""
+    return topics.name(topic, language())
+
+
+def local(link: str) -> str:
+    """Return a link of ours without its host, so that a page works under whatever name it was reached."""
+    return link.removeprefix(services.current().links.base_url)
+
+
+@lru_cache
+def asset(name: str) -> str:
+    """Return the address of a file in static/, which changes when the file does."""
+    fingerprint = hashlib.sha256((ROOT / "static" / name).read_bytes()).hexdigest()[:10]
+    return f"/static/{name}?v={fingerprint}"
+
+
+def register(app: Flask) -> None:
+    """Give the templates their messages and words, and let the path choose the language."""
+    env = app.jinja_env
+    env.add_extension("jinja2.ext.i18n")
+    env.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
+    env.undefined = StrictUndefined
+    env.trim_blocks = env.lstrip_blocks = True
+    words = (asset, iso, instant_text, date_text, listed, topic_name, translate)
+    env.globals.update({word.__name__: word for word in words})
+    env.globals.update(path=links.path, direction_of=languages.direction, own_name=languages.own_name)
+    app.context_processor(_known_to_all)
+    app.url_value_preprocessor(_language_of_path)
+
+
+def _known_to_all() -> dict[str, object]:
+    spoken = language()
+    return {
+        "language": spoken,
+        "direction": languages.direction(spoken),
+        "languages": services.current().publication.languages,
+        "publication": services.current().publication,
+        "url": services.current().links.to,
+        "here": request.path,
+        "versions": None,
+    }
+
+
+def _language_of_path(_endpoint: str | None, values: dict[str, object] | None) -> None:
+    """Take the language out of the path: views ask `language()`. What is no language of ours is not found."""
+    if values and "language" in values:
+        asked = values.pop("language")
+        if asked not in services.current().publication.languages:
+            raise NotFound
+        g.language = asked

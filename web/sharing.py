@@ -1,0 +1,20 @@
+"""Send a story to a friend: a page with a mailto link. Nothing is sent, and no address is asked for."""
+
+from flask import Blueprint, Response
+
+from core.links import PATHS
+from sharing import friend
+from web import articles, headers, pages
+
+sharing = Blueprint("sharing", __name__)
+
+
+@sharing.get(PATHS["share"])
+def send(story: str) -> Response:
+    """Show the ways to pass on a story."""
+    article = articles.opened(story)
+    if article.ref != story:
+        return pages.to("share", 301, language=article.language, story=article.ref)
+    canonical = articles.canonical(article)
+    mailto = friend.mailto(article.headline, article.standfirst, canonical)
+    return headers.publicly(pages.page("sharing/send.html", article=article, mailto=mailto, canonical=canonical))

@@ -1,0 +1,38 @@
+"""The Celery application for `celery -A worker worker` and `celery -A worker beat`."""
+
+from celery.apps.worker import Worker
+from celery.signals import setup_logging, worker_ready, worker_shutting_down
+from celery.worker.consumer import Consumer
+
+from app import site
+from core import services
+from core.settings import Settings
+from tasks import delivery
+from tasks.celery_app import QUEUES
+
+flask_app = site()
+celery = flask_app.extensions["celery"]
+_senders: list[delivery.Sender] = []
+
+
+@setup_logging.connect
+def _keep_our_logs(**_signal: object) -> None:
+    """Our own formatter masks tokens and addresses; Celery must not put another in its place."""
+
+
+@worker_ready.connect
+def _start_sender(sender: Consumer, **_signal: object) -> None:
+    """Every worker that takes the queue `pump` sends mail in a thread of its own."""
+    if QUEUES[1] not in celery.amqp.queues.consume_from:
+        return
+    settings: Settings = flask_app.extensions["postrider settings"]
+    with flask_app.app_context():
+        passed_down = services.current()
+    _senders.append(delivery.start_sender(flask_app, relay=settings.relay, services=passed_down))
+
+
+@worker_shutting_down.connect
+def _stop_sender(sender: Worker, **_signal: object) -> None:
+    """Let the mail in hand come to its end before the process goes."""
+    for one in _senders:
+        one.stop(patience_s=25)
