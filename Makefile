@@ -18,7 +18,7 @@ run: $(VENV)/runtime.stamp ## set up, then run the whole service here: site, inb
 
 test: check ## set up, then formatting, lint, types, import rules and every test
 	@$(BIN) tools/programs.py
-	@$(BIN) -m pytest -n 2 --dist loadgroup
+	@$(BIN) -m pytest -n 2 --dist worksteal
 
 check: $(VENV)/tests.stamp ## set up, then formatting, lint, types and import rules only
 	@$(BIN) -m ruff format --check . || { echo "The cure: make format" >&2; exit 1; }

@@ -132,7 +132,10 @@ class _Local:
         self._app = create_app()
         self._settings: Settings = self._app.extensions["postrider settings"]
         self._inbox = Inbox(
-            var / "inbox", _port("INBOX_SMTP_PORT", 1025), _port("INBOX_PORT", 8025), self._settings.publication.base_url
+            var / "inbox",
+            _port("INBOX_SMTP_PORT", 1025),
+            _port("INBOX_PORT", 8025),
+            self._settings.publication.base_url,
         )
 
     def run(self) -> None:
@@ -154,10 +157,17 @@ class _Local:
                 passed_down = services.current()
             sender = delivery.start_sender(self._app, relay=self._settings.relay, services=passed_down)
             worker = celery.WorkController(
-                pool="threads", concurrency=4, without_gossip=True, without_mingle=True, without_heartbeat=True
+                pool="threads",
+                concurrency=4,
+                without_gossip=True,
+                without_mingle=True,
+                without_heartbeat=True,
             )
             beat = Service(celery, max_interval=1, scheduler_cls=Scheduler)
-            threads = [threading.Thread(target=worker.start, daemon=True), threading.Thread(target=beat.start, daemon=True)]
+            threads = [
+                threading.Thread(target=worker.start, daemon=True),
+                threading.Thread(target=beat.start, daemon=True),
+            ]
             for thread in threads:
                 thread.start()
             _say(sys.stdout, self._settings, self._inbox)

@@ -3,14 +3,16 @@
 import html
 import re
 import unicodedata
+from contextlib import suppress
+from typing import Literal
 
 import nh3
 
+_Relative = Literal["deny"] | tuple[Literal["rewrite_with_base"], str]
+
 _TAGS = {"p", "br", "h2", "h3", "ul", "ol", "li", "blockquote", "em", "strong", "a"}
 _RENAMED = {
-    **dict.fromkeys(
-        ("div", "section", "article", "header", "footer", "td", "th", "dt", "dd", "pre", "center"), "p"
-    ),
+    **dict.fromkeys(("div", "section", "article", "header", "footer", "td", "th", "dt", "dd", "pre", "center"), "p"),
     **dict.fromkeys(("h4", "h5", "h6"), "h3"),
     "h1": "h2",
     "b": "strong",
@@ -31,25 +33,25 @@ _MOST_ROUNDS = 8
 
 _LINE_BREAKS = {ord(char): " " for char in "\t\n\v\f\r\x85\u2028\u2029"}
 _CONTROLS = {code: None for code in (*range(0x20), *range(0x7F, 0xA0), 0xFEFF) if chr(code) not in "\t\n"}
-# U+E000 and U+E001 enclose the places for personal values in a mail (core.mailtext): no text may bring them in.
+# U+E000 and U+E001 enclose the places for personal values in a mail (core.mailtext): no text brings them in.
 _HIDDEN = {**_CONTROLS, 0xE000: None, 0xE001: None}
 _BIDI = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
 _PLAIN = {**_HIDDEN, **_BIDI, **_LINE_BREAKS}
 
 
 def plain(text: str, *, most: int) -> str:
-    """Return `text` on one line, without control, bidi and place characters, cut at a word to `most` characters."""
+    """Return `text` on one line, without control, bidi and place characters, cut to `most` characters."""
     return cut(" ".join(unicodedata.normalize("NFC", text.translate(_PLAIN)).split()), most=most)
 
 
 def text_of(markup: str) -> str:
-    """Return the text of HTML: tags taken out (a block's become a space), entities decoded. It is not yet `plain`."""
+    """Return the text of HTML: no tags (a block's become a space), entities decoded; not yet `plain`."""
     tags = nh3.clean(markup, tags=_PARTING, clean_content_tags=_DROPPED, attributes={}, link_rel=None)
     return html.unescape(re.sub("<[^>]*>", " ", tags))
 
 
 def cut(text: str, *, most: int) -> str:
-    """Return `text` if it has at most `most` characters; else as many whole words as fit, with an ellipsis."""
+    """Return `text` if it has at most `most` characters; else the whole words that fit, with an ellipsis."""
     if len(text) <= most:
         return text
     head = text[: most - 1]
@@ -65,11 +67,12 @@ def cut(text: str, *, most: int) -> str:
 def body(markup: str, *, base: str | None = None) -> str:
     """Return the story's HTML with harmless tags only; links are absolute, or made so on `base`, or gone.
 
-    Cleaning again changes nothing. Serialised HTML may parse differently a second time, so it is cleaned until it
-    stays as it is; what does not settle (nothing known does) is kept as its text.
+    Cleaning again changes nothing. HTML may parse differently a second time, so it is cleaned until it stays
+    as it is; what does not settle (nothing known does that) is kept as its text.
     """
+    relative = _relative(base)
     for _round in range(_MOST_ROUNDS):
-        cleaned = _clean_once(markup, base)
+        cleaned = _clean_once(markup, relative)
         if cleaned == markup:
             return cleaned
         markup = cleaned
@@ -79,26 +82,33 @@ def body(markup: str, *, base: str | None = None) -> str:
 def paragraphs(text: str) -> str:
     """Return plain text as HTML: a blank line parts paragraphs, a line break stays one."""
     parts = (part.strip() for part in re.split(r"\n\s*\n", text.replace("\r\n", "\n")))
-    return "".join(
-        "<p>" + html.escape(part, quote=False).replace("\n", "<br>") + "</p>" for part in parts if part
-    )
+    return "".join("<p>" + html.escape(part, quote=False).replace("\n", "<br>") + "</p>" for part in parts if part)
 
 
-def _clean_once(markup: str, base: str | None) -> str:
-    markup = _nh3(markup.translate(_HIDDEN), _TAGS | _RENAMED.keys(), base)
+def _relative(base: str | None) -> _Relative:
+    """Return what becomes of relative links: nh3 is asked whether it can take `base` as one."""
+    if base:
+        with suppress(ValueError):
+            nh3.clean("", url_relative=("rewrite_with_base", base))
+            return ("rewrite_with_base", base)
+    return "deny"
+
+
+def _clean_once(markup: str, relative: _Relative) -> str:
+    markup = _nh3(markup.translate(_HIDDEN), _TAGS | _RENAMED.keys(), relative)
     markup = _RENAMING.sub(lambda tag: f"<{tag[1]}{_RENAMED[tag[2]]}>", markup)
     # Cleaned again as the last word on safety: renaming and decoded entities come before it.
-    markup = _nh3(markup.translate(_HIDDEN), _TAGS, base)
+    markup = _nh3(markup.translate(_HIDDEN), _TAGS, relative)
     return _EMPTY_PARAGRAPH.sub("", markup).translate(_HIDDEN).strip()
 
 
-def _nh3(markup: str, tags: set[str], base: str | None) -> str:
+def _nh3(markup: str, tags: set[str], relative: _Relative) -> str:
     return nh3.clean(
         markup,
         tags=tags,
         clean_content_tags=_DROPPED,
         attributes={"a": {"href"}},
         url_schemes=_SCHEMES,
-        url_relative=("rewrite_with_base", base) if base else "deny",
+        url_relative=relative,
         link_rel="noopener noreferrer",
     )

@@ -1,11 +1,11 @@
-"""The dateline at the head of a story, "Seoul (Masthead) – ", taken off the text so that a page can set it apart."""
+"""The dateline, "Seoul (Masthead) – ", taken off a story so that a page can set it apart."""
 
 import html
 import re
 
 from articles import cleaning
 
-_GAP = r"(?:\s|&nbsp;|</?(?:strong|em)>)*"
+_GAP = r"(?:[\s\u200e\u200f\u061c]|&nbsp;|</?(?:strong|em)>)*"
 _DATELINE = re.compile(
     rf"^<p>{_GAP}(?P<place>[^<>()（）]{{1,60}}?){_GAP}[(（](?P<agency>[^<>()（）]{{1,60}})[)）]{_GAP}"
     r"(?:[–—―－]|-(?=\s|&nbsp;|<))(?:\s|&nbsp;|</(?:strong|em)>)*"
@@ -15,10 +15,10 @@ _MOST = 60
 
 
 def split(body: str) -> tuple[str, str, str]:
-    """Return place, agency, and the clean HTML `body` without them; two empty texts where there is no dateline.
+    """Return place, agency, and the clean HTML `body` without them; two empty texts if it has no dateline.
 
-    "The bill (HB 12) – passed –" is none: a place's first and last word have a capital where the script has any,
-    and neither place nor agency has a digit.
+    "The bill (HB 12) – passed –" is none: a place's first and last word have a capital where the script has
+    any, and neither place nor agency has a digit.
     """
     found = _DATELINE.match(body)
     if not found:
@@ -34,7 +34,5 @@ def split(body: str) -> tuple[str, str, str]:
 def _is_place(name: str) -> bool:
     words = name.split()
     return (
-        bool(_NAME.fullmatch(name))
-        and len(words) <= 6
-        and not any(word[0].islower() for word in (words[0], words[-1]))
+        bool(_NAME.fullmatch(name)) and len(words) <= 6 and not any(word[0].islower() for word in (words[0], words[-1]))
     )

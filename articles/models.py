@@ -37,7 +37,7 @@ class Story(Base):
 
 
 class Article(Base):
-    """One language version of a story. `body` is clean HTML without the dateline; the other texts are plain."""
+    """One language version of a story. `body` is clean HTML without the dateline; other texts are plain."""
 
     __tablename__ = "articles"
     __table_args__ = (
@@ -77,8 +77,8 @@ class Article(Base):
 class ArticleIdentity(Base):
     """A value under which a feed's entry is known again: its guid, its URL, its text.
 
-    Kind `version` is the URL of another language version that the article named: whichever of the two comes in
-    first, the second finds its story.
+    Kind `version` is the URL of another language version that the article named: whichever of the two comes
+    in first, the second finds its story.
     """
 
     __tablename__ = "article_identities"

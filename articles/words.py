@@ -14,12 +14,12 @@ _ARABIC_ARTICLE = re.compile("^(?:وال|بال|ال)(?=\\w{3})")
 
 _COMMON = """
 about after again against all also and any are because been before being between both but can could did does
-during each for from had has have her here his how into its just like may more most new not now off one only other
-our out over own said same say says she should since some such than that the their them then there these they this
-those through too two under until very was were what when where which while who why will with would year years yet
-you your
-على إلى الى التي الذي الذين بعد قبل بين حتى خلال ضد عند عام كان كانت كما كل لم لن ما مع من منذ هذا هذه هو هي
-وقد وقال قال أكثر أنه أنها بها به غير في قد عن أن إن لا تم ذلك تلك حول دون
+during each for from had has have her here his how into its just like may more most new not now off one only
+other our out over own said same say says she should since some such than that the their them then there
+these they this those through too two under until very was were what when where which while who why will
+with would year years yet you your على إلى الى التي الذي الذين بعد قبل بين حتى خلال ضد عند عام كان كانت كما
+كل لم لن ما مع من منذ هذا هذه هو هي وقد وقال قال أكثر أنه أنها بها به غير في قد عن أن إن لا تم ذلك تلك حول
+دون
 """
 """Words that say nothing of a subject, and that counting would not find out in a small shelf."""
 

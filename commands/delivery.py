@@ -33,7 +33,7 @@ def status(as_json: bool) -> None:
         .join(Mailing, Mailing.id == Delivery.mailing_id)
         .group_by(Mailing.key, Delivery.state)
         .order_by(Mailing.key, Delivery.state)
-    ).tuples()
+    )
     table: dict[str, dict[str, int]] = {}
     for key, state, count in rows:
         table.setdefault(key, {})[state] = count
@@ -56,7 +56,14 @@ def _unsettled() -> int:
 def doubts(as_json: bool) -> None:
     """List the mails that may or may not have been accepted: number, mailing, since when, what comes next."""
     rows = db.session.execute(
-        select(Delivery.id, Mailing.key, Delivery.doubt_at, Delivery.doubts, Delivery.done_at, Mailing.doubt_policy)
+        select(
+            Delivery.id,
+            Mailing.key,
+            Delivery.doubt_at,
+            Delivery.doubts,
+            Delivery.done_at,
+            Mailing.doubt_policy,
+        )
         .join(Mailing, Mailing.id == Delivery.mailing_id)
         .where(Delivery.state == State.IN_DOUBT)
         .order_by(Delivery.doubt_at)

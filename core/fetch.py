@@ -235,9 +235,7 @@ def _look_up(target: hosts.Target, timeout: float, network: Network) -> list[str
     return list(found)
 
 
-def _over(
-    sock: socket.socket, target: hosts.Target, timeout: float, network: Network
-) -> _PlainPinned | _TlsPinned:
+def _over(sock: socket.socket, target: hosts.Target, timeout: float, network: Network) -> _PlainPinned | _TlsPinned:
     sock.settimeout(timeout)
     connection: _PlainPinned | _TlsPinned = _PlainPinned(target.host, target.port, timeout=timeout)
     if target.scheme == "https":

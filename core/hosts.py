@@ -52,7 +52,8 @@ def _host(name: str) -> str:
     """Return the host in its one usual spelling. 127.1, 0x7f.1, 2130706433 and such are refused, not read."""
     if ":" in name:
         with suppress(ValueError):
-            return str(ipaddress.IPv6Address(name))
+            if "%" not in name:
+                return str(ipaddress.IPv6Address(name))
         raise ValueError("the address has no usable host")
     try:
         name = name.encode("idna").decode("ascii").lower()

@@ -60,7 +60,7 @@ def own_name(language: str) -> str:
 
 def country_name(code: str, language: str) -> str:
     """Return the name of an ISO 3166 country (either case) in `language`, from CLDR; the code itself if unknown."""
-    return locale(language).territories.get(code.upper(), code.upper())
+    return str(locale(language).territories.get(code.upper(), code.upper()))
 
 
 def date_text(day: date, language: str) -> str:

@@ -50,7 +50,14 @@ def configure(*, as_json: bool, level: str = "INFO") -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     # These say at INFO, line by line, what our own events already say.
-    for name in ("werkzeug", "celery.redirected", "celery.app.trace", "celery.worker.strategy", "alembic", "kombu"):
+    for name in (
+        "werkzeug",
+        "celery.redirected",
+        "celery.app.trace",
+        "celery.worker.strategy",
+        "alembic",
+        "kombu",
+    ):
         logging.getLogger(name).setLevel("WARNING")
 
 

@@ -56,7 +56,9 @@ def _read_file(path: Path) -> Mapping[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
-        raise SettingsError(f"There is no {path}. Copy postrider.example.toml there, or set POSTRIDER_CONFIG.") from error
+        raise SettingsError(
+            f"There is no {path}. Copy postrider.example.toml there, or set POSTRIDER_CONFIG."
+        ) from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path} cannot be read: {error}.") from error
 
@@ -104,7 +106,9 @@ def _publication(section: Mapping[str, Any], env: Mapping[str, str]) -> Publicat
     if zone not in available_timezones():
         raise SettingsError(f"publication.zone: there is no time zone {zone!r}. Write it like Asia/Hong_Kong.")
     if not section.get("postal_address"):
-        raise SettingsError("publication.postal_address is missing. The law of most countries asks for it in every mail.")
+        raise SettingsError(
+            "publication.postal_address is missing. The law of most countries asks for it in every mail."
+        )
     return Publication(
         names=_texts(section, "publication", "name", languages),
         mottoes=_texts(section, "publication", "motto", languages),

@@ -78,9 +78,7 @@ def claim(engine: Engine, worker: str, limit: int) -> list[Claimed]:
         rows = connection.execute(
             update(Delivery)
             .where(Delivery.id.in_(select(due.c.id)), Delivery.state == State.PLANNED)
-            .values(
-                state=State.CLAIMED, epoch=Delivery.epoch + 1, worker_id=worker, lease_until=now + CLAIM_LEASE
-            )
+            .values(state=State.CLAIMED, epoch=Delivery.epoch + 1, worker_id=worker, lease_until=now + CLAIM_LEASE)
             .returning(Delivery.id, Delivery.epoch, Delivery.lane, Delivery.next_attempt_at)
         ).all()
     return [Claimed(row.id, row.epoch) for row in sorted(rows, key=lambda row: (row.lane, row.next_attempt_at, row.id))]
@@ -96,8 +94,7 @@ def exchange(engine: Engine, worker: str, results: Sequence[Result], wanted: Seq
         now = database.ledger_now(connection)
         for result in results:
             record(connection, result, now)
-        intents = [intent for one in wanted if (intent := intend(connection, worker, one, now))]
-    return intents
+        return [intent for one in wanted if (intent := intend(connection, worker, one, now))]
 
 
 def _scopes() -> object:
@@ -176,7 +173,10 @@ def record(connection: Connection, result: Result, now: datetime) -> None:
             values["attempts"] = case((Delivery.attempts > 0, Delivery.attempts - 1), else_=0)
     else:
         where.append(Delivery.state.in_([State.SENDING, State.IN_DOUBT]))
-        values |= {"done_at": case((Delivery.done_at.is_(None), now), else_=Delivery.done_at), "address_sealed": None}
+        values |= {
+            "done_at": case((Delivery.done_at.is_(None), now), else_=Delivery.done_at),
+            "address_sealed": None,
+        }
     changed = connection.execute(update(Delivery).where(*where).values(values)).rowcount
     if not changed:
         note(connection, result, now, kind="late")
@@ -253,7 +253,12 @@ def sweep(engine: Engine, *, alone: bool = False) -> Swept:
             .returning(Delivery.id, Delivery.epoch)
         ).all()
         for row in doubted:
-            note(connection, Result(row.id, row.epoch, State.IN_DOUBT, text="The sender was lost."), now, kind="lost")
+            note(
+                connection,
+                Result(row.id, row.epoch, State.IN_DOUBT, text="The sender was lost."),
+                now,
+                kind="lost",
+            )
         return Swept(freed, len(doubted), _resend(connection, now), _settle(connection, now))
 
 

@@ -126,7 +126,9 @@ def places(*parts: Part) -> frozenset[str]:
 def fill(pieces: Pieces, values: Mapping[str, str], *, as_html: bool) -> bytes:
     """Return the bytes with the values in their places, escaped for HTML where they stand in HTML."""
     return b"".join(
-        piece if isinstance(piece, bytes) else encode(html.escape(values[piece.name]) if as_html else values[piece.name])
+        piece
+        if isinstance(piece, bytes)
+        else encode(html.escape(values[piece.name]) if as_html else values[piece.name])
         for piece in pieces
     )
 

@@ -3,7 +3,16 @@
 from datetime import datetime
 from enum import IntEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, SmallInteger, String, UniqueConstraint, text
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    String,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database import Base, BigId, RowId
@@ -123,7 +132,8 @@ class Delivery(Base):
         CheckConstraint("(lease_until IS NULL) = (worker_id IS NULL)", name="lease_has_worker"),
         CheckConstraint(f"state NOT IN ({states.quoted(states.TERMINAL)}) OR done_at IS NOT NULL", name="end"),
         CheckConstraint(
-            f"done_at IS NULL OR state IN ({states.quoted((*states.TERMINAL, State.IN_DOUBT))})", name="settled"
+            f"done_at IS NULL OR state IN ({states.quoted((*states.TERMINAL, State.IN_DOUBT))})",
+            name="settled",
         ),
         CheckConstraint("(done_at IS NULL) = (address_sealed IS NOT NULL)", name="address"),
         CheckConstraint("state <> 'in_doubt' OR (doubt_at IS NOT NULL AND doubts >= 1)", name="doubt"),

@@ -86,7 +86,12 @@ def open_mailing(key: str, *, frame: Frame, now: datetime) -> int:
 def add_shell(mailing_id: int, *, language: str, format: str, head: content.Part, foot: content.Part) -> int:
     """Return the id of the compiled frame of a mailing in one language and format."""
     pieces = content.shell_json(head, foot)
-    keys: dict[str, object] = {"mailing_id": mailing_id, "language": language, "format": format, "revision": 1}
+    keys: dict[str, object] = {
+        "mailing_id": mailing_id,
+        "language": language,
+        "format": format,
+        "revision": 1,
+    }
     return _get_or_create(Shell, keys, pieces=pieces)
 
 

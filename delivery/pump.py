@@ -14,8 +14,8 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from core import logs
-from core.services import Services
 from core.identity import Relay
+from core.services import Services
 from delivery import batches, content, message, retries, smtp, verp
 from delivery.models import Block, Content, Mailing, Shell
 from delivery.smtp import Verdict
@@ -52,7 +52,7 @@ class Pump:
                 if not self._round(stop):
                     bell.wait(self._pause())
         finally:
-            self._hang_up()
+            self.hang_up()
 
     def _round(self, stop: threading.Event) -> bool:
         """Sweep, claim and send once; return whether there may be more to do at once."""
@@ -112,7 +112,7 @@ class Pump:
         assert self._line is not None  # noqa: S101 - _connected() said so
         reply = self._line.send(sender, to, mail)
         if not reply.usable:
-            self._hang_up()
+            self.hang_up()
         return self._result(intent, reply)
 
     def _result(self, intent: batches.Intent, reply: smtp.Reply) -> batches.Result:
@@ -120,7 +120,13 @@ class Pump:
         if reply.verdict is Verdict.ACCEPTED:
             self._failures = 0
             return batches.Result(intent.id, intent.epoch, State.SENT, reply.code, reply.text)
-        log.warning("not handed over", delivery=intent.id, verdict=reply.verdict.value, code=reply.code, text=reply.text)
+        log.warning(
+            "not handed over",
+            delivery=intent.id,
+            verdict=reply.verdict.value,
+            code=reply.code,
+            text=reply.text,
+        )
         if reply.verdict is Verdict.RELAY:
             delay = self._relay_failed()
             return batches.Result(
@@ -150,7 +156,8 @@ class Pump:
         self._quiet_until = time.monotonic() + delay
         return delay
 
-    def _hang_up(self) -> None:
+    def hang_up(self) -> None:
+        """Close the line to the relay; the next mail opens a new one."""
         if self._line is not None:
             self._line.close()
             self._line = None
@@ -176,15 +183,14 @@ class Pump:
                 .where(Content.id == content_id)
             ).one()
             ids = [int.from_bytes(row.block_ids[at : at + 8], "big") for at in range(0, len(row.block_ids), 8)]
-            stored = dict(connection.execute(select(Block.id, Block.pieces).where(Block.id.in_(ids))).tuples().all())
+            found = connection.execute(select(Block.id, Block.pieces).where(Block.id.in_(ids)))
+            stored: dict[int, str] = {row.id: row.pieces for row in found}
         head, foot = content.shell_from_json(row.pieces)
         fields = {name: getattr(row, name) for name in message.Recipe.__slots__ if name != "parts"}
         blocks = [content.Part.from_json(stored[block]) for block in ids]
         return message.Recipe(**fields, parts=[head, *blocks, foot])
 
 
-def run(
-    stop: threading.Event, bell: threading.Event, *, engine: Engine, relay: Relay, services: Services
-) -> None:
+def run(stop: threading.Event, bell: threading.Event, *, engine: Engine, relay: Relay, services: Services) -> None:
     """Send until `stop` is set; the body of the sender thread."""
     Pump(engine, relay=relay, services=services).run(stop, bell)

@@ -14,10 +14,10 @@ DOUBT_GRACE = 600
 
 def recipient_delay(attempts: int) -> float:
     """Delay in seconds after `attempts` tries, doubling from 300 to 14,400 with 20 % jitter (RFC 5321, 4.5.4.1)."""
-    base = min(RECIPIENT_MOST, RECIPIENT_FIRST * 2 ** max(0, attempts - 1))
+    base = min(float(RECIPIENT_MOST), RECIPIENT_FIRST * 2.0 ** min(max(0, attempts - 1), 16))
     return base * (1 + random.uniform(-JITTER, JITTER))  # noqa: S311 - spreading, not secrecy
 
 
 def relay_delay(failures: int) -> float:
     """Delay in seconds before a relay that gave trouble `failures` times in a row is spoken to again."""
-    return float(min(RELAY_MOST, RELAY_FIRST * 2 ** max(0, failures - 1)))
+    return min(float(RELAY_MOST), RELAY_FIRST * 2.0 ** min(max(0, failures - 1), 16))

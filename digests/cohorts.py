@@ -88,9 +88,7 @@ def read_chunk(wave_id: int, now: datetime, services: Services) -> Chunk:
 
 def _readers(edition: Edition, wave: Wave) -> list[rhythm.DueReader]:
     if edition.kind == "first":
-        return rhythm.readers_first(
-            digest_id=edition.digest_id, due_at=wave.due_at, after_id=wave.cursor, limit=CHUNK
-        )
+        return rhythm.readers_first(digest_id=edition.digest_id, due_at=wave.due_at, after_id=wave.cursor, limit=CHUNK)
     return rhythm.readers_due(
         digest_id=edition.digest_id, slot=edition.slot, due_at=wave.due_at, after_id=wave.cursor, limit=CHUNK
     )
@@ -119,7 +117,12 @@ class _Reading:
         sorted_out: dict[tuple[object, ...], list[rhythm.DueReader]] = {}
         for reader in readers:
             past = had.get(reader.subscriber_id)
-            key = (reader.taste.id, past[0] if past else None, fresh[reader.subscription_id], self._begins(reader))
+            key = (
+                reader.taste.id,
+                past[0] if past else None,
+                fresh[reader.subscription_id],
+                self._begins(reader),
+            )
             sorted_out.setdefault(key, []).append(reader)
         groups: list[Group] = []
         empty: list[rhythm.DueReader] = []
@@ -136,7 +139,7 @@ class _Reading:
     def _fresh_from(self, reader: rhythm.DueReader) -> datetime | None:
         if self._first:
             return None
-        return max(reader.fresh_from, self._now - 2 * rhythm.period(reader.rhythm))
+        return max(reader.fresh_from, self._now - 2 * rhythm.longest_gap(reader.weekdays))
 
     def _wish(self, taste: Taste, fresh_from: datetime | None) -> selection.Wish:
         if taste.id not in self._topics:

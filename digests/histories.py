@@ -34,7 +34,9 @@ def pack(entries: Sequence[Entry]) -> bytes:
 def unpack(packed: bytes) -> list[Entry]:
     """Read what `pack` wrote."""
     epoch = EPOCH_DAY.toordinal()
-    return [Entry(article, revision, date.fromordinal(epoch + day)) for article, revision, day in _ROW.iter_unpack(packed)]
+    return [
+        Entry(article, revision, date.fromordinal(epoch + day)) for article, revision, day in _ROW.iter_unpack(packed)
+    ]
 
 
 def grown(entries: Sequence[Entry], new: Sequence[Entry], *, today: date) -> list[Entry]:

@@ -60,7 +60,9 @@ def story_view(article: Article, services: Services) -> StoryView:
     """Return an article as a digest shows it."""
     publication = services.publication
     link = {"language": article.language, "story": article.ref}
-    dateline = f"{article.dateline_place} ({article.dateline_agency})" if article.dateline_agency else article.dateline_place
+    dateline = (
+        f"{article.dateline_place} ({article.dateline_agency})" if article.dateline_agency else article.dateline_place
+    )
     return StoryView(
         article_id=article.id,
         revision=article.revision,

@@ -40,9 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, lambda *_: ended.set())
     try:
         with Inbox(options.folder, options.smtp_port, options.web_port, options.site_url) as inbox:
-            sys.stdout.write(
-                f"The inbox is at {inbox.url} and takes mail on smtp://127.0.0.1:{inbox.smtp_port}\n"
-            )
+            sys.stdout.write(f"The inbox is at {inbox.url} and takes mail on smtp://127.0.0.1:{inbox.smtp_port}\n")
             sys.stdout.flush()
             ended.wait()
     except errors.UnfitStart as error:
@@ -58,9 +56,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--smtp-port", type=int, default=1025, metavar="PORT", help="where mail comes in (1025)"
-    )
+    parser.add_argument("--smtp-port", type=int, default=1025, metavar="PORT", help="where mail comes in (1025)")
     parser.add_argument("--web-port", type=int, default=8025, metavar="PORT", help="where the page is (8025)")
     parser.add_argument(
         "--folder",

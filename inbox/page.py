@@ -7,7 +7,7 @@ from flask import Flask, Response, abort, jsonify, redirect, render_template, re
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from core import language, settings
+from core import errors, language, settings
 from inbox import headers, listing, page_guard, reading
 from inbox.mailbox import Mail, Mailbox, MailNotFound
 
@@ -17,7 +17,14 @@ MAX_ANSWER = 1000
 SHOWN_CHARACTERS = 300_000
 """How much of a text or a source stands in the page; the rest is a link away."""
 
-_VIEWS = ("html", "text", "headers", "source")
+_LANGUAGE = "en"
+_SENTENCES = {
+    400: errors._("The inbox answers only under the names localhost and 127.0.0.1. Open it under one of these."),
+    403: errors._("This was sent from another web site, so it was not done."),
+    404: errors._("There is nothing at this address."),
+    405: errors._("This address cannot be used in this way."),
+    500: errors._("Something went wrong here. The log says what."),
+}
 
 
 def create_inbox_app(mailbox: Mailbox, *, site_url: str) -> Flask:
@@ -43,7 +50,7 @@ def _speak(app: Flask, site_url: str) -> None:
     """Give the templates their language, and the words that all of them use."""
     environment = cast(Any, app.jinja_env)  # The extension adds the method at run time.
     environment.add_extension("jinja2.ext.i18n")
-    environment.install_gettext_translations(language.translations("en"), newstyle=True)
+    environment.install_gettext_translations(language.translations(_LANGUAGE), newstyle=True)
     environment.globals["site_url"] = site_url
     environment.filters["moment"] = _moment
     environment.filters["machine_time"] = _machine_time
@@ -155,17 +162,17 @@ def _machine_time(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _say_not_found(_error: MailNotFound) -> tuple[str | Response, int]:
-    return _sorry("mail", 404)
+def _say_not_found(error: MailNotFound) -> tuple[str | Response, int]:
+    return _sorry(error.message, 404)
 
 
 def _say_what_went_wrong(error: HTTPException) -> tuple[str | Response, int]:
-    reason = "host" if isinstance(error, page_guard.ForeignName) else str(error.code)
-    return _sorry(reason, error.code or 500)
+    status = error.code or 500
+    return _sorry(_SENTENCES.get(status, _SENTENCES[500]), status)
 
 
-def _sorry(reason: str, status: int) -> tuple[str | Response, int]:
-    text = render_template("inbox/sentence.txt", reason=reason)
+def _sorry(sentence: str, status: int) -> tuple[str | Response, int]:
+    text = language.translations(_LANGUAGE).gettext(sentence)
     if request.path.startswith("/api/"):
         return jsonify(error=text), status
     return render_template("inbox/sorry.html", text=text), status

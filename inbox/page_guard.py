@@ -4,7 +4,6 @@ import re
 from urllib.parse import urlsplit
 
 from flask import Flask, Request, Response, abort, request
-from werkzeug.exceptions import BadRequest
 
 PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; frame-src 'self'; img-src 'self'; form-action 'self'; "
@@ -14,10 +13,6 @@ PAGE_POLICY = (
 
 _OWN_HOST = re.compile(r"(localhost|127\.0\.0\.1)(:\d{1,5})?", re.IGNORECASE)
 _OWN_SITES = ("same-origin", "none")
-
-
-class ForeignName(BadRequest):
-    """The request asks for a host that is not this machine."""
 
 
 def protect(app: Flask) -> None:
@@ -45,7 +40,7 @@ def mail_policy(*, framed: bool, site_url: str = "") -> str:
 def _refuse_foreign_names() -> None:
     # A page on the internet can point its own name at 127.0.0.1 (DNS rebinding), and would read every mail.
     if not _OWN_HOST.fullmatch(request.headers.get("Host", "")):
-        raise ForeignName
+        abort(400)
 
 
 def _refuse_foreign_forms() -> None:

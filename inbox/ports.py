@@ -15,9 +15,7 @@ class PortTaken(errors.UnfitStart):
 
     def __init__(self, port: int) -> None:
         self.port = port
-        super().__init__(
-            f"Port {port} is already in use: stop the program that listens on it, or choose another port."
-        )
+        super().__init__(f"Port {port} is already in use: stop the program that listens on it, or choose another port.")
 
 
 class PortRefused(errors.UnfitStart):

@@ -74,9 +74,7 @@ def _taken_apart(message: Message) -> Reading:
         else:
             text = headers.decoded(content, part.get_content_charset("utf-8"))
             bodies[kind] = text.replace("\r\n", "\n")
-    return Reading(
-        headers.fields(message), bodies.get("text/html"), bodies.get("text/plain"), tuple(attachments)
-    )
+    return Reading(headers.fields(message), bodies.get("text/html"), bodies.get("text/plain"), tuple(attachments))
 
 
 def _leaves(message: Message) -> Iterator[Message]:

@@ -60,13 +60,15 @@ class SmtpServer:
         server = await self._loop.create_server(lambda: _Conversation(self._counter, clients), sock=listener)
         self._ready.set()
         await self._counter.closing.wait()
-        server.close()
+        # Only this first: a server that is closed drops, unclosed, the connections it is just accepting.
+        self._loop.remove_reader(listener)
         await self._counter.finish(_FAREWELL_S)
         # A connection just accepted reaches us two turns of the loop later, and takes one more to close.
         for _ in range(10):
             for client in list(clients):
                 client.hang_up()
             await asyncio.sleep(0)
+        server.close()
 
 
 class _Counter:
@@ -125,7 +127,7 @@ class _Counter:
             source,
             now=clock.utc_now(),
         )
-        log.info("mail stored", key=key, bytes=len(source), recipients=len(envelope.rcpt_tos))
+        log.debug("mail stored", key=key, bytes=len(source), recipients=len(envelope.rcpt_tos))
         return key
 
 

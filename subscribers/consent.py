@@ -1,4 +1,4 @@
-"""The proof of consent: what was agreed to, when, in which words; whose it is stands apart, so that it can be erased."""
+"""The proof of consent: what was agreed to, when, in which words. Whose it is stands apart, to be erased alone."""
 
 import hashlib
 import ipaddress

@@ -40,7 +40,7 @@ def join(request: SignupRequest, *, now: datetime) -> Joined:
     wanted_tastes, wanted_rhythms = _choices(off, request, now)
     new = []
     for digest in off:
-        found = known.get(digest.id) or Subscription(subscriber_id=subscriber.id, digest_id=digest.id, version=0)
+        found = known.get(digest.id) or _new(subscriber, digest, now)
         _turn_on(found, taste=wanted_tastes[digest.most], when=wanted_rhythms[digest.id], now=now)
         new.append(known.setdefault(digest.id, found))
         consent.record(
@@ -65,9 +65,10 @@ def subscriptions_of(subscriber: Subscriber) -> dict[int, Subscription]:
     return {subscription.digest_id: subscription for subscription in rows}
 
 
-def hold(subscriber: Subscriber) -> None:
-    """Make other changes to this subscriber wait until the transaction ends, and read what the last one left."""
-    db.session.refresh(subscriber, with_for_update=True)
+def hold(row: Subscriber | SignupRequest) -> None:
+    """Make others who would change this row wait until the transaction ends, and read what the last of them left."""
+    db.session.flush()  # refresh forgets what was changed and not written yet
+    db.session.refresh(row, with_for_update=True)
 
 
 def _welcome(request: SignupRequest, *, zone: str, now: datetime) -> Subscriber:
@@ -108,12 +109,14 @@ def _choices(
     return wanted, rows
 
 
+def _new(subscriber: Subscriber, digest: Digest, now: datetime) -> Subscription:
+    return Subscription(subscriber_id=subscriber.id, digest_id=digest.id, version=0, created_at=now)
+
+
 def _turn_on(subscription: Subscription, *, taste: Taste, when: Rhythm, now: datetime) -> None:
     subscription.state = "on"
     subscription.taste = taste
     subscription.rhythm = when
     subscription.fresh_from = now - rhythm.period(when.rhythm)
     subscription.version += 1
-    if subscription.created_at is None:
-        subscription.created_at = now
     db.session.add(subscription)

@@ -14,7 +14,7 @@ from core.errors import _
 from subscribers import rhythm
 from subscribers.models import Digest
 
-SUBJECT_VALUES = frozenset({"digest", "headline", "date", "publication"})
+SUBJECT_VALUES = frozenset({"digest", "headline", "publication"})
 """What a subject pattern may name, in braces: `{digest}: {headline}`."""
 _KEY = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")

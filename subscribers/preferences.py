@@ -88,7 +88,7 @@ def view(subscriber: Subscriber, now: datetime) -> list[Choice]:
             paused_until=_still_paused(subscriber, row.zone, now),
             version=subscription.version,
         )
-        for subscription, digest, taste, row in db.session.execute(wanted).tuples()
+        for subscription, digest, taste, row in db.session.execute(wanted)
     ]
 
 
@@ -137,7 +137,7 @@ def save(
 
 def _check_topics(field: str, kind: str, keys: Collection[str]) -> None:
     if len(keys) > MAX_TOPICS:
-        raise errors.Invalid(field, _("Please choose at most 50."))
+        raise errors.Invalid(field, _("Please choose at most %(limit)s."), limit=MAX_TOPICS)
     known = set(tastes.keys_of(shelf.all_topics(), kind))
     if not known.issuperset(keys):
         raise errors.Invalid(field, _("One of the topics you chose is not on offer. Please choose again."))
@@ -166,7 +166,7 @@ def _record_change(subscription: Subscription, now: datetime) -> None:
 
 
 def pause(subscriber: Subscriber, until: date | None, now: datetime) -> None:
-    """Send nothing before the date `until`; None ends a pause. Raises Invalid for a date that is past or too far off."""
+    """Send nothing before the date `until`; None ends a pause. Raises Invalid for one that is past or too far."""
     if until is not None:
         today = now.astimezone(ZoneInfo(subscriber.zone)).date()
         if not today < until <= today + timedelta(days=LONGEST_PAUSE_DAYS):

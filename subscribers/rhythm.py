@@ -55,7 +55,7 @@ class DueWave:
 
 @dataclass(frozen=True, slots=True)
 class DueReader:
-    """What composing needs to know of one reader. `zone` is the one their hour is in."""
+    """What composing needs to know of one reader. `rhythm` is its name, `zone` the one its hour is in."""
 
     subscription_id: int
     subscriber_id: int
@@ -66,6 +66,7 @@ class DueReader:
     taste: Taste
     fresh_from: datetime
     language: str
+    rhythm: str
     zone: str
 
 
@@ -96,8 +97,14 @@ def choose(rhythm: str, *, minute: int, zone: str, weekday: int | None = None) -
 
 
 def period(rhythm: str) -> timedelta:
-    """Return how far back the stories of a first mail go."""
-    return timedelta(days=7 if rhythm == "weekly" else 1)
+    """Return the longest time between two slots; on weekdays that is the one over a weekend."""
+    return timedelta(days={"weekly": 7, "weekdays": 3}.get(rhythm, 1))
+
+
+def longest_gap(weekdays: int) -> timedelta:
+    """Return the longest time between two slots of a mask: 3 days for Monday to Friday, over the weekend."""
+    days = [day for day in range(7) if weekdays >> day & 1]
+    return timedelta(days=max((after - day) % 7 or 7 for day, after in zip(days, [*days[1:], days[0]], strict=True)))
 
 
 def promised_at(minute: int, zone: str, slot: date) -> datetime:
@@ -182,7 +189,7 @@ def due_rhythms(now: datetime) -> list[DueWave]:
         .distinct()
         .order_by(Rhythm.next_due_at, Rhythm.digest_id, Rhythm.slot)
     )
-    return [DueWave(*row) for row in db.session.execute(wanted).tuples()]
+    return [DueWave(*row) for row in db.session.execute(wanted)]
 
 
 def move_on(digest_id: int, slot: date, due_at: datetime, *, now: datetime) -> None:
@@ -194,13 +201,20 @@ def move_on(digest_id: int, slot: date, due_at: datetime, *, now: datetime) -> N
         .order_by(Rhythm.id)
         .with_for_update(of=Rhythm)
     )
-    for row, lead_s in db.session.execute(wanted).tuples():
+    for row, lead_s in db.session.execute(wanted):
         choice = choice_of(row)
         due = next_due(choice, lead_s=lead_s, after=max(now, due_at))
         # A lead that was made shorter meanwhile would bring the same date a second time.
         while due.slot <= slot:
             due = next_due(choice, lead_s=lead_s, after=due.at)
         row.next_due_at, row.slot = due.at, due.slot
+
+
+def make_due(now: datetime) -> None:
+    """Make the next slot of every rhythm with readers due at once: for the demo, whose visitors do not wait a night."""
+    with_readers = select(Rhythm).join(Digest).where(Digest.active, _has_readers(Rhythm.id)).with_for_update(of=Rhythm)
+    for row in db.session.scalars(with_readers):
+        row.next_due_at = now
 
 
 def due_first(now: datetime) -> list[int]:
@@ -245,7 +259,7 @@ def readers_first(*, digest_id: int, due_at: datetime, after_id: int, limit: int
 
 def _readers(conditions: Sequence[ColumnElement[bool]], *, after_id: int, limit: int) -> list[DueReader]:
     wanted = (
-        select(Subscription, Subscriber, Taste, Rhythm.zone)
+        select(Subscription, Subscriber, Taste, Rhythm)
         .join(Subscription.subscriber)
         .join(Subscription.taste)
         .join(Subscription.rhythm)
@@ -253,10 +267,10 @@ def _readers(conditions: Sequence[ColumnElement[bool]], *, after_id: int, limit:
         .order_by(Subscription.id)
         .limit(limit)
     )
-    return [_due_reader(*row) for row in db.session.execute(wanted).tuples()]
+    return [_due_reader(*row) for row in db.session.execute(wanted)]
 
 
-def _due_reader(subscription: Subscription, subscriber: Subscriber, taste: Taste, zone: str) -> DueReader:
+def _due_reader(subscription: Subscription, subscriber: Subscriber, taste: Taste, row: Rhythm) -> DueReader:
     return DueReader(
         subscription_id=subscription.id,
         subscriber_id=subscriber.id,
@@ -267,7 +281,8 @@ def _due_reader(subscription: Subscription, subscriber: Subscriber, taste: Taste
         taste=taste,
         fresh_from=subscription.fresh_from,
         language=subscriber.language,
-        zone=zone,
+        rhythm=row.rhythm,
+        zone=row.zone,
     )
 
 

@@ -53,8 +53,9 @@ def note_request(
     """
     if not digests:
         raise errors.Invalid("digests", _("Please choose at least one digest."))
-    if len(digests) > MAX_CHOSEN or len(topics) > MAX_CHOSEN:
-        raise errors.Invalid("digests", _("Please choose at most 50."))
+    for field, chosen in (("digests", digests), ("topics", topics)):
+        if len(chosen) > MAX_CHOSEN:
+            raise errors.Invalid(field, _("Please choose at most %(limit)s."), limit=MAX_CHOSEN)
     values = {
         "kind": "signup",
         "digests": list(dict.fromkeys(digests)),
@@ -78,7 +79,7 @@ def note_fresh_link(
     keyring: addresses.Keyring,
 ) -> None:
     """Write down that somebody asked for a fresh link. Nothing is looked up here either."""
-    values = {
+    values: Mapping[str, object] = {
         "kind": "fresh_link",
         "digests": [],
         "topics": [],
@@ -200,7 +201,7 @@ def confirm(request: SignupRequest, *, services: Services, now: datetime) -> Con
 
     Raises LinkExpired, and NotFound when nothing that was asked for is on offer any more.
     """
-    db.session.refresh(request, with_for_update=True)
+    joining.hold(request)
     if not _open(request, now):
         raise errors.LinkExpired
     if request.state == "confirmed":

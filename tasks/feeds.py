@@ -1,15 +1,13 @@
 """Publishers' feeds are fetched and stored here."""
 
 import time
-from datetime import datetime
 
 from celery import shared_task
 
 from articles import feeds, ingest
-from core import clock, database, errors, fetch, logs
+from core import clock, database, errors, fetch
 from core.database import db
 
-log = logs.get(__name__)
 BATCH = 50
 LONGEST_S = 45.0
 
@@ -25,28 +23,24 @@ def fetch_due() -> None:
 
 
 def fetch_one(feed_id: int) -> None:
-    """Fetch one feed and store what is new: read, fetch outside of any transaction, write."""
+    """Fetch one feed and store what is new: read, then fetch and clean outside of any transaction, then write."""
     request = feeds.request_for(feed_id)
     db.session.rollback()
-    try:
-        fetched = fetch.get(request, fetch.FetchLimits())
-    except (fetch.FetchRefused, fetch.FetchFailed) as error:
-        log.warning("feed not fetched", feed=feed_id, error=str(error))
-        fetched = None
+    result, read = _bring(feed_id, request)
     with database.write_turn():
         now = clock.utc_now()
-        feeds.note_result(feed_id, fetched, now)
-        if fetched is not None and fetched.body:
-            _store(feed_id, fetched, now)
+        feeds.note_result(feed_id, result, now)
+        if read is not None:
+            ingest.store_entries(feed_id, read, now)
         db.session.commit()
 
 
-def _store(feed_id: int, fetched: fetch.Fetched, now: datetime) -> None:
-    """Store what a feed brought; a damaged one is one log line, and nothing of it is kept."""
+def _bring(
+    feed_id: int, request: fetch.FetchRequest
+) -> tuple[fetch.Fetched | fetch.FetchError | errors.Invalid, ingest.ReadFeed | None]:
+    """Return how the fetch ended, and what was read; a feed that is damaged or out of reach brings nothing."""
     try:
-        with db.session.begin_nested():
-            ingested = ingest.store_entries(feed_id, fetched, now)
-    except errors.Invalid as error:
-        log.warning("feed damaged", feed=feed_id, error=str(error))
-        return
-    log.info("feed stored", feed=feed_id, new=ingested.new, changed=ingested.changed, refused=ingested.refused)
+        fetched = fetch.get(request)
+        return fetched, ingest.read_entries(feed_id, fetched) if fetched.body is not None else None
+    except (fetch.FetchError, errors.Invalid) as error:
+        return error, None

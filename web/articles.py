@@ -1,7 +1,7 @@
 """Front pages, topics, stories and their printable versions."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from flask import Blueprint, Response, request
@@ -39,7 +39,7 @@ def front() -> Response:
     """Show the latest stories of a language."""
     if not request.path.endswith("/"):
         return pages.to("front", 301, language=pages.language())
-    return _listing("articles/front.html", strip=_most_told(), digests=offer.active())
+    return _listing("articles/front.html", {"strip": _most_told(), "digests": offer.active()})
 
 
 @articles.get(PATHS["topics"])
@@ -49,7 +49,7 @@ def topics() -> Response:
     told = sorted((topic for topic in topic_shelf.all_topics() if topic.id in counts), key=pages.topic_name)
     kinds = {kind: [topic for topic in told if topic.kind == kind] for kind in ("theme", "country")}
     values = {"themes": kinds["theme"], "countries": kinds["country"], "counts": counts}
-    return headers.publicly(pages.page("articles/topics.html", **values))
+    return headers.publicly(pages.page("articles/topics.html", values))
 
 
 @articles.get(PATHS["topic"])
@@ -58,17 +58,19 @@ def topic(topic: str) -> Response:
     found = [known for known in topic_shelf.all_topics() if known.key == topic]
     if not found:
         raise errors.NotFound
-    return _listing("articles/topic.html", topic=found[0])
+    return _listing("articles/topic.html", {"topic": found[0]}, topic=found[0])
 
 
 @articles.get(PATHS["story"])
 def story(story: str) -> Response:
     """Show one story."""
     article = opened(story)
-    if article.ref != story:
+    if not at_home(article, story):
         return pages.to("story", 301, language=article.language, story=article.ref)
     family = [article, *shelf.versions(article)]
     values = {
+        "article": article,
+        "canonical": canonical(article),
         "also": related.see_also(article, limit=SEE_ALSO),
         "description": _description(article),
         "family": sorted(family, key=lambda version: version.language),
@@ -76,27 +78,30 @@ def story(story: str) -> Response:
         "topics": shelf.topics_of([article.id]).get(article.id, []),
         "versions": {version.language: path_of(version) for version in family},
     }
-    return headers.publicly(pages.page("articles/story.html", article=article, **values))
+    return headers.publicly(pages.page("articles/story.html", values))
 
 
 @articles.get(PATHS["print"])
 def printable(story: str) -> Response:
     """Show one story as it goes on paper."""
     article = opened(story)
-    if article.ref != story:
+    if not at_home(article, story):
         return pages.to("print", 301, language=article.language, story=article.ref)
     today = pages.date_text(clock.utc_now())
-    return headers.publicly(pages.page("articles/print.html", article=article, today=today))
+    values = {"article": article, "canonical": canonical(article), "today": today}
+    return headers.publicly(pages.page("articles/print.html", values))
 
 
 def opened(ref: str) -> Article:
-    """Return the article of a path's `<story>` segment in the language of the page. Raises NotFound."""
+    """Return the article of a path's `<story>` segment: its id decides. Raises NotFound."""
     if not _REF.fullmatch(ref):
         raise errors.NotFound
-    article = shelf.by_ref(ref)
-    if article.language != pages.language():
-        raise errors.NotFound
-    return article
+    return shelf.by_ref(ref)
+
+
+def at_home(article: Article, ref: str) -> bool:
+    """Say whether the path names the article as it should; else the page is moved for good."""
+    return article.ref == ref and article.language == pages.language()
 
 
 def path_of(article: Article) -> str:
@@ -109,17 +114,15 @@ def canonical(article: Article) -> str:
     return services.current().links.to("story", language=article.language, story=article.ref)
 
 
-def _listing(template: str, *, topic: Topic | None = None, **values: object) -> Response:
+def _listing(template: str, values: Mapping[str, object], *, topic: Topic | None = None) -> Response:
     """Return a page of stories, newest first; `?before=` turns to older ones."""
     before = _before(request.args.get("before"))
     stories = shelf.latest(pages.language(), limit=PAGE_STORIES + 1, topic=topic, before=before)
     shown = stories[:PAGE_STORIES]
     older = shown[-1].published_at.strftime(_BEFORE) if len(stories) > len(shown) else None
     shelves = shelf.topics_of([article.id for article in shown])
-    page = pages.page(
-        template, topic=topic, stories=shown, topics=shelves, older=older, before=before, **values
-    )
-    return headers.publicly(page)
+    listed = {"stories": shown, "topics": shelves, "older": older, "before": before}
+    return headers.publicly(pages.page(template, {**values, **listed}))
 
 
 def _before(text: str | None) -> datetime | None:

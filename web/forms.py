@@ -3,10 +3,10 @@
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import date, timedelta
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from werkzeug.datastructures import MultiDict
 
@@ -33,6 +33,32 @@ class Refused(errors.DomainError):
     def __init__(self, faults: Sequence[errors.Invalid]) -> None:
         self.faults = faults
         super().__init__(faults[0].message, **faults[0].values)
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What a form is filled with: proposals at first, then, when something was wrong, what the person typed."""
+
+    email: str = ""
+    zone: str = ""
+    digests: Sequence[str] = ()
+    topics: Sequence[str] = ()
+    countries: Sequence[str] = ()
+    rhythm: str = ""
+    weekday: str = ""
+    hour: str = ""
+    quarter: str = ""
+    format: str = ""
+    pause: str = ""
+    until: str = ""
+
+
+def typed(values: Values) -> Typed:
+    """Return what a person typed, to be shown again; of an endless line only its beginning."""
+    several = ("digests", "topics", "countries")
+    lines = {field.name: values.get(field.name, "")[:LINE] for field in fields(Typed) if field.name not in several}
+    ticked: Mapping[str, Any] = {name: values.getlist(name)[:MAX_CHOICES] for name in several}
+    return Typed(**lines, **ticked)
 
 
 def faults_of(error: errors.Invalid | Refused) -> Sequence[errors.Invalid]:
@@ -129,8 +155,13 @@ def choices_form(values: Values, *, today: date) -> ChoicesForm:
     return form
 
 
-def last_pause(today: date) -> date:
-    """Return the latest date until which a reader may pause."""
+def first_return(today: date) -> date:
+    """Return the earliest date on which mail can come again after a pause."""
+    return today + timedelta(days=1)
+
+
+def last_return(today: date) -> date:
+    """Return the latest one."""
     return today + timedelta(days=preferences.LONGEST_PAUSE_DAYS)
 
 
@@ -154,9 +185,7 @@ class _Sheet:
         self._values = values
         self._faults: list[errors.Invalid] = []
 
-    def read(
-        self, name: str, parse: Callable[[str], T], *, instead: T | None = None, limit: int | None = LINE
-    ) -> T:
+    def read(self, name: str, parse: Callable[[str], T], *, instead: T | None = None, limit: int | None = LINE) -> T:
         """Return a field's value; when it has a fault, `instead`, which nobody sees since `finish` raises."""
         try:
             return parse(line(self._values.get(name, ""), name, limit=limit))
@@ -198,7 +227,7 @@ def _date_of_return(text: str, *, today: date) -> date:
         day = date.fromisoformat(text)
     except ValueError:
         day = today
-    if not today < day <= last_pause(today):
+    if not first_return(today) <= day <= last_return(today):
         message = _("Please choose the day on which mail comes again: after today, and within a year.")
         raise errors.Invalid("until", message)
     return day

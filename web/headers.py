@@ -22,7 +22,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "base-uri 'none'",
     )
 )
-TOKEN_MARK = "/t/"
+PERSONAL = "/t/"
 """Stands before the token in every path that has one (core.links.PATHS); logs mask what follows it."""
 PUBLIC = "public, max-age=60"
 ONE_CLICK = ("List-Unsubscribe", "One-Click")
@@ -45,7 +45,7 @@ def publicly(response: Response) -> Response:
 def _is_one_click() -> bool:
     """Say whether a mail program asks to unsubscribe, in either body encoding."""
     name, value = ONE_CLICK
-    return request.form.get(name) == value
+    return request.blueprint == "unsubscribe" and request.form.get(name) == value
 
 
 def refuse_foreign_posts() -> None:
@@ -54,7 +54,7 @@ def refuse_foreign_posts() -> None:
     One-click unsubscribing comes from anywhere: from webmail too, whose pages are another site (RFC 8058).
     """
     foreign = request.headers.get("Sec-Fetch-Site") == "cross-site"
-    if request.method == "POST" and foreign and TOKEN_MARK in request.path and not _is_one_click():
+    if request.method == "POST" and foreign and PERSONAL in request.path and not _is_one_click():
         raise Forbidden
 
 
@@ -64,7 +64,7 @@ def secure(response: Response) -> Response:
     headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
-    if TOKEN_MARK in request.path:
+    if PERSONAL in request.path:
         headers["Referrer-Policy"] = "no-referrer"
         headers["X-Robots-Tag"] = "noindex"
     if request.endpoint == "static":

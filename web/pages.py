@@ -1,7 +1,7 @@
 """Turn values into a page: its language and direction, its messages, and what every template knows."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -29,7 +29,8 @@ def language() -> str:
 
 def speak(spoken: str) -> None:
     """Make the page in this language: the reader's, on pages that are opened by a token."""
-    g.language = spoken if spoken in services.current().publication.languages else services.current().publication.default_language
+    publication = services.current().publication
+    g.language = spoken if spoken in publication.languages else publication.default_language
 
 
 def preferred_language() -> str:
@@ -37,7 +38,7 @@ def preferred_language() -> str:
     return languages.best(list(request.accept_languages.values()), services.current().publication.languages)
 
 
-def page(template: str, *, status: int = 200, **values: object) -> Response:
+def page(template: str, values: Mapping[str, object], *, status: int = 200) -> Response:
     """Return a rendered page."""
     return make_response(render_template(template, **values), status)
 
@@ -90,6 +91,11 @@ def topic_name(topic: Topic) -> str:
     return topics.name(topic, language())
 
 
+def topic_names(topics_: Iterable[Topic]) -> str:
+    """Return the names of topics as a list in words."""
+    return listed(topic_name(topic) for topic in topics_)
+
+
 def local(link: str) -> str:
     """Return a link of ours without its host, so that a page works under whatever name it was reached."""
     return link.removeprefix(services.current().links.base_url)
@@ -109,8 +115,8 @@ def register(app: Flask) -> None:
     env.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
     env.undefined = StrictUndefined
     env.trim_blocks = env.lstrip_blocks = True
-    words = (asset, iso, instant_text, date_text, listed, topic_name, translate)
-    env.globals.update({word.__name__: word for word in words})
+    known = (asset, iso, instant_text, date_text, topic_name, topic_names, translate)
+    env.globals.update({one.__name__: one for one in known})
     env.globals.update(path=links.path, direction_of=languages.direction, own_name=languages.own_name)
     app.context_processor(_known_to_all)
     app.url_value_preprocessor(_language_of_path)
@@ -123,6 +129,7 @@ def _known_to_all() -> dict[str, object]:
         "direction": languages.direction(spoken),
         "languages": services.current().publication.languages,
         "publication": services.current().publication,
+        "url_base": services.current().links.base_url,
         "url": services.current().links.to,
         "here": request.path,
         "versions": None,
@@ -131,6 +138,7 @@ def _known_to_all() -> dict[str, object]:
 
 def _language_of_path(_endpoint: str | None, values: dict[str, object] | None) -> None:
     """Take the language out of the path: views ask `language()`. What is no language of ours is not found."""
+    g.pop("language", None)
     if values and "language" in values:
         asked = values.pop("language")
         if asked not in services.current().publication.languages:

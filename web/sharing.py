@@ -13,8 +13,9 @@ sharing = Blueprint("sharing", __name__)
 def send(story: str) -> Response:
     """Show the ways to pass on a story."""
     article = articles.opened(story)
-    if article.ref != story:
+    if not articles.at_home(article, story):
         return pages.to("share", 301, language=article.language, story=article.ref)
     canonical = articles.canonical(article)
     mailto = friend.mailto(article.headline, article.standfirst, canonical)
-    return headers.publicly(pages.page("sharing/send.html", article=article, mailto=mailto, canonical=canonical))
+    values = {"article": article, "mailto": mailto, "canonical": canonical}
+    return headers.publicly(pages.page("sharing/send.html", values))

@@ -17,7 +17,7 @@ def mailbox(tmp_path: Path) -> Mailbox:
 
 
 @pytest.fixture
-def page(mailbox: Mailbox) -> FlaskClient:
+def web(mailbox: Mailbox) -> FlaskClient:
     return create_inbox_app(mailbox, site_url="http://127.0.0.1:8000/").test_client()
 
 

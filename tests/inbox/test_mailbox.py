@@ -73,12 +73,14 @@ def test_a_mail_with_a_set_back_clock_still_tells_the_time_it_was_given(mailbox)
         "incoming",
         "secret",
         "20261123T144007123456-abcdef\n",
+        "20261123T144007123456-abcdef/../../secret",
     ],
 )
 def test_what_is_not_a_key_opens_no_file(mailbox, tmp_path, key):
     mailbox.store("", [READER], b"", now=NOW)
     (tmp_path / "secret.eml").write_bytes(b"secret")
     (tmp_path / "inbox" / "secret.eml").write_bytes(b"secret")
+    (tmp_path / "inbox" / "20261123T144007123456-abcdef").mkdir()
     with pytest.raises(MailNotFound):
         mailbox.get(key)
     assert len(mailbox.newest()) == 1

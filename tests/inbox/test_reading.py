@@ -59,8 +59,7 @@ BROKEN = {
     "raw bytes in the header": b"Subject: \xff\xfe\x00\r\nContent-Type: \xff\r\n\r\nwords",
     "a header of colons": b":::\r\n: x\r\nA:\r\n\r\nwords",
     "parts three hundred deep": b"".join(
-        b'Content-Type: multipart/mixed; boundary="%d"\r\n\r\n--%d\r\n' % (depth, depth)
-        for depth in range(300)
+        b'Content-Type: multipart/mixed; boundary="%d"\r\n\r\n--%d\r\n' % (depth, depth) for depth in range(300)
     ),
     "mails in mails five hundred deep": b"Content-Type: message/rfc822\r\n\r\n" * 500,
     "a broken file name": b"Content-Disposition: attachment; filename*=x'y'%FF%00\r\n\r\nwords",

@@ -136,10 +136,7 @@ def test_alone_on_a_taken_port_it_says_so_in_one_sentence_and_ends_with_1(tmp_pa
         output, errors = running.communicate(timeout=10)
     assert running.returncode == 1
     assert output == ""
-    assert (
-        errors
-        == f"Port {port} is already in use: stop the program that listens on it, or choose another port.\n"
-    )
+    assert errors == f"Port {port} is already in use: stop the program that listens on it, or choose another port.\n"
 
 
 def test_the_help_names_every_option(capsys):
@@ -147,6 +144,4 @@ def test_the_help_names_every_option(capsys):
         command.main(["--help"])
     assert end.value.code == 0
     text = capsys.readouterr().out
-    assert all(
-        option in text for option in ("--smtp-port", "--web-port", "--folder", "--site-url", "/api/messages")
-    )
+    assert all(option in text for option in ("--smtp-port", "--web-port", "--folder", "--site-url", "/api/messages"))

@@ -1,6 +1,5 @@
-"""A real database for the tests of this package: a copy of an empty SQLite file, or the one TEST_DATABASE_URL names."""
+"""A real database for the tests of this package: each test gets a copy of an SQLite file that was made once."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,17 +11,18 @@ from flask import Flask
 from articles import topics
 from core.addresses import Keyring
 from core.database import Base, db, prepare_engine
+from core.identity import MailIdentity
 from core.links import Links
 from core.publication import Publication
 from core.services import Services
-from core.settings import MailIdentity
 from core.tokens import Tokens
 from subscribers import offer
 from tests.subscribers import people
 
 
 @contextmanager
-def _application(url: str) -> Iterator[Flask]:
+def application(url: str) -> Iterator[Flask]:
+    """A plain application on one database, with its context pushed."""
     app = Flask("subscribers")
     app.config["SQLALCHEMY_DATABASE_URI"] = url
     db.init_app(app)
@@ -33,35 +33,39 @@ def _application(url: str) -> Iterator[Flask]:
         db.engine.dispose()
 
 
+def lay_out_offer() -> None:
+    """Put two digests and four topics on offer."""
+    topics.apply(people.TOPICS)
+    offer.apply([people.ASIA, people.ARABIC])
+    db.session.commit()
+
+
 @pytest.fixture(scope="session")
-def empty_file(tmp_path_factory) -> Path:
-    """An SQLite file with all tables and nothing in them, made once."""
-    path = tmp_path_factory.mktemp("subscribers") / "empty.sqlite"
-    with _application(f"sqlite:///{path}"):
-        Base.metadata.create_all(db.engine)
-    return path
+def made_files(tmp_path_factory) -> Path:
+    """A folder with two databases: one with empty tables, one with the offer in it."""
+    folder: Path = tmp_path_factory.mktemp("subscribers")
+    for name in ("bare", "offer"):
+        with application(f"sqlite:///{folder / name}"):
+            Base.metadata.create_all(db.engine)
+            if name == "offer":
+                lay_out_offer()
+    return folder
 
 
 @pytest.fixture
-def bare_app(tmp_path, empty_file) -> Iterator[Flask]:
+def bare_app(tmp_path, made_files) -> Iterator[Flask]:
     """An application whose database holds nothing."""
-    server = os.environ.get("TEST_DATABASE_URL")
-    if not server:
-        shutil.copy(empty_file, tmp_path / "test.sqlite")
-    with _application(server or f"sqlite:///{tmp_path / 'test.sqlite'}") as app:
-        if server:
-            Base.metadata.drop_all(db.engine)
-            Base.metadata.create_all(db.engine)
+    path = shutil.copy(made_files / "bare", tmp_path)
+    with application(f"sqlite:///{path}") as app:
         yield app
 
 
 @pytest.fixture
-def app(bare_app) -> Flask:
+def app(tmp_path, made_files) -> Iterator[Flask]:
     """An application with two digests and four topics on offer."""
-    topics.apply(people.TOPICS)
-    offer.apply([people.ASIA, people.ARABIC])
-    db.session.commit()
-    return bare_app
+    path = shutil.copy(made_files / "offer", tmp_path)
+    with application(f"sqlite:///{path}") as app:
+        yield app
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from core import addresses, clock, tokens
 from core.database import Base, db
 from core.services import Services
 from delivery import content
-from delivery.models import Block, Content, Delivery, Mailing
+from delivery.models import Block, Content, Delivery, Mailing, Suppression
 from subscribers import offer, signup
-from subscribers.models import Digest, SignupRequest, Subscription
+from subscribers.models import Digest, SignupRequest, Subscriber, Subscription
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 """A Monday; 10:00 in Rome, 17:00 in Hong Kong."""
@@ -123,6 +123,12 @@ def confirm_token(request: SignupRequest, *, day: int | None = None) -> tokens.T
 
 def count(model: type[Base]) -> int:
     return db.session.scalar(select(func.count()).select_from(model)) or 0
+
+
+def left_streams(subscriber: Subscriber) -> set[str]:
+    """Return what the subscriber's own leaving keeps away."""
+    rows = select(Suppression.scope).filter_by(addr_hash=subscriber.addr_hash, reason="left")
+    return set(db.session.scalars(rows))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,169 @@
+"""Read a feed's bytes into entries: cleaned, bounded, and not yet compared with anything we know."""
+
+import calendar
+import io
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from xml.sax import SAXException
+
+import feedparser
+
+from articles import cleaning, dateline, words, xmlcheck
+
+MAX_ENTRY = 200_000
+_MAX_TAGS = 10_000
+"""Markup with more tags than this is no story; deep nesting costs the cleaner the square of it."""
+_HEADLINE, _STANDFIRST, _AUTHOR, _TERM, _OPENING = 300, 600, 200, 100, 500
+_MAX_TERMS, _MAX_LINKS = 50, 30
+_HTML = ("text/html", "application/xhtml+xml")
+_WEB = re.compile(r"https?://[^\s/?#@\\]+[^\s\\]{0,2000}", re.IGNORECASE)
+_LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
+# What feedparser has been seen to raise on odd but well-formed XML.
+_READER_TROUBLE = (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError, SAXException)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A page of an entry; `language` is its hreflang, lower-case, or empty."""
+
+    url: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One item of a feed. `body` is clean HTML, the other texts are plain; `opening` is how its text begins."""
+
+    guid: str
+    links: tuple[Link, ...]
+    headline: str
+    standfirst: str
+    dateline_place: str
+    dateline_agency: str
+    body: str
+    author: str
+    words: int
+    published_at: datetime | None
+    terms: tuple[str, ...]
+    opening: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An entry that cannot be taken: its guid, as far as it has one, and why not."""
+
+    guid: str
+    why: str
+
+
+def read(feed: bytes, *, url: str = "") -> list[Entry | Refused]:
+    """Return a feed's entries in their order. `url` is the base of relative links. Raises xmlcheck.Damaged."""
+    utf8 = xmlcheck.checked(feed)
+    headers = {"content-type": "application/xml; charset=utf-8", "content-location": url}
+    try:
+        # As a stream: feedparser would take bytes for the name of a file first. We clean and resolve ourselves.
+        parsed = feedparser.parse(
+            io.BytesIO(utf8), response_headers=headers, resolve_relative_uris=False, sanitize_html=False
+        )
+    except _READER_TROUBLE as error:
+        raise xmlcheck.Damaged(f"the feed reader gave up ({type(error).__name__})") from error
+    if parsed.bozo:
+        raise xmlcheck.Damaged(f"it is not well-formed ({type(parsed.bozo_exception).__name__})")
+    if not parsed.version:
+        raise xmlcheck.Damaged("it is neither Atom nor RSS")
+    # Plain dicts: feedparser's own answer some keys with the values of others.
+    return [_entry(dict(item)) for item in parsed.entries]
+
+
+def _entry(item: Mapping[str, Any]) -> Entry | Refused:
+    guid = str(item.get("id") or "").strip()
+    content, summary = _content(item), _own_summary(item)
+    size = len(content) + len(summary) + len(item.get("title", ""))
+    if size > MAX_ENTRY or (content + summary).count("<") > _MAX_TAGS:
+        return Refused(guid, "too large")
+    headline = cleaning.plain(_text(item, "title"), most=_HEADLINE)
+    if not headline:
+        return Refused(guid, "no title")
+    links = _links(item)
+    standfirst = cleaning.plain(_text(item, "summary"), most=_STANDFIRST) if summary else ""
+    place, agency, body = dateline.split(cleaning.body(content, base=links[0].url if links else None))
+    text = cleaning.text_of(body) or standfirst
+    return Entry(
+        guid=guid,
+        links=links,
+        headline=headline,
+        standfirst=standfirst,
+        dateline_place=place,
+        dateline_agency=agency,
+        body=body,
+        author=_author(item),
+        words=words.count(text),
+        published_at=_instant(item.get("published_parsed") or item.get("updated_parsed")),
+        terms=_terms(item),
+        opening=cleaning.plain(text, most=_OPENING),
+    )
+
+
+def _own_summary(item: Mapping[str, Any]) -> str:
+    """Return the summary. Where there is none, feedparser puts the content in its place, without a detail."""
+    return str(item.get("summary") or "") if "summary_detail" in item else ""
+
+
+def _content(item: Mapping[str, Any]) -> str:
+    """Return the story as HTML: the content, else a summary that is too long for a standfirst."""
+    found = [part for part in item.get("content", ()) if part.get("type") in (*_HTML, "text/plain")]
+    found.sort(key=lambda part: part["type"] == "text/plain")
+    if found:
+        return _as_html(found[0]["value"], found[0]["type"])
+    summary = _own_summary(item)
+    if len(" ".join(_text(item, "summary").split())) <= _STANDFIRST:
+        return ""
+    return _as_html(summary, item["summary_detail"].get("type"))
+
+
+def _as_html(value: str, kind: str | None) -> str:
+    return value if kind in _HTML else cleaning.paragraphs(value)
+
+
+def _text(item: Mapping[str, Any], key: str) -> str:
+    """Return a field's text. Only what says that it is HTML is read as HTML: "Use <br> in HTML" is a headline."""
+    value = str(item.get(key) or "")
+    return cleaning.text_of(value) if item.get(f"{key}_detail", {}).get("type") in _HTML else value
+
+
+def _author(item: Mapping[str, Any]) -> str:
+    """Return the authors' names, without their addresses."""
+    names = [str(author["name"]) for author in item.get("authors", ()) if author.get("name")]
+    return cleaning.plain(", ".join(name for name in names if "@" not in name), most=_AUTHOR)
+
+
+def _links(item: Mapping[str, Any]) -> tuple[Link, ...]:
+    """Return the pages of an entry, one a language; a guid that is a link counts where there is no other."""
+    found = [
+        Link(str(link.get("href", "")).strip(), str(link.get("hreflang", "")).strip().lower())
+        for link in item.get("links", ())
+        if link.get("rel") == "alternate" and link.get("type") in _HTML
+    ]
+    found = [link for link in found or [Link(str(item.get("link", "")), "")] if _WEB.fullmatch(link.url)]
+    return tuple(found[:_MAX_LINKS])
+
+
+def _terms(item: Mapping[str, Any]) -> tuple[str, ...]:
+    tags = item.get("tags", ())[:_MAX_TERMS]
+    terms = (cleaning.plain(str(tag.get(key) or ""), most=_TERM) for tag in tags for key in ("term", "label"))
+    return tuple(dict.fromkeys(filter(None, terms)))
+
+
+def _instant(parsed: time.struct_time | None) -> datetime | None:
+    """Return a date of feedparser's, which is in UTC; none for what some systems write when they have none."""
+    if parsed is None:
+        return None
+    try:
+        at = datetime.fromtimestamp(calendar.timegm(parsed), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return at if at >= _LONG_AGO else None

@@ -1,0 +1,103 @@
+"""The feeds: which are due, what to ask for, and when to ask again."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from articles.models import Feed
+from core import errors, fetch, logs
+from core.database import db
+from core.errors import _
+
+INTERVAL = timedelta(minutes=10)
+LONGEST_WAIT = timedelta(hours=6)
+_GONE = 410
+_NOT_MODIFIED = 304
+
+log = logs.get(__name__)
+
+
+def add(url: str, *, language: str, now: datetime) -> Feed:
+    """Add a publisher's feed, which is due at once. Raises Invalid for an address that we would not fetch."""
+    try:
+        fetch.check(url)
+    except fetch.FetchRefused as error:
+        raise errors.Invalid("url", _("This is not the address of a feed that can be read.")) from error
+    if by_url(url) is not None:
+        raise errors.Invalid("url", _("This feed is read already."))
+    return _added(Feed(url=url, language=language, next_fetch_at=now))
+
+
+def ensure(url: str, *, language: str, now: datetime, fetched: bool = True) -> Feed:
+    """Return the feed of an address, added if need be. With `fetched` false its bytes are handed to us instead."""
+    known = by_url(url)
+    if known is not None:
+        return known
+    if fetched:
+        return add(url, language=language, now=now)
+    return _added(Feed(url=url, language=language))
+
+
+def by_url(url: str) -> Feed | None:
+    """Return the feed of an address, if we have it."""
+    return db.session.scalar(select(Feed).where(Feed.url == url))
+
+
+def by_id(feed_id: int) -> Feed:
+    """Return one feed. Raises NotFound."""
+    feed = db.session.get(Feed, feed_id)
+    if feed is None:
+        raise errors.NotFound
+    return feed
+
+
+def due(now: datetime, limit: int) -> list[int]:
+    """Return the ids of feeds that want to be fetched, longest due first."""
+    wanted = select(Feed.id).where(Feed.state == "on", Feed.next_fetch_at <= now)
+    return list(db.session.scalars(wanted.order_by(Feed.next_fetch_at, Feed.id).limit(limit)))
+
+
+def request_for(feed_id: int) -> fetch.FetchRequest:
+    """Return what to ask for: the feed, if it has changed since the last time it could be read."""
+    feed = by_id(feed_id)
+    return fetch.FetchRequest(feed.url, feed.etag, feed.last_modified)
+
+
+def note_result(feed_id: int, result: fetch.Fetched | fetch.FetchError | errors.Invalid, now: datetime) -> None:
+    """Write down how a fetch ended, and when to ask again: after 10 minutes, or twice as long for each failure.
+
+    What ended in an error, and what could not be read (Invalid, from `ingest`), failed: the validators stay as
+    they are, so that it is asked for again in full.
+    """
+    feed = by_id(feed_id)
+    if isinstance(result, fetch.Fetched) and (result.body is not None or result.status == _NOT_MODIFIED):
+        _note_success(feed, result, now)
+    elif isinstance(result, fetch.Fetched) and result.status == _GONE:
+        feed.state, feed.next_fetch_at = "gone", None
+        log.warning("feed gone", feed=feed_id, url=feed.url)
+    else:
+        _note_failure(feed, result, now)
+
+
+def _added(feed: Feed) -> Feed:
+    db.session.add(feed)
+    db.session.flush()
+    return feed
+
+
+def _note_success(feed: Feed, result: fetch.Fetched, now: datetime) -> None:
+    if result.body is not None:
+        feed.etag, feed.last_modified = result.etag, result.last_modified
+    feed.fails, feed.last_success_at, feed.next_fetch_at = 0, now, now + INTERVAL
+
+
+def _note_failure(feed: Feed, result: fetch.Fetched | Exception, now: datetime) -> None:
+    feed.fails += 1
+    wait = min(INTERVAL * 2 ** min(feed.fails, 10), LONGEST_WAIT)
+    why = str(result)
+    if isinstance(result, fetch.Fetched):
+        why = f"HTTP status {result.status}"
+        wait = max(wait, timedelta(seconds=result.retry_after or 0))
+    feed.next_fetch_at = now + wait
+    if not isinstance(result, errors.Invalid):  # Of that, `ingest` has told already.
+        log.warning("feed not read", feed=feed.id, why=why, again=feed.next_fetch_at.isoformat())

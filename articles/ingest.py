@@ -1,0 +1,217 @@
+"""Turn a feed's entries into articles, each once: new ones are added, known ones follow their text."""
+
+import os
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, exists, or_, select
+from sqlalchemy.orm import aliased
+
+from articles import entries, feeds, recognition, topics, xmlcheck
+from articles.entries import Entry
+from articles.models import Article, ArticleIdentity, Feed, Story, Topic
+from articles.recognition import Arrival, Identity
+from core import database, errors, fetch, logs, tokens
+from core.database import db
+
+FUTURE = timedelta(minutes=10)
+"""How far ahead of our clock a publisher's may be. What is dated later is dated now."""
+_PUBLIC_ID = 10
+_MAX_SLUG = 60
+
+log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """How many entries were new, changed, known as they are (or there twice), and refused."""
+
+    new: int
+    changed: int
+    known: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFeed:
+    """What was read of a feed, ready to be stored."""
+
+    entries: Sequence[Entry]
+    refused: int
+
+
+def read_entries(feed_id: int, fetched: fetch.Fetched | bytes) -> ReadFeed:
+    """Read and clean what was fetched. It takes long and needs no database: call it before the transaction.
+
+    Raises Invalid for what cannot be read, with one log line; each entry refused is a log line, too.
+    """
+    feed, url = (fetched, "") if isinstance(fetched, bytes) else (fetched.body, fetched.url)
+    if feed is None:
+        return ReadFeed((), 0)
+    try:
+        found = entries.read(feed, url=url)
+    except xmlcheck.Damaged as error:
+        log.warning("feed refused", feed=feed_id, why=str(error))
+        raise errors.Invalid("feed", "This feed cannot be read: %(why)s.", why=error) from error
+    refused = [entry for entry in found if isinstance(entry, entries.Refused)]
+    for entry in refused:
+        log.warning("entry refused", feed=feed_id, why=entry.why, guid=entry.guid[:200])
+    return ReadFeed([entry for entry in found if isinstance(entry, Entry)], len(refused))
+
+
+def store_entries(feed_id: int, fetched: fetch.Fetched | bytes | ReadFeed, now: datetime) -> Ingested:
+    """Store a feed's entries, oldest first. The same bytes again change nothing.
+
+    Raises Invalid, before anything is written, for a feed that cannot be read.
+    """
+    read = fetched if isinstance(fetched, ReadFeed) else read_entries(feed_id, fetched)
+    feed = _in_turn(feed_id)
+    arrivals = recognition.once_each(read.entries, language=feed.language)
+    # Feeds have the newest first: of two with the same time, the last one is the oldest.
+    arrivals.reverse()
+    arrivals.sort(key=lambda arrival: _dated(arrival.entry, now))
+    present = _present(feed_id, arrivals)
+    meanings = topics.spoken()
+    shelves: dict[int, list[Topic]] = {}
+    counts = Counter(new=0, changed=0)
+    for arrival, article in recognition.match(arrivals, present):
+        if article is None:
+            article = _add(feed, arrival, now)
+            counts["new"] += 1
+        else:
+            counts["changed"] += _follow(article, arrival.entry, now)
+        _remember(article, arrival, present)
+        shelves[article.id] = topics.matching(arrival.entry.terms, meanings)
+    topics.place(shelves)
+    known = len(read.entries) - counts["new"] - counts["changed"]
+    log.info("feed stored", feed=feed_id, known=known, refused=read.refused, **counts)
+    return Ingested(counts["new"], counts["changed"], known, read.refused)
+
+
+def _in_turn(feed_id: int) -> Feed:
+    """Return the feed when no other feed is being stored.
+
+    One at a time, also on PostgreSQL: else the same bytes twice could become two articles, and two languages of
+    a story that come in together would not find each other.
+    """
+    db.session.execute(select(Feed.id).order_by(Feed.id).with_for_update())
+    return feeds.by_id(feed_id)
+
+
+def _present(feed_id: int, arrivals: Iterable[Arrival]) -> dict[Identity, Article]:
+    """Return the articles that this feed brought before, under what they are known by."""
+    hashes = {key.value_hash for arrival in arrivals for key in (*arrival.identities, *arrival.versions)}
+    known = (
+        select(ArticleIdentity.kind, ArticleIdentity.value_hash, Article)
+        .join(Article, Article.id == ArticleIdentity.article_id)
+        .where(ArticleIdentity.feed_id == feed_id, ArticleIdentity.value_hash.in_(hashes))
+    )
+    return {Identity(kind, value): article for kind, value, article in db.session.execute(known)}
+
+
+def _remember(article: Article, arrival: Arrival, present: Mapping[Identity, Article]) -> None:
+    """Write down what else the article is known by from now on. What another one has already stays with that one."""
+    rows = [
+        {"feed_id": article.feed_id, **key._asdict(), "article_id": article.id}
+        for key in dict.fromkeys((*arrival.identities, *arrival.versions))
+        if key not in present
+    ]
+    if rows:
+        insert = database.insert_for(db.engine)
+        db.session.execute(insert(ArticleIdentity).on_conflict_do_nothing(), rows)
+
+
+def _add(feed: Feed, arrival: Arrival, now: datetime) -> Article:
+    entry = arrival.entry
+    article = Article(
+        story_id=_story(arrival, feed.language, now).id,
+        language=feed.language,
+        feed_id=feed.id,
+        public_id=_public_id(),
+        slug=_slug(entry.headline),
+        headline=entry.headline,
+        standfirst=entry.standfirst,
+        dateline_place=entry.dateline_place,
+        dateline_agency=entry.dateline_agency,
+        body=entry.body,
+        author=entry.author,
+        words=entry.words,
+        published_at=_dated(entry, now),
+        first_seen_at=now,
+        revision=1,
+    )
+    db.session.add(article)
+    db.session.flush()
+    if entry.published_at is None:
+        log.info("entry without date", feed=feed.id, article=article.public_id)
+    return article
+
+
+def _follow(article: Article, entry: Entry, now: datetime) -> bool:
+    """Let a known article follow its entry. Say whether its text changed; its address and its date never do."""
+    texts = {name: getattr(entry, name) for name in ("headline", "standfirst")}
+    if entry.body:  # A feed that lost its bodies, as some do for a day, takes none from us.
+        texts |= {name: getattr(entry, name) for name in ("dateline_place", "dateline_agency", "body")}
+        article.words = entry.words
+    article.author = entry.author
+    changed = any(getattr(article, name) != text for name, text in texts.items())
+    if changed:
+        for name, text in texts.items():
+            setattr(article, name, text)
+        article.revision += 1
+        article.text_changed_at = now
+    return changed
+
+
+def _story(arrival: Arrival, language: str, now: datetime) -> Story:
+    """Return the story that an article in another language told first, else a new one.
+
+    Either names the other's page (hreflang), or both name a third; a story has one article a language.
+    """
+    theirs = [version.value_hash for version in arrival.versions]
+    ours = [key.value_hash for key in arrival.identities if key.kind == "url"]
+    named = or_(
+        and_(ArticleIdentity.kind == "url", ArticleIdentity.value_hash.in_(theirs)),
+        and_(ArticleIdentity.kind == "version", ArticleIdentity.value_hash.in_([*ours, *theirs])),
+    )
+    told = aliased(Article)
+    taken = exists().where(told.story_id == Story.id, told.language == language)
+    found = db.session.scalar(
+        select(Story)
+        .join(Article, Article.story_id == Story.id)
+        .join(ArticleIdentity, ArticleIdentity.article_id == Article.id)
+        .where(named, ~taken)
+        .order_by(Story.id)
+        .limit(1)
+    )
+    if found is None:
+        found = Story(public_id=_public_id(), created_at=now)
+        db.session.add(found)
+        db.session.flush()
+    return found
+
+
+def _dated(entry: Entry, now: datetime) -> datetime:
+    """Return when an entry was published: when we first saw it, if it does not say or says a time to come."""
+    at = entry.published_at or now
+    return now if at > now + FUTURE else at
+
+
+def _public_id() -> str:
+    return tokens.encode(os.urandom(7))[:_PUBLIC_ID]
+
+
+def _slug(headline: str) -> str:
+    """Return a headline in ASCII for its path; empty for scripts that have none of it."""
+    ascii_only = unicodedata.normalize("NFKD", headline).encode("ascii", "ignore").decode()
+    words = re.findall("[a-z0-9]+", ascii_only.lower().replace("'", ""))
+    slug = ""
+    for word in words:
+        if len(slug) + len(word) >= _MAX_SLUG:
+            break
+        slug = f"{slug}-{word}" if slug else word
+    return slug

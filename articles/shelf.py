@@ -1,0 +1,108 @@
+"""Find articles: by their path, newest first, by topic, and what a digest may choose from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from articles.models import Article, ArticleTopic, Topic
+from core import errors
+from core.database import db
+
+_PUBLIC_ID = 10
+_MOST_CANDIDATES = 2_000
+"""More than any digest's readers get through between two slots; it bounds the memory of composing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What a selection needs of an article, without its texts."""
+
+    article_id: int
+    story_id: int
+    topic_ids: frozenset[int]
+    published_at: datetime
+    first_seen_at: datetime
+
+
+def by_ref(ref: str) -> Article:
+    """Return the article that a path names: its id decides, whatever slug follows. Raises NotFound."""
+    public_id, after = ref[:_PUBLIC_ID].lower(), ref[_PUBLIC_ID:]
+    if after and not after.startswith("-"):
+        raise errors.NotFound
+    article = db.session.scalar(select(Article).where(Article.public_id == public_id))
+    if article is None:
+        raise errors.NotFound
+    return article
+
+
+def by_ids(ids: Sequence[int]) -> list[Article]:
+    """Return articles in the order of their ids; one that is not there is left out."""
+    found = {article.id: article for article in db.session.scalars(select(Article).where(Article.id.in_(ids)))}
+    return [found[article_id] for article_id in ids if article_id in found]
+
+
+def latest(language: str, *, limit: int, topic: Topic | None = None, before: datetime | None = None) -> list[Article]:
+    """Return the newest articles in a language, on one shelf or all, published before a time if one is given."""
+    wanted = select(Article).where(Article.language == language)
+    if topic is not None:
+        wanted = wanted.join(ArticleTopic, ArticleTopic.article_id == Article.id)
+        wanted = wanted.where(ArticleTopic.topic_id == topic.id)
+    if before is not None:
+        wanted = wanted.where(Article.published_at < before)
+    return list(db.session.scalars(wanted.order_by(Article.published_at.desc(), Article.id.desc()).limit(limit)))
+
+
+def versions(article: Article) -> list[Article]:
+    """Return the story's articles in its other languages, by language code."""
+    others = select(Article).where(Article.story_id == article.story_id, Article.id != article.id)
+    return list(db.session.scalars(others.order_by(Article.language)))
+
+
+def topics_of(article_ids: Sequence[int]) -> dict[int, list[Topic]]:
+    """Return each article's topics, in the order in which topics were defined; an empty list for none."""
+    found: dict[int, list[Topic]] = {article_id: [] for article_id in article_ids}
+    rows = (
+        select(ArticleTopic.article_id, Topic)
+        .join(Topic, Topic.id == ArticleTopic.topic_id)
+        .where(ArticleTopic.article_id.in_(found))
+        .order_by(Topic.id)
+    )
+    for article_id, topic in db.session.execute(rows):
+        found[article_id].append(topic)
+    return found
+
+
+def counts_by_topic(language: str) -> dict[int, int]:
+    """Return how many articles in a language stand on each shelf that has any, by topic id."""
+    counted = (
+        select(ArticleTopic.topic_id, func.count())
+        .join(Article, Article.id == ArticleTopic.article_id)
+        .where(Article.language == language)
+        .group_by(ArticleTopic.topic_id)
+    )
+    return {row[0]: row[1] for row in db.session.execute(counted)}
+
+
+def candidates(language: str, *, since: datetime | None) -> list[Candidate]:
+    """Return what a digest may choose from: the articles in its language first seen after `since`, newest first."""
+    wanted = select(Article.id, Article.story_id, Article.published_at, Article.first_seen_at)
+    wanted = wanted.where(Article.language == language)
+    if since is not None:
+        wanted = wanted.where(Article.first_seen_at > since)
+    wanted = wanted.order_by(Article.published_at.desc(), Article.id.desc()).limit(_MOST_CANDIDATES)
+    rows = db.session.execute(wanted).all()
+    topic_ids = _topic_ids([row.id for row in rows])
+    return [
+        Candidate(row.id, row.story_id, frozenset(topic_ids.get(row.id, ())), row.published_at, row.first_seen_at)
+        for row in rows
+    ]
+
+
+def _topic_ids(article_ids: Sequence[int]) -> dict[int, set[int]]:
+    found: dict[int, set[int]] = {}
+    rows = select(ArticleTopic.article_id, ArticleTopic.topic_id).where(ArticleTopic.article_id.in_(article_ids))
+    for article_id, topic_id in db.session.execute(rows):
+        found.setdefault(article_id, set()).add(topic_id)
+    return found

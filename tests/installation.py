@@ -1,0 +1,62 @@
+"""One installation for tests: settings, services, and a Flask application on a database of its own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flask import Flask
+
+from core import database, services
+from core.database import Base, db
+from core.identity import MailIdentity, Relay
+from core.publication import Publication
+from core.services import Services
+from core.settings import Settings
+
+PUBLICATION = Publication(
+    names={"en": "The Monsoon Courier", "ar": "بريد الرياح الموسمية"},
+    mottoes={"en": "News from Asia, carried to your door.", "ar": "أخبار آسيا، تصلك إلى بابك."},
+    postal_address="1 Quay Street, Hong Kong",
+    base_url="http://127.0.0.1:8000",
+    languages=("en", "ar"),
+    zone="Asia/Hong_Kong",
+    contact="desk@monsoon.example.org",
+)
+IDENTITY = MailIdentity(
+    sender="news@monsoon.example.org",
+    domain="monsoon.example.org",
+    bounce_domain="bounces.monsoon.example.org",
+    feedback_sender="monsoon",
+)
+
+
+def settings_for(database_url: str, *, smtp_port: int = 9, redis_url: str | None = None) -> Settings:
+    """Return the settings of a test installation."""
+    return Settings(
+        publication=PUBLICATION,
+        mail=IDENTITY,
+        relay=Relay("127.0.0.1", smtp_port, "none"),
+        database_url=database_url.replace("postgresql://", "postgresql+psycopg://"),
+        redis_url=redis_url,
+        secret_key=b"0123456789abcdef0123456789abcdef",
+        hash_key=b"fedcba9876543210fedcba9876543210",
+        embedded=redis_url is None,
+    )
+
+
+def services_for(settings: Settings) -> Services:
+    """Return what the rooms are given in a test."""
+    return services.from_settings(settings)
+
+
+@contextmanager
+def rooms_on(settings: Settings) -> Iterator[Flask]:
+    """Have the rooms' tables, empty, and an application context; no doors."""
+    app = Flask("rooms")
+    app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
+    db.init_app(app)
+    with app.app_context():
+        database.prepare_engine(db.engine)
+        Base.metadata.create_all(db.engine)
+        yield app
+        db.session.remove()
+        db.engine.dispose()

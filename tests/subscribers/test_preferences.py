@@ -1,0 +1,202 @@
+"""What a reader has chosen, and changing it."""
+
+from datetime import date, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from core import clock, errors, tokens
+from core.database import db
+from subscribers import offer, preferences, unsubscribe
+from subscribers.models import ConsentEntry, Subscription, Taste
+from tests.subscribers import people
+from tests.subscribers.people import NOW, joined, only
+
+DAY = timedelta(days=1)
+FORM = {
+    "topics": ["economy"],
+    "countries": ["kr", "cu"],
+    "rhythm": "weekly",
+    "weekday": 6,
+    "minute": 18 * 60 + 15,
+    "zone": "Europe/Rome",
+    "format": "text",
+}
+
+
+@pytest.fixture
+def subscription(app, services) -> Subscription:
+    found = only(joined(services))
+    db.session.commit()
+    return found
+
+
+def save(subscription: Subscription, **changes) -> None:
+    preferences.save(subscription, **{**FORM, "version": subscription.version, "now": NOW, **changes})
+
+
+def link(subscription: Subscription, *, version: int = 1, age: int = 0) -> tokens.Token:
+    return tokens.Token(subscription.subscriber.public_id, version, clock.day_number(NOW) - age)
+
+
+def test_a_link_opens_its_readers_choices_for_ninety_days(subscription):
+    for age in (0, 90):
+        assert preferences.by_token(link(subscription, age=age), NOW) is subscription.subscriber
+    with pytest.raises(errors.LinkExpired):
+        preferences.by_token(link(subscription, age=91), NOW)
+
+
+def test_links_die_when_the_readers_links_are_renewed(subscription):
+    subscription.subscriber.link_version = 2
+    with pytest.raises(errors.LinkExpired):
+        preferences.by_token(link(subscription), NOW)
+
+
+def test_the_version_of_links_may_pass_what_a_token_can_carry(subscription):
+    subscription.subscriber.link_version = 257
+    assert preferences.by_token(link(subscription, version=1), NOW) is subscription.subscriber
+
+
+def test_a_link_to_nobody_is_damaged(app):
+    with pytest.raises(errors.LinkDamaged):
+        preferences.by_token(tokens.Token(bytes(16), 1, clock.day_number(NOW)), NOW)
+
+
+def test_the_choices_are_shown_as_they_are(subscription):
+    save(subscription)
+    (choice,) = preferences.view(subscription.subscriber, NOW)
+    assert (choice.digest.key, choice.on, choice.version) == ("asia-daily", True, 2)
+    assert (choice.rhythm, choice.weekday, choice.minute, choice.zone) == ("weekly", 6, 1095, "Europe/Rome")
+    assert [topic.key for topic in choice.topics] == ["economy"]
+    assert {topic.key for topic in choice.countries} == {"kr", "cu"}
+    assert (choice.format, choice.paused_until) == ("text", None)
+
+
+def test_a_daily_digest_has_no_weekday(subscription):
+    assert preferences.view(subscription.subscriber, NOW)[0].weekday is None
+
+
+def test_looking_changes_nothing(subscription):
+    for _time in range(100):
+        preferences.view(subscription.subscriber, NOW)
+    assert not db.session.dirty
+    assert not db.session.new
+
+
+def test_a_digest_that_was_left_is_shown_as_off(app, services):
+    subscriber = joined(services, digests=["asia-daily", "asia-arabic"]).subscriber
+    unsubscribe.leave(subscriber, people.asia(), now=NOW)
+    assert [(one.digest.key, one.on) for one in preferences.view(subscriber, NOW)] == [
+        ("asia-daily", False),
+        ("asia-arabic", True),
+    ]
+
+
+def test_saving_moves_the_reader_to_another_taste_and_rhythm(subscription):
+    before = (subscription.taste_id, subscription.rhythm_id)
+    save(subscription)
+    assert subscription.taste_id != before[0]
+    assert subscription.rhythm_id != before[1]
+    assert (subscription.taste.topics, subscription.taste.countries) == (["economy"], ["cu", "kr"])
+    assert subscription.rhythm.slot == date(2026, 3, 8)
+    assert subscription.rhythm.next_due_at > NOW
+
+
+def test_readers_who_want_the_same_share_a_taste(subscription, services):
+    other = only(joined(services, "other@example.org"))
+    save(subscription)
+    save(other, countries=["cu", "kr", "cu"])
+    assert other.taste_id == subscription.taste_id
+    assert people.count(Taste) == 2
+
+
+def test_saving_a_page_that_is_not_fresh_any_more_is_a_conflict(subscription):
+    seen = subscription.version
+    save(subscription)
+    with pytest.raises(errors.Conflict):
+        save(subscription, version=seen, topics=[])
+    assert subscription.taste.topics == ["economy"]
+
+
+def test_saving_what_was_left_elsewhere_is_a_conflict(subscription):
+    seen = subscription.version
+    unsubscribe.leave(subscription.subscriber, None, now=NOW)
+    for version in (seen, subscription.version):
+        with pytest.raises(errors.Conflict):
+            save(subscription, version=version)
+
+
+def test_saving_twice_is_saving_once(subscription):
+    save(subscription)
+    version, proofs = subscription.version, people.count(ConsentEntry)
+    save(subscription)
+    assert (subscription.version, people.count(ConsentEntry)) == (version, proofs)
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [
+        ("topics", {"topics": ["weather"]}),
+        ("topics", {"topics": ["kr"]}),
+        ("topics", {"topics": [str(number) for number in range(51)]}),
+        ("countries", {"countries": ["economy"]}),
+        ("countries", {"countries": ["atlantis"]}),
+        ("rhythm", {"rhythm": "hourly"}),
+        ("weekday", {"weekday": 7}),
+        ("minute", {"minute": 1440}),
+        ("zone", {"zone": "Mars/Olympus"}),
+        ("format", {"format": "pdf"}),
+    ],
+)
+def test_a_choice_that_is_not_on_offer_names_its_field_and_changes_nothing(subscription, field, wrong):
+    before = (subscription.taste_id, subscription.rhythm_id, subscription.version)
+    with pytest.raises(errors.Invalid) as caught:
+        save(subscription, **wrong)
+    assert caught.value.field == field
+    assert (subscription.taste_id, subscription.rhythm_id, subscription.version) == before
+
+
+def test_a_rhythm_that_the_digest_does_not_have_is_refused(app, services):
+    arabic = only(joined(services, digests=["asia-arabic"]))
+    with pytest.raises(errors.Invalid) as caught:
+        save(arabic)
+    assert caught.value.field == "rhythm"
+
+
+def test_a_rhythm_withdrawn_since_can_be_kept(subscription):
+    offer.apply([{**people.ASIA, "rhythms": ["weekly"]}])
+    save(subscription, rhythm="daily")
+    assert subscription.rhythm.rhythm == "daily"
+
+
+def test_each_change_leaves_a_proof_of_what_was_chosen(subscription):
+    save(subscription)
+    entry = db.session.scalars(select(ConsentEntry).filter_by(kind="change")).one()
+    assert entry.wording == (
+        "rhythm=weekly weekdays=64 minute=1095 zone=Europe/Rome topics=economy countries=cu,kr format=text"
+    )
+
+
+def test_a_pause_is_shown_until_it_is_over(subscription):
+    preferences.pause(subscription.subscriber, date(2026, 3, 9), NOW)
+    shown = [preferences.view(subscription.subscriber, NOW + days * DAY)[0].paused_until for days in (0, 6, 7)]
+    assert shown == [date(2026, 3, 9), date(2026, 3, 9), None]
+
+
+def test_a_pause_can_be_ended(subscription):
+    preferences.pause(subscription.subscriber, date(2026, 3, 9), NOW)
+    preferences.pause(subscription.subscriber, None, NOW)
+    assert subscription.subscriber.paused_until is None
+
+
+@pytest.mark.parametrize("days", [-1, 0, 366])
+def test_a_pause_ends_within_the_next_year(subscription, days):
+    with pytest.raises(errors.Invalid) as caught:
+        preferences.pause(subscription.subscriber, NOW.date() + days * DAY, NOW)
+    assert caught.value.field == "until"
+
+
+def test_a_pause_counts_from_the_readers_own_date(subscription):
+    late = NOW.replace(hour=17)  # 01:00 on 3 March in Hong Kong
+    with pytest.raises(errors.Invalid):
+        preferences.pause(subscription.subscriber, date(2026, 3, 3), late)

@@ -1,0 +1,24 @@
+"""Door one: the pages. Parse, call one domain function, commit, nudge, render; one blueprint a noun."""
+
+from flask import Flask
+
+from web import articles, errors, headers, health, pages, preferences, sharing, signup, unsubscribe, words
+
+
+def register(app: Flask) -> None:
+    """Put all pages, their words and their headers into the application."""
+    # A doubled slash would be answered with a redirect to whatever host was asked for; it is simply not found.
+    app.url_map.merge_slashes = False
+    pages.register(app)
+    words.register(app)
+    headers.register(app)
+    errors.register(app)
+    for blueprint in (
+        health.health,
+        articles.articles,
+        sharing.sharing,
+        signup.signup,
+        preferences.preferences,
+        unsubscribe.unsubscribe,
+    ):
+        app.register_blueprint(blueprint)

@@ -1,0 +1,58 @@
+"""What goes wrong, as a page: one table from kinds of errors to status and title."""
+
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+from core import errors
+from core.errors import _
+from web import forms, pages, signup
+
+KINDS: dict[type[errors.DomainError], tuple[int, str]] = {
+    errors.LinkDamaged: (404, _("This link is damaged")),
+    errors.LinkExpired: (410, _("This link is too old")),
+    errors.NotFound: (404, _("Not found")),
+    errors.Conflict: (409, _("Changed meanwhile")),
+    errors.Invalid: (422, _("This cannot be taken")),
+    forms.Refused: (422, _("This cannot be taken")),
+    errors.DomainError: (500, _("Something went wrong")),
+}
+STATUSES: dict[int, tuple[str, str]] = {
+    400: (_("This request cannot be read"), _("Something in it is not as it should be. Please go back and try again.")),
+    403: (
+        _("Not from another site"),
+        _("This button was pressed on a page that is not ours. Please open the link in our mail and press it there."),
+    ),
+    404: (_("Not found"), errors.NotFound.message),
+    405: (_("Not in this way"), _("This address cannot be used in this way. Please go back and try again.")),
+    413: (_("Too much at once"), _("This is more than we can take at once. Please send less.")),
+}
+OTHER = (_("Something went wrong"), _("Something went wrong. Please try again."))
+LINKS = (errors.LinkDamaged, errors.LinkExpired)
+
+
+def register(app: Flask) -> None:
+    """Answer every error with a page in the reader's language."""
+    app.register_error_handler(errors.DomainError, _domain_error)
+    app.register_error_handler(HTTPException, _http_error)
+
+
+def _domain_error(error: errors.DomainError) -> Response:
+    kind = next(kind for kind in type(error).__mro__ if kind in KINDS)
+    status, title = KINDS[kind]
+    if isinstance(error, LINKS):
+        return _page("errors/link.html", status, title, pages.translate(error), form_id=signup.new_form_id())
+    return _page("errors/page.html", status, title, pages.translate(error))
+
+
+def _http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    title, message = STATUSES.get(status, OTHER)
+    response = _page("errors/page.html", status, title, pages.gettext(message))
+    for name, value in error.get_headers():
+        if name in ("Allow", "Retry-After"):
+            response.headers[name] = value
+    return response
+
+
+def _page(template: str, status: int, title: str, message: str, **values: object) -> Response:
+    return pages.page(template, {"title": pages.gettext(title), "message": message, **values}, status=status)
