@@ -3,14 +3,15 @@ PYTHON = python3
 VENV = .venv
 BIN = $(VENV)/bin/python
 SETUP = $(PYTHON) tools/setup.py
+COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .SUFFIXES:
-.PHONY: help run test check format pins clean
+.PHONY: help run test check format messages pins clean
 
 help: ## list these commands
 	@echo "Postrider: a newsletter service. The commands:"
 	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## \(.*\)/\1 \2/p' Makefile | while read name does; do \
-		printf '  make %-8s %s\n' "$$name" "$$does"; \
+		printf '  make %-9s %s\n' "$$name" "$$does"; \
 	done
 
 run: $(VENV)/runtime.stamp ## set up, then run the whole service here: site, inbox, worker, sender
@@ -30,9 +31,13 @@ format: $(VENV)/tests.stamp ## bring the code into its format, and mend what lin
 	@$(BIN) -m ruff format .
 	@$(BIN) -m ruff check --fix .
 
+messages: $(VENV)/runtime.stamp ## bring translations/ up to date with the code; says what is left to translate
+	@$(BIN) -m tools.messages
+
 pins: ## compile requirements*.in into requirements*.txt with hashes (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements.in -o requirements.txt
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements-dev.in -o requirements-dev.txt
+	@command -v uv >/dev/null 2>&1 || { echo "make pins needs uv: pip install uv" >&2; exit 1; }
+	$(COMPILE) requirements.in -o requirements.txt
+	$(COMPILE) requirements-dev.in -o requirements-dev.txt
 
 clean: ## remove .venv and every cache; var/, with the database, stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

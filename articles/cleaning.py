@@ -3,6 +3,7 @@
 import html
 import re
 import unicodedata
+from collections import Counter
 from contextlib import suppress
 from typing import Literal
 
@@ -28,8 +29,14 @@ _PARTING = {"p", "br", "h2", "h3", "ul", "ol", "li", "blockquote", "hr", "table"
 }
 _SCHEMES = {"https", "http", "mailto"}
 _RENAMING = re.compile(f"<(/?)({'|'.join(_RENAMED)})>")
-_EMPTY_PARAGRAPH = re.compile(r"<(p|h2|h3|li|em|strong)>(?:\s|&nbsp;|<br>)*</\1>")
+_EMPTY = re.compile(r"<(p|h2|h3|li|em|strong)>(?:\s|&nbsp;|<br>)*</\1>")
 _MOST_ROUNDS = 8
+_TAG = re.compile("<(/?)([a-zA-Z][a-zA-Z0-9-]*)")
+# Elements that are empty, or that the next of their kind closes.
+_FLAT = {
+    *("br", "hr", "img", "col", "wbr", "input", "link", "meta", "source", "p", "a", "li", "dd", "dt", "option"),
+    *("h1", "h2", "h3", "h4", "h5", "h6", "thead", "tbody", "tfoot", "tr", "td", "th"),
+}
 
 _LINE_BREAKS = {ord(char): " " for char in "\t\n\v\f\r\x85\u2028\u2029"}
 _CONTROLS = {code: None for code in (*range(0x20), *range(0x7F, 0xA0), 0xFEFF) if chr(code) not in "\t\n"}
@@ -79,6 +86,21 @@ def body(markup: str, *, base: str | None = None) -> str:
     return html.escape(text_of(markup), quote=False)
 
 
+def depth(markup: str) -> int:
+    """Return how deep the elements of HTML lie in each other, at most: those that a next one does not close."""
+    is_open: Counter[str] = Counter()
+    now = deepest = 0
+    for slash, name in _TAG.findall(markup):
+        tag = name.lower()
+        if tag in _FLAT or (slash and not is_open[tag]):
+            continue
+        step = -1 if slash else 1
+        is_open[tag] += step
+        now += step
+        deepest = max(deepest, now)
+    return deepest
+
+
 def paragraphs(text: str) -> str:
     """Return plain text as HTML: a blank line parts paragraphs, a line break stays one."""
     parts = (part.strip() for part in re.split(r"\n\s*\n", text.replace("\r\n", "\n")))
@@ -99,7 +121,9 @@ def _clean_once(markup: str, relative: _Relative) -> str:
     markup = _RENAMING.sub(lambda tag: f"<{tag[1]}{_RENAMED[tag[2]]}>", markup)
     # Cleaned again as the last word on safety: renaming and decoded entities come before it.
     markup = _nh3(markup.translate(_HIDDEN), _TAGS, relative)
-    return _EMPTY_PARAGRAPH.sub("", markup).translate(_HIDDEN).strip()
+    while (shorter := _EMPTY.sub("", markup)) != markup:
+        markup = shorter
+    return markup.translate(_HIDDEN).strip()
 
 
 def _nh3(markup: str, tags: set[str], relative: _Relative) -> str:

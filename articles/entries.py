@@ -16,11 +16,12 @@ from articles import cleaning, dateline, words, xmlcheck
 
 MAX_ENTRY = 200_000
 _MAX_TAGS = 10_000
-"""Markup with more tags than this is no story; deep nesting costs the cleaner the square of it."""
+_MAX_DEPTH = 50
+"""Deeper markup is no story, and costs the cleaner the square of its depth."""
 _HEADLINE, _STANDFIRST, _AUTHOR, _TERM, _OPENING = 300, 600, 200, 100, 500
 _MAX_TERMS, _MAX_LINKS = 50, 30
 _HTML = ("text/html", "application/xhtml+xml")
-_WEB = re.compile(r"https?://[^\s/?#@\\]+[^\s\\]{0,2000}", re.IGNORECASE)
+_WEB = re.compile(r"https?://[^\s/?#@\\]+([/?#][^\s\\]{0,2000})?", re.IGNORECASE)
 _LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
 # What feedparser has been seen to raise on odd but well-formed XML.
 _READER_TROUBLE = (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError, SAXException)
@@ -82,9 +83,8 @@ def read(feed: bytes, *, url: str = "") -> list[Entry | Refused]:
 def _entry(item: Mapping[str, Any]) -> Entry | Refused:
     guid = str(item.get("id") or "").strip()
     content, summary = _content(item), _own_summary(item)
-    size = len(content) + len(summary) + len(item.get("title", ""))
-    if size > MAX_ENTRY or (content + summary).count("<") > _MAX_TAGS:
-        return Refused(guid, "too large")
+    if why := _unfit(content, summary, str(item.get("title", ""))):
+        return Refused(guid, why)
     headline = cleaning.plain(_text(item, "title"), most=_HEADLINE)
     if not headline:
         return Refused(guid, "no title")
@@ -106,6 +106,15 @@ def _entry(item: Mapping[str, Any]) -> Entry | Refused:
         terms=_terms(item),
         opening=cleaning.plain(text, most=_OPENING),
     )
+
+
+def _unfit(*texts: str) -> str:
+    """Return why an entry with these texts cannot be taken, if it cannot."""
+    if sum(map(len, texts)) > MAX_ENTRY:
+        return "too large"
+    if sum(text.count("<") for text in texts) > _MAX_TAGS or max(map(cleaning.depth, texts)) > _MAX_DEPTH:
+        return "too many tags, or too deep ones"
+    return ""
 
 
 def _own_summary(item: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from kombu import Queue
 from core.settings import Settings
 from tasks import schedule
 
-EMBEDDED_BROKER = "memory://"
+EMBEDDED_BROKER = "memory://localhost/"
 QUEUES = ("work", "pump")
 """`work` is everything that decides and composes; `pump` only rings the sender's bell."""
 MODULES = ("tasks.signup", "tasks.digests", "tasks.feeds", "tasks.delivery")

@@ -47,7 +47,7 @@ def _nudge(task: str, *args: int) -> None:
 
 def _publish(task: str, args: tuple[int, ...]) -> None:
     try:
-        current_app.tasks[task].apply_async(args, expires=60, retry=False)
+        current_app.send_task(task, args, expires=60, retry=False)
     except Exception as error:  # noqa: BLE001 - a lost nudge costs seconds, an error would cost the visitor's page
         log.warning("nudge lost", task=task, error=type(error).__name__)
     finally:

@@ -19,7 +19,7 @@ articles = Blueprint("articles", __name__)
 
 PAGE_STORIES = 13
 SEE_ALSO = 5
-STRIP_TOPICS = 10
+STRIP_TOPICS = 8
 DESCRIPTION = 200
 _REF = re.compile(r"[a-z0-9]{1,32}(?:-[A-Za-z0-9-]{0,200})?")
 

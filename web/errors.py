@@ -8,8 +8,8 @@ from core.errors import _
 from web import forms, pages, signup
 
 KINDS: dict[type[errors.DomainError], tuple[int, str]] = {
-    errors.LinkDamaged: (404, _("This link is damaged")),
-    errors.LinkExpired: (410, _("This link is too old")),
+    errors.LinkDamaged: (404, _("You need a fresh link")),
+    errors.LinkExpired: (410, _("You need a fresh link")),
     errors.NotFound: (404, _("Not found")),
     errors.Conflict: (409, _("Changed meanwhile")),
     errors.Invalid: (422, _("This cannot be taken")),

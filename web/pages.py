@@ -82,8 +82,10 @@ def iso(at: datetime) -> str:
 
 
 def listed(names: Iterable[str], style: str = "standard") -> str:
-    """Return names as a list in words: `Korea and Cuba`; with style `or`: `daily or weekly`."""
-    return format_list(list(names), style=style, locale=languages.locale(language()))  # type: ignore[arg-type]
+    """Return names as a list in words: `Korea, Cuba and Japan`; with style `or`: `daily or weekly`."""
+    # Like the dates of core.language, English lists are written as most of the world's English papers do.
+    locale = languages.locale("en-GB" if language() == "en" else language())
+    return format_list(list(names), style=style, locale=locale)  # type: ignore[arg-type]
 
 
 def topic_name(topic: Topic) -> str:

@@ -90,7 +90,7 @@ def test_the_form_shows_proposed_topics_ticked_and_leaves_out_what_it_does_not_k
 def test_a_request_is_written_down_and_answered_with_check_your_inbox(form, client):
     answer = form(topics=["kr", "cu"], zone="Europe/Rome")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/en/check-your-inbox")
-    assert "Look into your inbox" in client.get("/en/check-your-inbox").text
+    assert "Check your inbox" in client.get("/en/check-your-inbox").text
     (noted,) = requests()
     assert (noted.digests, noted.topics, noted.zone, noted.language) == (
         ["asia-daily"],

@@ -1,0 +1,92 @@
+"""A database for each test of articles, a feed to let entries in by, and what was logged."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import structlog
+from flask import Flask
+from sqlalchemy import text
+
+from articles import feeds, ingest, shelf
+from articles.models import Article
+from core import database
+from core.database import Base, db
+from tests.articles import atom
+
+
+@contextmanager
+def application(url: str) -> Iterator[Flask]:
+    """Open a Flask application's context on a database, with all tables."""
+    app = Flask("articles")
+    app.config["SQLALCHEMY_DATABASE_URI"] = url
+    db.init_app(app)
+    with app.app_context():
+        database.prepare_engine(db.engine)
+        Base.metadata.create_all(db.engine)
+        try:
+            yield app
+        finally:
+            db.session.remove()
+            db.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def empty_file(tmp_path_factory) -> Path:
+    """An SQLite file with all tables and nothing in them, made once."""
+    path = tmp_path_factory.mktemp("articles") / "empty.db"
+    with application(f"sqlite:///{path}"):
+        db.session.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+    return path
+
+
+@pytest.fixture
+def app(tmp_path, empty_file) -> Iterator[Flask]:
+    """An application on an SQLite file of its own."""
+    path = shutil.copy(empty_file, tmp_path / "articles.db")
+    with application(f"sqlite:///{path}") as opened:
+        yield opened
+
+
+class Desk:
+    """A publisher's feeds, one a language: what comes in is stored at a time, and can be looked at."""
+
+    def __init__(self) -> None:
+        self.now = atom.NOW
+
+    def feed_id(self, language: str = "en") -> int:
+        """Return the feed of a language."""
+        return feeds.ensure(f"{atom.SITE}/{language}.atom", language=language, now=self.now).id
+
+    def take(self, *entries: str, language: str = "en", at: datetime | None = None) -> ingest.Ingested:
+        """Store a feed of these entries."""
+        return self.take_bytes(atom.feed(*entries), language=language, at=at)
+
+    def take_bytes(self, fetched: bytes, *, language: str = "en", at: datetime | None = None) -> ingest.Ingested:
+        """Store a feed, committed as a door would."""
+        with database.write_turn():
+            stored = ingest.store_entries(self.feed_id(language), fetched, at or self.now)
+            db.session.commit()
+        return stored
+
+    def articles(self, language: str = "en") -> list[Article]:
+        """Return all articles of a language, newest first."""
+        return shelf.latest(language, limit=1_000)
+
+
+@pytest.fixture
+def desk(app) -> Desk:
+    """The desk of a publisher with an empty database."""
+    return Desk()
+
+
+@pytest.fixture
+def events(monkeypatch) -> list[dict]:
+    """What `ingest` and `feeds` log, as dictionaries."""
+    capture = structlog.testing.LogCapture()
+    for module in (ingest, feeds):
+        monkeypatch.setattr(module, "log", structlog.wrap_logger(None, processors=[capture]))
+    return capture.entries

@@ -1,0 +1,222 @@
+"""Reading a feed's bytes: Atom and RSS as they come, and everything that is refused."""
+
+import time
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from articles import entries, xmlcheck
+from articles.entries import Entry, Link, Refused
+from tests.articles import atom
+
+
+def read_one(feed: bytes) -> Entry:
+    (entry,) = entries.read(feed)
+    assert isinstance(entry, Entry)
+    return entry
+
+
+def test_an_atom_entry_is_read_whole():
+    entry = read_one(
+        atom.feed(
+            atom.entry(
+                title="Korea &amp; Cuba",
+                content="<p>Seoul (AsiaNews) – It is <b>so</b>.</p>",
+                versions={"AR": f"{atom.SITE}/ar/one"},
+                terms=("KR", "diplomacy"),
+                more="<author><name>Yoon Chae-rin</name><email>yoon@example.org</email></author>",
+            )
+        )
+    )
+    assert entry.headline == "Korea &amp; Cuba"  # A title of type text is not HTML (RFC 4287, section 3.1.1.1).
+    assert (entry.standfirst, entry.author) == ("What it is about.", "Yoon Chae-rin")
+    assert (entry.dateline_place, entry.dateline_agency) == ("Seoul", "AsiaNews")
+    assert entry.body == "<p>It is <strong>so</strong>.</p>"
+    assert entry.words == 3
+    assert entry.published_at == datetime(2024, 2, 15, 6, 13, tzinfo=UTC)
+    assert entry.links == (Link(f"{atom.SITE}/en/one", ""), Link(f"{atom.SITE}/ar/one", "ar"))
+    assert entry.terms == ("KR", "diplomacy")
+
+
+def test_an_rss_item_is_read_whole():
+    entry = read_one(
+        atom.rss(
+            "<item><title>A &amp;amp; B</title><guid>https://news.example.org/?p=1</guid>"
+            "<pubDate>Thu, 15 Feb 2024 15:13:00 +0900</pubDate><category>Diplomacy</category>"
+            "<description>&lt;p&gt;What it is &lt;b&gt;about&lt;/b&gt;.&lt;/p&gt;</description>"
+            "<content:encoded>&lt;p&gt;It is so.&lt;/p&gt;</content:encoded></item>"
+        )
+    )
+    assert (entry.headline, entry.standfirst, entry.body) == ("A & B", "What it is about.", "<p>It is so.</p>")
+    assert entry.published_at == datetime(2024, 2, 15, 6, 13, tzinfo=UTC)
+    assert (entry.terms, entry.links) == (("Diplomacy",), (Link("https://news.example.org/?p=1", ""),))
+
+
+def test_xhtml_content_is_read_too():
+    xhtml = '<content type="xhtml"><div xmlns="http://www.w3.org/1999/xhtml"><p>It <b>is</b>.</p></div></content>'
+    assert read_one(atom.feed(atom.entry(content=None, more=xhtml))).body == "<p>It <strong>is</strong>.</p>"
+
+
+def test_a_short_summary_alone_is_a_standfirst_and_a_long_one_is_the_story_as_well():
+    assert read_one(atom.feed(atom.entry(content=None))).body == ""
+    long = read_one(atom.feed(atom.entry(content=None, summary="A word or two. " * 60)))
+    assert len(long.standfirst) <= 600
+    assert long.standfirst.endswith("…")
+    assert long.body == "<p>" + ("A word or two. " * 60).strip() + "</p>"
+
+
+def test_fields_of_ten_kilobytes_are_cut_at_a_word():
+    entry = read_one(atom.feed(atom.entry(title="word " * 2_000, summary="word " * 2_000, terms=("t" * 10_000,))))
+    assert len(entry.headline) <= 300
+    assert len(entry.standfirst) <= 600
+    assert len(entry.terms[0]) <= 100
+    assert entry.headline.endswith("word…")
+
+
+@pytest.mark.parametrize("field", ["title", "summary", "author", "category"])
+def test_no_field_brings_in_line_breaks_controls_or_bidi_overrides(field):
+    nasty = "One\r\nBcc: two\u202e\u2066\u2028\ue000confirm\ue001\x81\x7f"
+    more = {
+        "author": f"<author><name>{nasty}</name></author>",
+        "category": f'<category term="{nasty}"/>',
+    }.get(field, "")
+    fields = {field: nasty} if field in ("title", "summary") else {}
+    entry = read_one(atom.feed(atom.entry(more=more, **fields)))
+    value = {"title": entry.headline, "summary": entry.standfirst, "author": entry.author, "category": entry.terms}
+    assert value[field] in ("One Bcc: two confirm", ("One Bcc: two confirm",))
+
+
+@pytest.mark.parametrize("title", [None, "", " \n ", "\u202e\ue000"])
+def test_an_entry_without_a_title_is_refused_and_its_neighbours_are_read(title):
+    found = entries.read(atom.feed(atom.entry("a"), atom.entry("b", title=title), atom.entry("c")))
+    assert [type(entry) for entry in found] == [Entry, Refused, Entry]
+    assert found[1] == Refused("tag:news.example.org,2024:b", "no title")
+
+
+LARGE = {
+    "long": "a" * 200_001,
+    "tags": "<br>" * 10_001,
+    "lists in lists": "<ul><li>" * 4_000,
+    "quotes in quotes": "<blockquote></b>" * 4_000,
+    "formats without end": "".join(f"<b id={n}></x>" for n in range(3_000)) + "<p>x" * 3_000,
+}
+
+
+@pytest.mark.parametrize("content", LARGE.values(), ids=LARGE)
+def test_an_entry_that_is_too_large_or_too_deep_is_refused_at_once(content):
+    began = time.monotonic()
+    assert entries.read(atom.feed(atom.entry(content=content)))[0].why.startswith("too ")
+    assert time.monotonic() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "<ul><li>" * 49 + "a" + "<p>" * 9_000,
+        "".join(f"<b id={n}>" for n in range(50)) + "<p>x" * 9_000,
+        "<p>" * 9_900,
+        "<a href=x><table>" * 50 + "<td>x" * 9_000,
+    ],
+)
+def test_the_most_that_is_taken_is_cleaned_in_a_few_seconds(content):
+    began = time.monotonic()
+    assert isinstance(entries.read(atom.feed(atom.entry(content=content)))[0], Entry)
+    assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize(
+    "date", [None, "", "yesterday", "0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z"]
+)
+def test_a_date_that_is_missing_or_senseless_is_none(date):
+    assert read_one(atom.feed(atom.entry(published=date))).published_at is None
+
+
+DAMAGED = {
+    "nothing": b"",
+    "text": b"Not found",
+    "html": b"<html><body><p>Not found<br></body></html>",
+    "xhtml": b"<html><body><p>Not found</p></body></html>",
+    "cut off": atom.feed(atom.entry("a"), atom.entry("b"))[:-30],
+    "cut in a character": atom.feed(atom.entry(title="é"))[:-200] + b"\xc3",
+    "not utf-8": atom.feed(atom.entry(title="x")).replace(b">x<", b">\xff\xfe<"),
+    "tags crossed": b"<rss version='2.0'><channel><item><title>a</item></title></channel></rss>",
+    "undefined entity": atom.rss("<item><title>&nbsp;</title></item>"),
+    "undeclared prefix": atom.rss("<item><media:title>a</media:title></item>"),
+    "file name": b"/etc/passwd",
+    "unknown encoding": b"<?xml version='1.0' encoding='klingon'?><rss/>",
+    "codec that is none": b"<?xml version='1.0' encoding='punycode'?><rss/>",
+    "doctype": b"<!DOCTYPE rss><rss version='2.0'/>",
+    "doctype in utf-16": "<?xml version='1.0'?><!DOCTYPE rss><rss version='2.0'/>".encode("utf-16"),
+    "doctype in utf-16 without a mark": "<?xml version='1.0'?><!DOCTYPE rss><rss/>".encode("utf-16-be"),
+    "billion laughs": b'<!DOCTYPE r [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]><rss version="2.0">&b;</rss>',
+    "external entity": b'<!DOCTYPE r [<!ENTITY a SYSTEM "file:///etc/passwd">]><rss version="2.0">&a;</rss>',
+    "too many entries": atom.rss("<item/>" * 501),
+    "a million items": atom.rss("<item/>" * 600_000),
+    "too many elements": atom.rss("<item>" + "<a/>" * 100_000 + "</item>"),
+    "too deep": atom.rss("<item>" + "<a>" * 300 + "</a>" * 300 + "</item>"),
+    "too large": atom.rss("<item><title>" + "a" * 5_000_000 + "</title></item>"),
+}
+
+
+@pytest.mark.parametrize("feed", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_feed_is_refused_whole_and_at_once(feed):
+    began = time.monotonic()
+    with pytest.raises(xmlcheck.Damaged):
+        entries.read(feed)
+    assert time.monotonic() - began < 1
+
+
+def test_five_hundred_entries_are_read():
+    assert len(entries.read(atom.rss("<item><title>a</title></item>" * 500))) == 500
+
+
+def test_an_empty_feed_is_no_damage():
+    assert entries.read(atom.feed()) == []
+
+
+@pytest.mark.parametrize(
+    ("declared", "encoded"),
+    [
+        ("", "utf-8"),
+        ("", "utf-8-sig"),
+        ("", "utf-16"),
+        ("utf-16", "utf-16"),
+        ("utf-16", "utf-8"),
+        ("gb2312", "gb18030"),
+        ("Shift_JIS", "shift_jis"),
+        ("big5", "big5"),
+        ("EUC-KR", "euc-kr"),
+        ("windows-1256", "cp1256"),
+        ("iso-8859-1", "iso-8859-1"),
+    ],
+)
+def test_a_feed_may_come_in_any_encoding_that_feeds_have(declared, encoded):
+    title = {"euc-kr": "한국", "cp1256": "كوبا", "iso-8859-1": "Café"}.get(encoded, "日本")
+    declaration = f"<?xml version='1.0' encoding='{declared}'?>" if declared else "<?xml version='1.0'?>"
+    text = atom.feed(atom.entry(title=title)).decode().partition("?>")[2]
+    assert read_one((declaration + text).encode(encoded)).headline == title
+
+
+def test_characters_that_xml_forbids_cost_no_feed():
+    assert read_one(atom.feed(atom.entry(title="a\x00b\x08c\ufffe"))).headline == "abc"
+
+
+def test_relative_links_are_of_the_page_of_the_entry():
+    entry = read_one(atom.feed(atom.entry(content='<p><a href="two">Two</a></p>')))
+    assert f'href="{atom.SITE}/en/two"' in entry.body
+
+
+def test_a_page_that_is_no_web_page_is_no_link():
+    for url in ("javascript:alert(1)", "file:///etc/passwd", "https://user@example.org/", "//x", "tag:a"):
+        assert read_one(atom.feed(atom.entry(url=url))).links == ()
+
+
+@given(st.text(st.sampled_from("<>/&;![]\"'= aeioux-?#0\n"), max_size=60), st.binary(max_size=60))
+def test_whatever_the_bytes_are_they_are_read_or_refused(text, noise):
+    for feed in (noise, text.encode(), atom.rss(f"<item><title>a</title>{text}</item>"), atom.feed(text)):
+        try:
+            entries.read(feed)
+        except xmlcheck.Damaged as error:
+            assert str(error)
