@@ -25,7 +25,7 @@ check: $(VENV)/tests.stamp ## set up, then formatting, lint, types and import ru
 	@$(BIN) -m ruff format --check . || { echo "The cure: make format" >&2; exit 1; }
 	@$(BIN) -m ruff check .
 	@$(BIN) -m mypy --no-error-summary
-	@$(BIN) -m importlinter.cli
+	@$(BIN) -c "import importlinter.cli as linter; linter.lint_imports_command()" --no-logo
 
 format: $(VENV)/tests.stamp ## bring the code into its format, and mend what lint can mend
 	@$(BIN) -m ruff format .

@@ -24,12 +24,12 @@ from flask.cli import main as flask_main
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from app import create_app
-from core import clock, database, logs, services, startup
+from commands import demo
+from core import logs, services, startup
 from core.database import db
 from core.errors import SettingsError, UnfitStart
 from core.settings import ROOT, Settings
 from delivery import batches
-from demo import publication
 from inbox import ports
 from inbox.service import Inbox
 from subscribers import offer
@@ -184,10 +184,7 @@ def _prepare(app: Flask) -> None:
         if swept:
             log.warning("an earlier run was cut off", freed=swept.freed, doubted=swept.doubted)
         if os.environ["POSTRIDER_CONFIG"] == str(DEMO_CONFIG) and not offer.active():
-            with database.write_turn():
-                loaded = publication.load(clock.utc_now())
-                db.session.commit()
-            log.info("demo loaded", stories=loaded.new)
+            log.info("demo loaded", stories=demo.load_publication().new)
 
 
 def _stop_on_signals(server: BaseWSGIServer) -> None:
@@ -212,9 +209,9 @@ def _say(out: TextIO, settings: Settings, inbox: Inbox) -> None:
 
 
 def _stop(sender: delivery.Sender, beat: Service, threads: list[threading.Thread]) -> None:
-    """End in order. A task that takes too long is left: it is a row's business, and the row is found at the next start."""
+    """End in order. A task that takes too long is left: its row is found at the next start."""
     beat.stop(wait=False)
-    worker_state.should_stop = 0
+    worker_state.should_stop = 0  # type: ignore[assignment] # an exit status, which its stub does not know
     if not sender.stop(SENDER_PATIENCE_S):
         log.warning("the mail in hand did not come to its end; it will be listed as in doubt")
     for thread in threads:

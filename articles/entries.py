@@ -91,6 +91,8 @@ def _entry(item: Mapping[str, Any]) -> Entry | Refused:
     links = _links(item)
     standfirst = cleaning.plain(_text(item, "summary"), most=_STANDFIRST) if summary else ""
     place, agency, body = dateline.split(cleaning.body(content, base=links[0].url if links else None))
+    if len(body) > MAX_ENTRY:  # Cleaning repeats what a careless author never closed.
+        return Refused(guid, "too large once it is clean")
     text = cleaning.text_of(body) or standfirst
     return Entry(
         guid=guid,

@@ -1,4 +1,4 @@
-"""Door three: people at a terminal. Commands show progress, end with a sensible status, and have a --help worth reading."""
+"""Door three: people at a terminal, with progress, a sensible exit status and a --help worth reading."""
 
 from flask import Flask
 

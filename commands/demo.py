@@ -3,6 +3,7 @@
 import click
 from flask.cli import AppGroup
 
+from articles.ingest import Ingested
 from core import clock, database
 from core.database import db
 from core.services import current
@@ -17,10 +18,16 @@ demo_commands = AppGroup("demo", help="The demo publication.")
 @demo_commands.command("load")
 def load() -> None:
     """Load the demo's topics, digests and stories. Loading it again changes nothing."""
+    loaded = load_publication()
+    click.echo(f"{loaded.new} new stories, {loaded.known} known.")
+
+
+def load_publication() -> Ingested:
+    """Load the demo and say how many of its stories were new; the local service does it at its first start."""
     with database.write_turn():
         loaded = publication.load(clock.utc_now())
         db.session.commit()
-    click.echo(f"{loaded.new} new stories, {loaded.known} known.")
+    return loaded
 
 
 @demo_commands.command("tomorrow")

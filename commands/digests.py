@@ -1,15 +1,19 @@
 """`flask digests`: what readers can subscribe to, and what is due."""
 
+import json
 from pathlib import Path
 
 import click
 from flask.cli import AppGroup
+from sqlalchemy import func, select
 
 from commands import files
 from core import database
 from core.database import db
 from core.errors import DomainError
+from digests.models import Edition, Wave
 from subscribers import offer
+from subscribers.models import Digest
 from tasks import nudge
 
 digest_commands = AppGroup("digests", help="The digests on offer.")
@@ -31,6 +35,31 @@ def apply(file: Path) -> None:
     except DomainError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{len(tables)} digests are on offer.")
+
+
+@digest_commands.command("status")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
+@click.option("--last", default=20, show_default=True, help="How many editions to show.")
+def status(as_json: bool, last: int) -> None:
+    """Show the newest editions and how far their waves are: open, composing, composed or missed."""
+    rows = db.session.execute(
+        select(Digest.key, Edition.kind, Edition.slot, Wave.state, func.count())
+        .join(Edition, Edition.digest_id == Digest.id)
+        .join(Wave, Wave.edition_id == Edition.id)
+        .group_by(Digest.key, Edition.kind, Edition.slot, Wave.state)
+        .order_by(Edition.slot.desc(), Digest.key, Edition.kind, Wave.state)
+        .limit(last)
+    )
+    found = [
+        {"digest": key, "kind": kind, "slot": slot.isoformat(), "state": state, "waves": count}
+        for key, kind, slot, state, count in rows
+    ]
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    for one in found:
+        click.echo("{slot}  {digest} ({kind}): {waves} {state}".format(**one))
+    click.echo(f"{len(found)} shown.")
 
 
 @digest_commands.command("open-due")

@@ -55,6 +55,7 @@ def configure(*, as_json: bool, level: str = "INFO") -> None:
         "celery.redirected",
         "celery.app.trace",
         "celery.worker.strategy",
+        "celery.beat",
         "alembic",
         "kombu",
     ):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from core import language as languages
@@ -53,9 +53,9 @@ def _without_marks(value: object) -> object:
 def environment(language: str) -> Environment:
     """Return the Jinja2 environment of one language's mails: HTML is escaped, an unknown value is an error."""
     loader = FileSystemLoader(ROOT / "templates" / "mail")
-    env = Environment(  # noqa: S701 - autoescape is on for every .html
+    env = Environment(
         loader=loader,
-        autoescape=lambda name: bool(name and name.endswith(".html")),
+        autoescape=select_autoescape(("html",), default=False),
         undefined=StrictUndefined,
         finalize=_without_marks,
         trim_blocks=True,

@@ -1,4 +1,4 @@
-"""What a door passes down into the rooms: who publishes, how links are made, how addresses are known, as whom we mail."""
+"""What a door passes down into the rooms: who publishes, and how links, addresses and mails are made."""
 
 from dataclasses import dataclass
 

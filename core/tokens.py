@@ -31,7 +31,7 @@ class Token:
 
 
 def encode(raw: bytes) -> str:
-    """Return bytes as lower-case base32 without padding: survives mail programs that fold case (RFC 4648, section 6)."""
+    """Return bytes as lower-case base32 without padding (RFC 4648, section 6): mail programs may fold its case."""
     return base64.b32encode(raw).decode("ascii").rstrip("=").lower()
 
 

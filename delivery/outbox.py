@@ -124,7 +124,7 @@ def queue_bulk(
     now: datetime,
     services: Services,
 ) -> int:
-    """Write ledger rows; one that is there already (same mailing and once_key) stays as it is. Return how many are new."""
+    """Write ledger rows and return how many are new; one with a known mailing and once_key stays as it is."""
     values = [
         {
             "mailing_id": mailing_id,
@@ -168,7 +168,7 @@ def queue_mail(
     now: datetime,
     services: Services,
 ) -> bool:
-    """Write one system mail into the ledger; return whether it is new. Raises ValueError for a place it may not hold."""
+    """Write one system mail into the ledger; return whether it is new. Raises ValueError for a wrong place in it."""
     body = content.compile_mail(mail)
     strange = content.places(body) - PLACES[link_set]
     if strange:

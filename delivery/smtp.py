@@ -143,7 +143,7 @@ class Connection:
 
 
 def _refusal(code: int) -> Verdict:
-    """Return what a negative reply to RCPT, DATA or the message means; an unparsable one (-1) is the relay's trouble."""
+    """Return what a negative reply to RCPT, DATA or the message means; an unparsable one is the relay's trouble."""
     if 500 <= code < 600:
         return Verdict.REFUSED
     return Verdict.LATER if 400 <= code < 500 else Verdict.RELAY

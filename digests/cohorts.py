@@ -139,7 +139,7 @@ class _Reading:
     def _fresh_from(self, reader: rhythm.DueReader) -> datetime | None:
         if self._first:
             return None
-        return max(reader.fresh_from, self._now - 2 * rhythm.longest_gap(reader.weekdays))
+        return max(reader.fresh_from, self._now - 2 * rhythm.period(reader.rhythm))
 
     def _wish(self, taste: Taste, fresh_from: datetime | None) -> selection.Wish:
         if taste.id not in self._topics:

@@ -47,7 +47,7 @@ class Wave(Base):
 
 
 class History(Base):
-    """What a reader had, interned: readers with the same past share a row. `entries` is packed, see digests.histories."""
+    """What a reader had, interned: readers with the same past share a row. For `entries` see digests.histories."""
 
     __tablename__ = "histories"
     id: Mapped[RowId]

@@ -101,12 +101,6 @@ def period(rhythm: str) -> timedelta:
     return timedelta(days={"weekly": 7, "weekdays": 3}.get(rhythm, 1))
 
 
-def longest_gap(weekdays: int) -> timedelta:
-    """Return the longest time between two slots of a mask: 3 days for Monday to Friday, over the weekend."""
-    days = [day for day in range(7) if weekdays >> day & 1]
-    return timedelta(days=max((after - day) % 7 or 7 for day, after in zip(days, [*days[1:], days[0]], strict=True)))
-
-
 def promised_at(minute: int, zone: str, slot: date) -> datetime:
     """Return the instant of a local time of a day. A time that clocks skip is the first instant after the gap; of a
     time that comes twice it is the first.
@@ -143,9 +137,8 @@ def next_due(choice: RhythmChoice, *, lead_s: int, after: datetime) -> Due:
     There is exactly one slot for each local date of the choice, whatever the clocks do that night.
     """
     lead = timedelta(seconds=lead_s)
-    # One day early: where clocks go forward at midnight, an hour of the evening before falls on the next date.
     today = (after + lead).astimezone(ZoneInfo(choice.zone)).date()
-    for slot in _slots(choice, today - timedelta(days=1)):
+    for slot in _slots(choice, today):
         at = promised_at(choice.minute, choice.zone, slot) - lead
         if at > after:
             return Due(at, slot)

@@ -25,7 +25,7 @@ def init_celery(app: Flask, settings: Settings) -> Celery:
             with app.app_context():
                 return self.run(*args, **kwargs)
 
-    celery = Celery("postrider", broker=settings.redis_url or EMBEDDED_BROKER, task_cls=ContextTask)
+    celery: Celery = Celery("postrider", broker=settings.redis_url or EMBEDDED_BROKER, task_cls=ContextTask)
     celery.conf.update(options(settings))
     celery.set_default()
     app.extensions["celery"] = celery
@@ -59,6 +59,8 @@ def options(settings: Settings) -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         "broker_transport_options": _transport(settings),
         "beat_schedule": schedule.BEAT,
+        # The schedule is in the code: beat keeps no file of its own.
+        "beat_scheduler": "celery.beat:Scheduler",
         "beat_max_loop_interval": 5,
         "timezone": "UTC",
     }

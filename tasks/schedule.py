@@ -12,7 +12,7 @@ def _every(seconds: float, task: str) -> dict[str, Any]:
 
 BEAT: Final = {
     "answer requests": _every(15.0, "tasks.signup.answer_waiting"),
-    "open what is due": _every(30.0, "tasks.digests.open_due"),
+    "open what is due": _every(5.0, "tasks.digests.open_due"),
     "fetch feeds": _every(60.0, "tasks.feeds.fetch_due"),
     "ring the sender": _every(15.0, "tasks.delivery.ring"),
     "forget unconfirmed requests": _every(3600.0, "tasks.signup.forget_unconfirmed"),

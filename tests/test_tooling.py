@@ -4,6 +4,7 @@ import ast
 import importlib.metadata
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -272,3 +273,9 @@ def test_the_build_runs_make_test_and_nothing_else():
         'cd "$(dirname "$0")/.." && exec make test'
     ]
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_the_check_of_the_imports_can_fail(tmp_path):
+    line = next(line for line in (ROOT / "Makefile").read_text("utf-8").splitlines() if "linter" in line)
+    command = shlex.split(line.strip().removeprefix("@").replace("$(BIN)", sys.executable))
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode != 0  # there are no contracts

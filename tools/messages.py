@@ -32,7 +32,7 @@ def extracted() -> Catalog:
     catalogue = Catalog(project="Postrider", charset="utf-8")
     found = extract_from_dir(ROOT, METHODS, OPTIONS, comment_tags=("NOTE:",), directory_filter=_is_ours)
     for file, _line, message, comments, context in found:
-        catalogue.add(message, locations=[(Path(file).as_posix(), None)], auto_comments=comments, context=context)
+        catalogue.add(message, locations=[(Path(file).as_posix(), 0)], auto_comments=comments, context=context)
     return catalogue
 
 
@@ -58,7 +58,7 @@ def main() -> int:
         catalogue = read(language)
         catalogue.update(template, no_fuzzy_matching=True)
         catalogue.obsolete.clear()
-        missing = sum(1 for message in catalogue if message.id and not _complete(message.string))
+        missing = len([message for message in catalogue if message.id and not _complete(message.string)])
         with path.open("wb") as file:
             write_po(file, catalogue, width=100, sort_output=True, omit_header=False, ignore_obsolete=True)
         print(f"{language}: {len(catalogue)} messages, {missing} to translate in {path.relative_to(ROOT)}")
@@ -66,8 +66,8 @@ def main() -> int:
     return min(gaps, 1)
 
 
-def _complete(string: str | tuple[str, ...] | None) -> bool:
-    return all(string) if isinstance(string, tuple) else bool(string)
+def _complete(string: object) -> bool:
+    return all(string) if isinstance(string, (tuple, list)) else bool(string)
 
 
 if __name__ == "__main__":

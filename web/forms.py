@@ -115,7 +115,7 @@ def subscribe_form(values: Values) -> SubscribeForm:
     sheet = _Sheet(values)
     form = SubscribeForm(
         email=sheet.read("email", addresses.parse, limit=None),
-        digests=sheet.read_all("digests", least=1),
+        digests=sheet.read_all("digests", needed=True),
         topics=sheet.read_all("topics"),
         zone=sheet.read("zone", _zone_or_none),
         form_id=sheet.read("form_id", _form_id),
@@ -193,15 +193,15 @@ class _Sheet:
             self._faults.append(fault)
             return cast(T, instead)
 
-    def read_all(self, name: str, *, least: int = 0) -> tuple[str, ...]:
+    def read_all(self, name: str, *, needed: bool = False) -> tuple[str, ...]:
         """Return the ticked values of a group, without doubles."""
         try:
             typed = self._values.getlist(name)
             if len(typed) > MAX_CHOICES:
                 raise errors.Invalid(name, _("These are too many choices at once."))
             ticked = tuple(dict.fromkeys(line(value, name, limit=KEY) for value in typed))
-            if len(ticked) < least:
-                raise errors.Invalid(name, _("Please choose at least one."))
+            if needed and not ticked:
+                raise errors.Invalid(name, _("Please choose at least one digest."))
         except errors.Invalid as fault:
             self._faults.append(fault)
             return ()

@@ -1,17 +1,18 @@
 """A database for each test of articles, a feed to let entries in by, and what was logged."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
 from flask import Flask
 from sqlalchemy import text
 
-from articles import feeds, ingest, shelf
+from articles import feeds, ingest, shelf, topics
 from articles.models import Article
 from core import database
 from core.database import Base, db
@@ -61,6 +62,12 @@ class Desk:
         """Return the feed of a language."""
         return feeds.ensure(f"{atom.SITE}/{language}.atom", language=language, now=self.now).id
 
+    def define(self, *definitions: dict[str, Any]) -> None:
+        """Define topics."""
+        with database.write_turn():
+            topics.apply(definitions)
+            db.session.commit()
+
     def take(self, *entries: str, language: str = "en", at: datetime | None = None) -> ingest.Ingested:
         """Store a feed of these entries."""
         return self.take_bytes(atom.feed(*entries), language=language, at=at)
@@ -84,7 +91,7 @@ def desk(app) -> Desk:
 
 
 @pytest.fixture
-def events(monkeypatch) -> list[dict]:
+def events(monkeypatch) -> list[MutableMapping[str, Any]]:
     """What `ingest` and `feeds` log, as dictionaries."""
     capture = structlog.testing.LogCapture()
     for module in (ingest, feeds):

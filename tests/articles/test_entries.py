@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -78,12 +79,13 @@ def test_fields_of_ten_kilobytes_are_cut_at_a_word():
 @pytest.mark.parametrize("field", ["title", "summary", "author", "category"])
 def test_no_field_brings_in_line_breaks_controls_or_bidi_overrides(field):
     nasty = "One\r\nBcc: two\u202e\u2066\u2028\ue000confirm\ue001\x81\x7f"
-    more = {
-        "author": f"<author><name>{nasty}</name></author>",
-        "category": f'<category term="{nasty}"/>',
-    }.get(field, "")
-    fields = {field: nasty} if field in ("title", "summary") else {}
-    entry = read_one(atom.feed(atom.entry(more=more, **fields)))
+    fields: dict[str, Any] = {
+        "title": {"title": nasty},
+        "summary": {"summary": nasty},
+        "author": {"more": f"<author><name>{nasty}</name></author>"},
+        "category": {"more": f'<category term="{nasty}"/>'},
+    }
+    entry = read_one(atom.feed(atom.entry(**fields[field])))
     value = {"title": entry.headline, "summary": entry.standfirst, "author": entry.author, "category": entry.terms}
     assert value[field] in ("One Bcc: two confirm", ("One Bcc: two confirm",))
 
@@ -100,15 +102,18 @@ LARGE = {
     "tags": "<br>" * 10_001,
     "lists in lists": "<ul><li>" * 4_000,
     "quotes in quotes": "<blockquote></b>" * 4_000,
+    "links that open links": "<dd><a href=http://x/><li>" * 3_000,
     "formats without end": "".join(f"<b id={n}></x>" for n in range(3_000)) + "<p>x" * 3_000,
 }
 
 
 @pytest.mark.parametrize("content", LARGE.values(), ids=LARGE)
 def test_an_entry_that_is_too_large_or_too_deep_is_refused_at_once(content):
-    began = time.monotonic()
-    assert entries.read(atom.feed(atom.entry(content=content)))[0].why.startswith("too ")
-    assert time.monotonic() - began < 0.5
+    began = time.process_time()
+    (refused,) = entries.read(atom.feed(atom.entry(content=content)))
+    assert isinstance(refused, Refused)
+    assert refused.why.startswith("too ")
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize(
@@ -121,14 +126,12 @@ def test_an_entry_that_is_too_large_or_too_deep_is_refused_at_once(content):
     ],
 )
 def test_the_most_that_is_taken_is_cleaned_in_a_few_seconds(content):
-    began = time.monotonic()
+    began = time.process_time()
     assert isinstance(entries.read(atom.feed(atom.entry(content=content)))[0], Entry)
-    assert time.monotonic() - began < 3
+    assert time.process_time() - began < 3
 
 
-@pytest.mark.parametrize(
-    "date", [None, "", "yesterday", "0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z"]
-)
+@pytest.mark.parametrize("date", [None, "", "yesterday", "0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z"])
 def test_a_date_that_is_missing_or_senseless_is_none(date):
     assert read_one(atom.feed(atom.entry(published=date))).published_at is None
 
@@ -162,10 +165,10 @@ DAMAGED = {
 
 @pytest.mark.parametrize("feed", DAMAGED.values(), ids=DAMAGED)
 def test_a_damaged_feed_is_refused_whole_and_at_once(feed):
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(xmlcheck.Damaged):
         entries.read(feed)
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_five_hundred_entries_are_read():

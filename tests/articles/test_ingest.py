@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from articles import feeds, ingest, shelf, topics
+from articles import feeds, ingest, shelf
 from articles.models import Article, ArticleIdentity, ArticleTopic, Story
 from core import database, errors, fetch
 from core.database import Base, db
@@ -34,7 +34,7 @@ def test_an_entry_becomes_an_article_of_a_story(desk):
     assert len(article.public_id) == 10
     assert (article.language, article.revision, article.text_changed_at) == ("en", 1, None)
     assert (article.first_seen_at, article.minutes) == (NOW, 1)
-    assert db.session.get(Story, article.story_id).created_at == NOW
+    assert db.session.get_one(Story, article.story_id).created_at == NOW
 
 
 def test_an_arabic_headline_makes_no_slug(desk):
@@ -44,8 +44,7 @@ def test_an_arabic_headline_makes_no_slug(desk):
 
 
 def test_the_same_bytes_again_change_nothing(desk):
-    topics.apply([{"key": "kr", "kind": "country"}])
-    db.session.commit()
+    desk.define({"key": "kr", "kind": "country"})
     feed = [entry(name, terms=("KR",), versions={"ar": f"{SITE}/ar/{name}"}) for name in "abc"]
     desk.take(*feed)
     before = rows()
@@ -220,14 +219,11 @@ def test_an_answer_without_a_body_stores_nothing(desk):
 
 
 def test_topics_come_from_the_feeds_terms_and_follow_them(desk):
-    topics.apply(
-        [
-            {"key": "kr", "kind": "country"},
-            {"key": "diplomacy", "kind": "theme", "names": {"en": "Diplomacy", "ar": "الدبلوماسية"}},
-            {"key": "sea", "kind": "theme", "names": {"en": "The sea"}},
-        ]
+    desk.define(
+        {"key": "kr", "kind": "country"},
+        {"key": "diplomacy", "kind": "theme", "names": {"en": "Diplomacy", "ar": "الدبلوماسية"}},
+        {"key": "sea", "kind": "theme", "names": {"en": "The sea"}},
     )
-    db.session.commit()
     desk.take(entry(terms=("KR", "DIPLOMACY", "unheard of")))
     (article,) = desk.articles()
     assert [topic.key for topic in shelf.topics_of([article.id])[article.id]] == ["kr", "diplomacy"]
@@ -276,7 +272,7 @@ def at_once(app, url_feed: bytes, *, times: int) -> list[ingest.Ingested | BaseE
             start.wait()
             try:
                 with database.write_turn():
-                    feed_id = feeds.by_url(f"{SITE}/en.atom").id
+                    feed_id = feeds.ensure(f"{SITE}/en.atom", language="en", now=NOW).id
                     result = ingest.store_entries(feed_id, url_feed, NOW)
                     db.session.commit()
                 stored.append(result)

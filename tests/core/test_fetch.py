@@ -211,12 +211,10 @@ def test_no_special_address_is_ever_public(address):
 
 @given(special_addresses(), st.lists(st.just(PUBLIC), max_size=3), st.integers(0, 3))
 def test_no_special_address_is_ever_connected_to(address, others, place):
-    connected = []
     addresses = [*others[:place], address, *others[place:]]
-    network = fetch.Network(lambda host, port: addresses, lambda *to: connected.append(to))
+    network = fetch.Network(lambda host, port: addresses, lambda *to: pytest.fail(f"connected to {to}"))
     with pytest.raises(fetch.FetchRefused):
         fetch.get(fetch.FetchRequest(HOST), _network=network)
-    assert connected == []
 
 
 @pytest.mark.parametrize(
@@ -313,7 +311,7 @@ def test_a_packing_that_was_not_asked_for_is_refused(web, encoding):
 )
 def test_a_server_that_drips_is_cut_off_at_the_deadline(web, pieces):
     web.pages["/"] = lambda asked: asked.raw(*pieces, pause=0.03)
-    with within(1.2), pytest.raises(fetch.FetchFailed, match="longer than 0.25 seconds"):
+    with within(5), pytest.raises(fetch.FetchFailed, match="longer than 0.25 seconds"):
         web.get(HOST, total_s=0.25)
 
 
@@ -323,13 +321,13 @@ def test_the_deadline_is_for_all_redirects_together(web):
         asked.answer(302, Location="/")
 
     web.pages["/"] = page
-    with within(1.2), pytest.raises(fetch.FetchFailed, match="longer than"):
+    with within(5), pytest.raises(fetch.FetchFailed, match="longer than"):
         web.get(HOST, total_s=0.25, max_redirects=50)
 
 
 def test_a_resolver_that_hangs_costs_no_more_than_the_time_to_connect(web):
     hangs = fetch.Network(lambda host, port: web.closed.wait(20) and [], web.network().connect)
-    with within(1), pytest.raises(fetch.FetchFailed, match="cannot be resolved"):
+    with within(5), pytest.raises(fetch.FetchFailed, match="cannot be resolved"):
         fetch.get(fetch.FetchRequest(HOST), fetch.FetchLimits(connect_s=0.2), _network=hangs)
 
 
@@ -438,13 +436,13 @@ def test_a_tls_handshake_that_never_ends_is_cut_off_at_the_deadline():
         address = silent.getsockname()
         network = fetch.Network(lambda *_: [PUBLIC], lambda _a, _p, wait: socket.create_connection(address, wait))
         request, limits = fetch.FetchRequest("https://feeds.example.org/"), fetch.FetchLimits(total_s=0.3)
-        with within(1.2), pytest.raises(fetch.FetchFailed, match="longer than"):
+        with within(5), pytest.raises(fetch.FetchFailed, match="longer than"):
             fetch.get(request, limits, _network=network)
 
 
 def test_a_drip_inside_tls_is_cut_off_too(tls_web):
     tls_web.pages["/"] = lambda asked: asked.raw(b"HTTP/1.1 200 OK\r\n\r\n", *[b"a"] * 60, pause=0.03)
-    with within(1.2), pytest.raises(fetch.FetchFailed, match="longer than"):
+    with within(5), pytest.raises(fetch.FetchFailed, match="longer than"):
         tls_web.get("https://feeds.example.org/", total_s=0.25)
 
 

@@ -209,7 +209,7 @@ def test_a_sender_that_starts_alone_frees_every_lease_at_once(ledger):
         {"state": "lost"},
         {"worker_id": "somebody"},
     ],
-    ids=lambda broken: next(iter(broken.items()))[0] + str(broken.get('state', '')),
+    ids=lambda broken: next(iter(broken.items()))[0] + str(broken.get("state", "")),
 )
 def test_the_database_itself_refuses_a_row_that_no_arrow_can_make(ledger, broken):
     delivery = ledger.queue()

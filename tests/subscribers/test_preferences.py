@@ -104,8 +104,8 @@ def test_saving_moves_the_reader_to_another_taste_and_rhythm(subscription):
 
 def test_readers_who_want_the_same_share_a_taste(subscription, services):
     other = only(joined(services, "other@example.org"))
-    save(subscription)
-    save(other, countries=["cu", "kr", "cu"])
+    save(subscription, topics=["economy", "diplomacy"])
+    save(other, topics=["diplomacy", "economy"], countries=["cu", "kr", "cu"])
     assert other.taste_id == subscription.taste_id
     assert people.count(Taste) == 2
 

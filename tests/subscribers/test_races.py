@@ -1,7 +1,9 @@
 """Two at once: what a person does twice at the same moment, and what two workers do to the same row."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -10,7 +12,7 @@ from sqlalchemy import select
 from core import database
 from core.database import db
 from delivery.models import Delivery
-from subscribers import preferences, rhythm, signup, unsubscribe
+from subscribers import joining, preferences, rhythm, signup, unsubscribe
 from subscribers.models import ConsentEntry, Rhythm, SignupRequest, Subscriber, Subscription, Taste
 from tests.subscribers import conftest, people
 from tests.subscribers.people import NOW, answered, joined, note, note_fresh_link, only
@@ -85,17 +87,32 @@ def test_many_requests_of_one_address_confirmed_at_once_make_one_subscriber(app,
     assert sorted(first_due, key=str) == [NOW, None]
 
 
-def test_many_new_readers_at_once_share_their_rows_and_never_wait_in_a_circle(app, services):
+def slowed(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function with a pause after it, in which the others get ahead."""
+
+    def slow(*args, **kwargs):
+        result = function(*args, **kwargs)
+        time.sleep(0.05)
+        return result
+
+    return slow
+
+
+def test_many_new_readers_at_once_share_their_rows_and_never_wait_in_a_circle(app, services, monkeypatch):
     orders = [["asia-daily", "asia-arabic"], ["asia-arabic", "asia-daily"]]
-    ids = [answered(services, f"r{n}@example.org", digests=orders[n % 2]).id for n in range(RUNNERS)]
+    # With a taste of its own each, nothing but the shared rhythms makes one wait for another.
+    shelves = [[], ["kr"], ["cu"], ["economy"], ["diplomacy"], ["kr", "cu"]]
+    forms = [{"digests": orders[n % 2], "topics": shelves[n]} for n in range(RUNNERS)]
+    ids = [answered(services, f"r{n}@example.org", **forms[n]).id for n in range(RUNNERS)]
     db.session.commit()
+    monkeypatch.setattr(rhythm, "rhythm_row", slowed(rhythm.rhythm_row))
 
     def press(request_id: int) -> bool:
         request = db.session.get_one(SignupRequest, request_id)
         return signup.confirm(request, services=services, now=NOW).again
 
     assert at_once(app, *[lambda one=one: press(one) for one in ids]) == [False] * RUNNERS
-    assert (people.count(Subscriber), people.count(Rhythm), people.count(Taste)) == (RUNNERS, 2, 2)
+    assert (people.count(Subscriber), people.count(Rhythm), people.count(Taste)) == (RUNNERS, 2, 2 * RUNNERS)
 
 
 @pytest.mark.parametrize("kind", ["signup", "fresh_link"])
@@ -119,7 +136,7 @@ def test_many_first_answers_at_once_open_their_mailing_once(app, services):
     assert people.count(Delivery) == RUNNERS
 
 
-def test_leaving_while_a_second_request_is_confirmed_ends_as_one_or_the_other(app, services):
+def test_leaving_while_a_second_request_is_confirmed_ends_as_one_or_the_other(app, services, monkeypatch):
     """Never half of both: what is on has no suppression of the reader's own, what is off has one."""
     confirmed = joined(services)
     subscriber_id = confirmed.subscriber.id
@@ -132,6 +149,7 @@ def test_leaving_while_a_second_request_is_confirmed_ends_as_one_or_the_other(ap
     def press() -> None:
         signup.confirm(db.session.get_one(SignupRequest, request_id), services=services, now=NOW)
 
+    monkeypatch.setattr(joining, "subscriptions_of", slowed(joining.subscriptions_of))
     assert at_once(app, leave, press) == [None, None]
     subscriber = db.session.get_one(Subscriber, subscriber_id)
     on = {choice.digest.stream for choice in preferences.view(subscriber, NOW) if choice.on}

@@ -1,8 +1,12 @@
 """Read a page as strictly as no browser does: nesting, references, headings, labels, and where things come from."""
 
+import dataclasses
+import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html.parser import HTMLParser
+
+from werkzeug.test import TestResponse
 
 VOID = {"meta", "link", "input", "br", "img", "hr"}
 FIELDS = {"input", "select", "textarea"}
@@ -23,8 +27,8 @@ class Element:
 class Page(HTMLParser):
     """A page that was read; `problems` says what is wrong with it."""
 
-    elements: list[Element] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    elements: list[Element] = dataclasses.field(default_factory=list)
+    problems: list[str] = dataclasses.field(default_factory=list)
 
     def __post_init__(self) -> None:
         HTMLParser.__init__(self)
@@ -77,6 +81,17 @@ def read(text: str) -> Page:
 def problems(page: Page) -> list[str]:
     """Return all that is wrong with a page: an empty list for a good one."""
     return [*page.problems, *_references(page), *_headings(page), *_labels(page), *_sources(page)]
+
+
+def faults(answer: TestResponse) -> list[str]:
+    """Return the faults that a page lists on top, having checked that each leads to its field and is said there too."""
+    assert problems(read(answer.text)) == []
+    assert "Nothing was saved yet" in answer.text
+    summary = answer.text.partition('role="alert"')[2].partition("</div>")[0]
+    for field, message in re.findall(r'<a href="#(\w+)">([^<]+)</a>', summary):
+        assert f'<p class="fault" id="{field}-fault">{message}</p>' in answer.text
+        assert re.search(f'id="{field}"[^>]*aria-invalid="true"[^>]*aria-describedby="[^"]*{field}-fault"', answer.text)
+    return re.findall(r"<li>(?:<a[^>]*>)?([^<]+)", summary)
 
 
 def _references(page: Page) -> list[str]:

@@ -87,7 +87,7 @@ class Readers:
     def join(self, email: str, **asked) -> Reader:
         """Ask for digests and confirm."""
         confirm = self.ask(email, **asked)
-        request = db.session.scalars(select(SignupRequest).order_by(SignupRequest.id.desc())).first()
+        request = db.session.scalars(select(SignupRequest).order_by(SignupRequest.id.desc()).limit(1)).one()
         done = signup.confirm(request, services=services.current(), now=clock.utc_now())
         db.session.commit()
         return Reader(done.subscriber.public_id, done.subscriber.link_version, confirm)

@@ -12,6 +12,7 @@ from delivery import suppression
 from subscribers import unsubscribe
 from subscribers.models import SignupRequest, Subscription
 from tests.web import markup
+from tests.web.markup import faults
 from tests.web.readers import dump, hidden_fields
 
 BROKEN_ADDRESSES = [
@@ -49,20 +50,6 @@ def form(client):
 def requests():
     db.session.rollback()
     return list(db.session.scalars(select(SignupRequest).order_by(SignupRequest.id)))
-
-
-def faults(answer):
-    """Return the faults that a page lists on top, having checked that each leads to its field and is said there."""
-    page = markup.read(answer.text)
-    assert markup.problems(page) == []
-    assert "Nothing was saved yet" in answer.text
-    summary = answer.text[
-        answer.text.index('role="alert"') : answer.text.index("</div>", answer.text.index('role="alert"'))
-    ]
-    for field, message in re.findall(r'<a href="#(\w+)">([^<]+)</a>', summary):
-        assert f'<p class="fault" id="{field}-fault">{message}</p>' in answer.text
-        assert re.search(f'id="{field}"[^>]*aria-invalid="true"[^>]*aria-describedby="[^"]*{field}-fault"', answer.text)
-    return re.findall(r"<li>(?:<a[^>]*>)?([^<]+)", summary)
 
 
 def test_the_form_proposes_a_digest_in_the_language_of_the_page_and_shows_the_others(client):
