@@ -173,6 +173,7 @@ class _Local:
             _say(sys.stdout, self._settings, self._inbox)
             server.serve_forever(poll_interval=0.1)
             _stop(sender, beat, threads)
+            sys.stdout.write("\n  Stopped.\n")
 
 
 def _prepare(app: Flask) -> None:

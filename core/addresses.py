@@ -40,10 +40,10 @@ def parse(text: str, *, field: str = "email") -> Address:
     typed = unicodedata.normalize("NFC", text).strip(" \t")
     if not typed:
         raise errors.Invalid(field, _("Please type your e-mail address."))
-    if len(typed.encode()) > MAX_OCTETS:
-        raise errors.Invalid(field, _("This address is too long. An e-mail address has at most 254 characters."))
     if any(unicodedata.category(char).startswith(("C", "Z")) for char in typed):
         raise errors.Invalid(field, _("Please type one e-mail address, without spaces or hidden characters in it."))
+    if len(typed.encode()) > MAX_OCTETS:
+        raise errors.Invalid(field, _("This address is too long. An e-mail address has at most 254 characters."))
     try:
         checked = validate_email(
             typed, check_deliverability=False, allow_smtputf8=False, strict=True, test_environment=True

@@ -46,34 +46,45 @@ def record(
     now: datetime,
 ) -> ConsentEntry:
     """Append one entry: `opt_in`, `change` or `opt_out`. `wording` is the text agreed to, or its version."""
-    salt = os.urandom(_SALT_BYTES)
-    network = truncated(origin)
+    own = ConsentParticulars(
+        salt=os.urandom(_SALT_BYTES),
+        subscriber_id=subscriber.id,
+        addr_hash=subscriber.addr_hash,
+        form=form,
+        origin_truncated=truncated(origin),
+    )
+    entry = ConsentEntry(
+        at=now,
+        kind=kind,
+        digest_id=digest.id if digest else None,
+        wording=wording,
+        commitment=_commitment(own, kind=kind, subscriber=subscriber, digest=digest, wording=wording, now=now),
+    )
+    db.session.add(entry)
+    db.session.flush()
+    own.entry_id = entry.id
+    db.session.add(own)
+    return entry
+
+
+def _commitment(
+    own: ConsentParticulars,
+    *,
+    kind: str,
+    subscriber: Subscriber,
+    digest: Digest | None,
+    wording: str,
+    now: datetime,
+) -> bytes:
+    """Return a salted hash of the whole entry: it binds the particulars, and tells nothing once they are erased."""
     committed = {
         "at": now.astimezone(UTC).isoformat(),
         "kind": kind,
         "digest": digest.key if digest else None,
         "wording": wording,
         "subscriber": subscriber.public_id.hex(),
-        "addr_hash": subscriber.addr_hash.hex(),
-        "form": form,
-        "origin": network,
+        "addr_hash": own.addr_hash.hex(),
+        "form": own.form,
+        "origin": own.origin_truncated,
     }
-    entry = ConsentEntry(
-        at=now,
-        kind=kind,
-        digest_id=digest.id if digest else None,
-        wording=wording,
-        commitment=hashlib.sha256(salt + json.dumps(committed, sort_keys=True).encode()).digest(),
-    )
-    db.session.add(entry)
-    db.session.flush()
-    particulars = ConsentParticulars(
-        entry_id=entry.id,
-        salt=salt,
-        subscriber_id=subscriber.id,
-        addr_hash=subscriber.addr_hash,
-        form=form,
-        origin_truncated=network,
-    )
-    db.session.add(particulars)
-    return entry
+    return hashlib.sha256(own.salt + json.dumps(committed, sort_keys=True).encode()).digest()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from babel.dates import get_day_names
 from flask import Flask
@@ -15,6 +16,9 @@ from web import pages
 
 RHYTHMS = {"daily": _("Every day"), "weekdays": _("Monday to Friday"), "weekly": _("Once a week")}
 _OFFERED = {"daily": _("every day"), "weekdays": _("on weekdays"), "weekly": _("once a week")}
+_PARTS_OF_THE_WORLD = frozenset(
+    ["Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"]
+)
 NAMED_TOPICS = 4
 """How many topics a sentence names before it says how many more there are."""
 
@@ -55,6 +59,12 @@ def on_topics(topics: Sequence[Topic]) -> str:
     return pages.listed(names)
 
 
+@lru_cache
+def zones() -> list[str]:
+    """Return the time zones to propose: those named after a place. Others, such as `US/Pacific`, can be typed."""
+    return sorted(zone for zone in rhythm.zones() if zone.partition("/")[0] in _PARTS_OF_THE_WORLD and "/" in zone)
+
+
 def register(app: Flask) -> None:
     """Give templates the words that they ask for themselves."""
-    app.jinja_env.globals.update(offered_rhythms=offered_rhythms, zones=lambda: sorted(rhythm.zones()))
+    app.jinja_env.globals.update(offered_rhythms=offered_rhythms, zones=zones)

@@ -133,7 +133,7 @@ def test_a_mail_in_arabic_runs_from_right_to_left(app, services):
     html = confirm_mail(services, language="ar").html
     assert '<html lang="ar" dir="rtl">' in html
     assert re.search(r'<table[^>]*dir="rtl"[^>]*lang="ar"|<table[^>]*lang="ar"[^>]*dir="rtl"', html)
-    assert '<li lang="en" dir="ltr"' in html
+    assert '<strong lang="en" dir="ltr"' in html
     assert "padding-right: 20px" in html
 
 
