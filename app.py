@@ -4,6 +4,7 @@ import sys
 
 from flask import Flask
 from flask_migrate import Migrate
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 import commands
 import web
@@ -42,6 +43,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         database.prepare_engine(db.engine)
     Migrate(app, db, directory=str(ROOT / "migrations"), compare_type=True, render_as_batch=True)
     init_celery(app, settings)
+    if settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies, x_proto=0)  # type: ignore[method-assign]
     web.register(app)
     commands.register(app)
     return app

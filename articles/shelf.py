@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 
 from articles.models import Article, ArticleTopic, Topic
 from core import errors
@@ -43,14 +43,15 @@ def by_ids(ids: Sequence[int]) -> list[Article]:
     return [found[article_id] for article_id in ids if article_id in found]
 
 
-def latest(language: str, *, limit: int, topic: Topic | None = None, before: datetime | None = None) -> list[Article]:
-    """Return the newest articles in a language, on one shelf or all, published before a time if one is given."""
+def latest(language: str, *, limit: int, topic: Topic | None = None, before: Article | None = None) -> list[Article]:
+    """Return the newest articles in a language, on one shelf or all, those that stand after `before` if it is given."""
     wanted = select(Article).where(Article.language == language)
     if topic is not None:
         wanted = wanted.join(ArticleTopic, ArticleTopic.article_id == Article.id)
         wanted = wanted.where(ArticleTopic.topic_id == topic.id)
     if before is not None:
-        wanted = wanted.where(Article.published_at < before)
+        # Feeds with dates alone give many stories one time: the id tells which of them stands first.
+        wanted = wanted.where(tuple_(Article.published_at, Article.id) < tuple_(before.published_at, before.id))
     return list(db.session.scalars(wanted.order_by(Article.published_at.desc(), Article.id.desc()).limit(limit)))
 
 

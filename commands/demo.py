@@ -9,7 +9,6 @@ from core.database import db
 from core.services import current
 from demo import publication
 from digests import editions
-from subscribers import rhythm
 from tasks import nudge
 
 demo_commands = AppGroup("demo", help="The demo publication.")
@@ -39,7 +38,7 @@ def tomorrow() -> None:
     now = clock.utc_now()
     with database.write_turn():
         loaded = publication.load_late(now)
-        rhythm.make_due(now)
+        publication.make_due(now)
         editions.open_due(now, current())
         db.session.commit()
     nudge.digests()

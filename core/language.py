@@ -7,8 +7,8 @@ from functools import lru_cache
 from gettext import GNUTranslations, NullTranslations
 from zoneinfo import ZoneInfo
 
-from babel import Locale, UnknownLocaleError, negotiate_locale
-from babel.dates import format_date, format_datetime, format_time, get_timezone_gmt
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_time, get_timezone_gmt
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
@@ -49,12 +49,17 @@ def direction(language: str) -> str:
 
 def best(preferred: Sequence[str], available: Sequence[str]) -> str:
     """Return the available language that suits a browser's list best, else the first available."""
-    return negotiate_locale(preferred, available, sep="-") or available[0]
+    for wanted in preferred:
+        for code in available:
+            # As a browser spells it: `AR-sa` is ours as `ar`, `zh-Hant-TW` as `zh-Hant`.
+            if f"{wanted.lower()}-".startswith(f"{code.lower()}-"):
+                return code
+    return available[0]
 
 
 def own_name(language: str) -> str:
     """Return a language's name in itself, such as `العربية`."""
-    name = locale(language).get_display_name(language) or language
+    name = locale(language).get_display_name() or language
     return name[:1].upper() + name[1:]
 
 
@@ -71,13 +76,24 @@ def date_text(day: date, language: str) -> str:
 def instant_text(at: datetime, language: str, zone: str) -> str:
     """Return date, time and zone: `15 February 2024, 15:13 GMT+09:00`."""
     local = at.astimezone(ZoneInfo(zone))
-    moment = format_datetime(local, "d MMMM y, HH:mm", locale=_dated(language))
-    return f"{moment} {get_timezone_gmt(local, width='long', locale=_dated(language))}"
+    zone_text = get_timezone_gmt(local, width="long", locale=_dated(language))
+    return _joined(
+        date_text(local.date(), language),
+        f"{format_time(local, 'HH:mm', locale=_dated(language))} {zone_text}",
+        language,
+    )
 
 
 def weekday_instant_text(at: datetime, language: str, zone: str) -> str:
     """Return when something comes, in words: `Tuesday 24 November, 07:00`."""
-    return format_datetime(at, "EEEE d MMMM, HH:mm", tzinfo=ZoneInfo(zone), locale=_dated(language))
+    local = at.astimezone(ZoneInfo(zone))
+    day = format_date(local.date(), "EEEE d MMMM", locale=_dated(language))
+    return _joined(day, format_time(local, "HH:mm", locale=_dated(language)), language)
+
+
+def _joined(day: str, moment: str, language: str) -> str:
+    """Return date and time with the comma, or whatever else, that the language puts between them (CLDR)."""
+    return str(_dated(language).datetime_formats["medium"]).replace("{1}", day).replace("{0}", moment)
 
 
 def minute_text(minute: int, language: str) -> str:

@@ -3,7 +3,7 @@
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -17,10 +17,23 @@ def mask(text: str) -> str:
     return _ADDRESS.sub(r"***@\1", _TOKEN.sub(r"\1***", text))
 
 
+def _masked(value: object) -> object:
+    """Return a field's value with all texts in it masked, however deep: what a renderer would only print is text."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str):
+        return mask(value)
+    if isinstance(value, Mapping):
+        return {mask(str(key)): _masked(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_masked(one) for one in value]
+    return mask(repr(value))
+
+
 def _mask_event(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key, value in event.items():
-        if isinstance(value, str):
-            event[key] = mask(value)
+        if not key.startswith("_"):  # Those are structlog's own notes to itself.
+            event[key] = _masked(value)
     return event
 
 

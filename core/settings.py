@@ -2,25 +2,37 @@
 
 import os
 import tomllib
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 from zoneinfo import available_timezones
 
-from core.errors import SettingsError
+from babel import Locale, UnknownLocaleError
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from core import addresses
+from core.errors import Invalid, SettingsError
 from core.identity import MailIdentity, Relay
 from core.publication import Publication
 
 ROOT = Path(__file__).resolve().parent.parent
 MIN_SECRET = 32
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_RELAY_OPTIONS = ("starttls", "ca")
+_BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All that an installation chooses. `embedded` means: everything in this one process."""
+    """All that an installation chooses. Without `redis_url` the queue is in the process itself.
+
+    `trusted_proxies` is how many proxies of ours stand before the site: only then is what they say of a visitor's
+    address believed.
+    """
 
     publication: Publication
     mail: MailIdentity
@@ -29,11 +41,11 @@ class Settings:
     redis_url: str | None
     secret_key: bytes
     hash_key: bytes
-    embedded: bool
+    trusted_proxies: int = 0
 
     def __repr__(self) -> str:
         """Show no secret."""
-        return f"Settings({self.publication.base_url}, embedded={self.embedded})"
+        return f"Settings({self.publication.base_url})"
 
 
 def load(env: Mapping[str, str] | None = None) -> Settings:
@@ -45,10 +57,10 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         mail=_mail(_section(table, "mail")),
         relay=_relay(_required(env, "SMTP_URL")),
         database_url=_database_url(_required(env, "DATABASE_URL")),
-        redis_url=env.get("REDIS_URL") or None,
+        redis_url=_redis_url(env.get("REDIS_URL", "").strip()),
         secret_key=_secret(env, "SECRET_KEY"),
         hash_key=_secret(env, "HASH_KEY"),
-        embedded=not env.get("REDIS_URL"),
+        trusted_proxies=_count(env, "TRUSTED_PROXIES"),
     )
 
 
@@ -77,6 +89,13 @@ def _required(env: Mapping[str, str], name: str) -> str:
     return value
 
 
+def _count(env: Mapping[str, str], name: str) -> int:
+    value = env.get(name, "").strip() or "0"
+    if not (value.isascii() and value.isdecimal()) or int(value) > 9:
+        raise SettingsError(f"{name} is {value!r}; it must be a number from 0 to 9.")
+    return int(value)
+
+
 def _secret(env: Mapping[str, str], name: str) -> bytes:
     value = _required(env, name)
     if len(value) < MIN_SECRET or len(set(value)) < 10 or "change" in value.lower() or "secret" in value.lower():
@@ -85,23 +104,42 @@ def _secret(env: Mapping[str, str], name: str) -> bytes:
     return value.encode()
 
 
-def _text(section: Mapping[str, Any], where: str, key: str) -> str:
+def _text(section: Mapping[str, Any], where: str, key: str, *, lines: bool = False) -> str:
+    """Return a text of the configuration: on one line, since it may stand in a header, unless it may have `lines`."""
     value = section.get(key)
     if not isinstance(value, str) or not value.strip():
         raise SettingsError(f"{where}.{key} is missing in the configuration.")
-    if any(ord(char) < 32 and char != "\n" for char in value):
-        raise SettingsError(f"{where}.{key} has a control character in it.")
-    return value.strip()
+    text = value.strip().replace("\r\n", "\n")
+    checked = text.replace("\n", "") if lines else text
+    if any(unicodedata.category(char) in ("Cc", "Zl", "Zp") or char in _BIDI for char in checked):
+        raise SettingsError(f"{where}.{key} has a line break or a control character in it.")
+    return text
 
 
 def _texts(section: Mapping[str, Any], where: str, key: str, languages: tuple[str, ...]) -> Mapping[str, str]:
     value = section.get(key)
     table = value if isinstance(value, dict) else {languages[0]: value}
+    if languages[0] not in table:
+        raise SettingsError(f"{where}.{key} has no text in the first language, {languages[0]}.")
     return {str(language): _text({key: text}, where, key) for language, text in table.items()}
 
 
+def _languages(section: Mapping[str, Any]) -> tuple[str, ...]:
+    codes = section.get("languages", ["en"])
+    if not isinstance(codes, list) or not codes:
+        raise SettingsError('publication.languages must be a list of language codes, like ["en", "ar"].')
+    for code in codes:
+        try:
+            Locale.parse(str(code), sep="-")
+        except (ValueError, UnknownLocaleError) as error:
+            raise SettingsError(
+                f"publication.languages: there is no language {code!r}. Write it like en, ar or zh-Hant."
+            ) from error
+    return tuple(codes)
+
+
 def _publication(section: Mapping[str, Any], env: Mapping[str, str]) -> Publication:
-    languages = tuple(str(code) for code in section.get("languages", ["en"]))
+    languages = _languages(section)
     zone = _text(section, "publication", "zone")
     if zone not in available_timezones():
         raise SettingsError(f"publication.zone: there is no time zone {zone!r}. Write it like Asia/Hong_Kong.")
@@ -112,65 +150,107 @@ def _publication(section: Mapping[str, Any], env: Mapping[str, str]) -> Publicat
     return Publication(
         names=_texts(section, "publication", "name", languages),
         mottoes=_texts(section, "publication", "motto", languages),
-        postal_address=_text(section, "publication", "postal_address"),
-        base_url=_base_url(env.get("BASE_URL") or _text(section, "publication", "base_url")),
+        postal_address=_text(section, "publication", "postal_address", lines=True),
+        base_url=_base_url(env.get("BASE_URL", "").strip() or _text(section, "publication", "base_url")),
         languages=languages,
         zone=zone,
         contact=_text(section, "publication", "contact"),
     )
 
 
+def _split(url: str) -> SplitResult | None:
+    """Return the parts of a URL with a host and a possible port; None for anything else."""
+    try:
+        parts = urlsplit(url)
+        fits = bool(parts.hostname) and parts.port != 0 and url.isascii() and url.isprintable() and " " not in url
+    except ValueError:
+        return None
+    return parts if fits else None
+
+
 def _base_url(url: str) -> str:
-    parts = urlsplit(url)
-    local = parts.hostname in LOOPBACK
-    if not parts.hostname or parts.scheme not in ("http", "https") or (parts.scheme == "http" and not local):
+    parts = _split(url)
+    if parts is None or "@" in parts.netloc or parts.scheme not in ("http", "https"):
+        raise SettingsError("The base URL must read like https://news.example.org (an IDN in its xn-- form).")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         raise SettingsError(f"The base URL {url!r} must be an https address (http is for this machine only).")
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise SettingsError(f"The base URL {url!r} must end after the host name.")
-    return url.rstrip("/")
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _mail(section: Mapping[str, Any]) -> MailIdentity:
-    sender = _text(section, "mail", "sender")
     feedback = _text(section, "mail", "feedback_sender")
-    if sender.count("@") != 1 or not sender.isascii() or " " in sender:
-        raise SettingsError(f"mail.sender {sender!r} must be one plain address, like news@example.org.")
     if not (5 <= len(feedback) <= 15 and feedback.isascii() and feedback.isalnum()):
         raise SettingsError("mail.feedback_sender must be 5 to 15 letters and digits (it ends the Feedback-ID header).")
     return MailIdentity(
-        sender=sender,
-        domain=_text(section, "mail", "domain"),
-        bounce_domain=_text(section, "mail", "bounce_domain"),
+        sender=_address(section, "sender", _text(section, "mail", "sender")),
+        domain=_domain(section, "domain"),
+        bounce_domain=_domain(section, "bounce_domain"),
         feedback_sender=feedback,
     )
+
+
+def _address(section: Mapping[str, Any], key: str, text: str) -> str:
+    try:
+        return addresses.parse(text).mailbox
+    except Invalid as error:
+        like = "one plain address, like news@example.org" if key == "sender" else "a domain, like example.org"
+        raise SettingsError(f"mail.{key} {section[key]!r} must be {like}.") from error
+
+
+def _domain(section: Mapping[str, Any], key: str) -> str:
+    """Return a domain as its A-label: a broken one would make every mail fail, long after the start."""
+    return _address(section, key, "x@" + _text(section, "mail", key)).partition("@")[2]
 
 
 def _database_url(url: str) -> str:
     """Return the URL with psycopg 3 named as the driver, however PostgreSQL was spelled."""
     for prefix in ("postgres://", "postgresql://"):
         if url.startswith(prefix):
-            return "postgresql+psycopg://" + url[len(prefix) :]
+            url = "postgresql+psycopg://" + url[len(prefix) :]
+    try:
+        make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise SettingsError("DATABASE_URL must read like postgresql://user:password@host:5432/name.") from error
     if not url.startswith(("sqlite:///", "postgresql+psycopg://")):
         raise SettingsError("DATABASE_URL must begin with postgresql:// or sqlite:///.")
     return url
 
 
+def _redis_url(url: str) -> str | None:
+    if url and (_split(url) is None or not url.startswith(("redis://", "rediss://"))):
+        raise SettingsError("REDIS_URL must read like redis://:password@host:6379/0, or rediss://… for TLS.")
+    return url or None
+
+
 def _relay(url: str) -> Relay:
     """Read smtp://user:password@host:port, smtps://… (TLS from the start), with ?ca=file for a private CA.
 
-    A host that is not this machine is spoken to in TLS only: smtp:// then means STARTTLS (RFC 3207).
+    A host that is not this machine is spoken to in TLS only: smtp:// then means STARTTLS (RFC 3207). For a relay on
+    this machine ?starttls asks for it.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+    parts = _split(url)
+    if parts is None or parts.scheme not in ("smtp", "smtps") or parts.path.strip("/"):
         raise SettingsError("SMTP_URL must read like smtp://user:password@relay.example.org:587 or smtps://….")
-    query = parse_qs(parts.query)
+    if (parts.username is None) != (parts.password is None):
+        raise SettingsError("SMTP_URL must have a user name and a password, or neither.")
+    query = parse_qs(parts.query, keep_blank_values=True)
+    if not query.keys() <= set(_RELAY_OPTIONS):
+        raise SettingsError(f"SMTP_URL has an unknown option; there are {' and '.join(_RELAY_OPTIONS)}.")
     plain = parts.hostname in LOOPBACK and "starttls" not in query
     security = "tls" if parts.scheme == "smtps" else "none" if plain else "starttls"
     return Relay(
-        host=parts.hostname,
+        host=str(parts.hostname),
         port=parts.port or {"tls": 465, "starttls": 587, "none": 25}[security],
         security=security,
         username=unquote(parts.username) if parts.username else None,
         password=unquote(parts.password) if parts.password else None,
-        ca_file=query["ca"][0] if "ca" in query else None,
+        ca_file=_ca_file(query["ca"][-1]) if "ca" in query else None,
     )
+
+
+def _ca_file(path: str) -> str:
+    if not Path(path).is_file():
+        raise SettingsError(f"SMTP_URL: there is no certificate file {path!r} to check the relay with.")
+    return path

@@ -157,6 +157,15 @@ def already_queued(mailing_id: int, once_keys: Sequence[bytes]) -> set[bytes]:
     return set(db.session.scalars(wanted))
 
 
+def _check_places(body: content.Part, link_set: LinkSet) -> None:
+    """Raise ValueError for a place that the link set does not fill, and for a part that lost its personal link."""
+    strange = content.places(body) - PLACES[link_set]
+    if strange:
+        raise ValueError(f"A mail with link set {link_set.name} has no place for {sorted(strange)}.")
+    if PLACES[link_set] and not all(content.places(content.Part(half, ())) for half in (body.text, body.html)):
+        raise ValueError(f"A mail with link set {link_set.name} needs its link in the text and in the HTML.")
+
+
 def queue_mail(
     recipient: Recipient,
     *,
@@ -170,9 +179,7 @@ def queue_mail(
 ) -> bool:
     """Write one system mail into the ledger; return whether it is new. Raises ValueError for a wrong place in it."""
     body = content.compile_mail(mail)
-    strange = content.places(body) - PLACES[link_set]
-    if strange:
-        raise ValueError(f"A mail with link set {link_set.name} has no place for {sorted(strange)}.")
+    _check_places(body, link_set)
     frame = Frame(
         lane=Lane.TRANSACTIONAL,
         stream="system",

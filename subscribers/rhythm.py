@@ -203,13 +203,6 @@ def move_on(digest_id: int, slot: date, due_at: datetime, *, now: datetime) -> N
         row.next_due_at, row.slot = due.at, due.slot
 
 
-def make_due(now: datetime) -> None:
-    """Make the next slot of every rhythm with readers due at once: for the demo, whose visitors do not wait a night."""
-    with_readers = select(Rhythm).join(Digest).where(Digest.active, _has_readers(Rhythm.id)).with_for_update(of=Rhythm)
-    for row in db.session.scalars(with_readers):
-        row.next_due_at = now
-
-
 def due_first(now: datetime) -> list[int]:
     """Return the ids of digests that owe somebody a first edition."""
     wanted = (

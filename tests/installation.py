@@ -39,7 +39,6 @@ def settings_for(database_url: str, *, smtp_port: int = 9, redis_url: str | None
         redis_url=redis_url,
         secret_key=b"0123456789abcdef0123456789abcdef",
         hash_key=b"fedcba9876543210fedcba9876543210",
-        embedded=redis_url is None,
     )
 
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 from flask import Blueprint, Response, request
 
@@ -116,22 +115,14 @@ def canonical(article: Article) -> str:
 
 def _listing(template: str, values: Mapping[str, object], *, topic: Topic | None = None) -> Response:
     """Return a page of stories, newest first; `?before=` turns to older ones."""
-    before = _before(request.args.get("before"))
+    newer = request.args.get("before")
+    before = None if newer is None else shelf.by_ref(newer)
     stories = shelf.latest(pages.language(), limit=PAGE_STORIES + 1, topic=topic, before=before)
     shown = stories[:PAGE_STORIES]
-    older = shown[-1].published_at.strftime(_BEFORE) if len(stories) > len(shown) else None
+    older = shown[-1].public_id if len(stories) > len(shown) else None
     shelves = shelf.topics_of([article.id for article in shown])
     listed = {"stories": shown, "topics": shelves, "older": older, "before": before}
     return headers.publicly(pages.page(template, {**values, **listed}))
-
-
-def _before(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        return datetime.strptime(text, _BEFORE).replace(tzinfo=UTC)
-    except ValueError as error:
-        raise errors.NotFound from error
 
 
 def _most_told() -> Sequence[Topic]:

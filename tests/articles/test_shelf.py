@@ -51,7 +51,7 @@ def test_an_id_must_end_where_the_slug_begins(stories):
 def test_the_newest_come_first_in_one_language_on_one_shelf_and_page_by_page(stories):
     assert headlines(shelf.latest("en", limit=9)) == "dcba"
     assert headlines(shelf.latest("en", limit=2)) == "dc"
-    assert headlines(shelf.latest("en", limit=2, before=stories["c"].published_at)) == "ba"
+    assert headlines(shelf.latest("en", limit=2, before=stories["c"])) == "ba"
     assert headlines(shelf.latest("en", limit=9, topic=topics.by_key("kr"))) == "ca"
     assert headlines(shelf.latest("ar", limit=9)) == "ca"
     assert shelf.latest("xx", limit=9) == []

@@ -72,13 +72,13 @@ def clock_reaches(zone: str, day: date, minute: int) -> datetime:
 
 
 @pytest.mark.parametrize(("zone", "night"), CLOCK_CHANGES)
-@pytest.mark.parametrize("minute", [0, 15, 30, 90, 135, 150, 165, 180, 420, 1395, 1410, 1425])
-def test_each_local_date_around_a_clock_change_has_exactly_one_slot(zone, night, minute):
+def test_each_local_date_around_a_clock_change_has_exactly_one_slot(zone, night):
     start = datetime.combine(night - timedelta(days=3), time(), ZoneInfo(zone)).astimezone(UTC)
     end = datetime.combine(night + timedelta(days=4), time(), ZoneInfo(zone)).astimezone(UTC)
-    slots = [due.slot for due in slots_between(daily(minute, zone), start - timedelta(seconds=1), end, 0)]
-    assert len(slots) == len(set(slots))
-    assert set(slots) == dates_lived(zone, start, end)
+    lived = sorted(dates_lived(zone, start, end))
+    for minute in range(0, 24 * 60, 15):
+        dues = slots_between(daily(minute, zone), start - timedelta(seconds=1), end, 0)
+        assert [due.slot for due in dues] == lived, minute
 
 
 @settings(max_examples=60)

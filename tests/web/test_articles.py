@@ -87,9 +87,9 @@ def test_a_topic_s_page_shows_the_stories_on_it_only(client):
 
 
 def test_the_topics_are_listed_by_kind_with_how_many_stories_they_have(client):
-    page = markup.read(client.get("/ar/topics").text)
-    listed = [element for element in page.all("a") if element.attrs["href"].startswith("/ar/topics/")]
-    counts = shelf.counts_by_topic("ar")
+    page = markup.read(client.get("/en/topics").text)
+    listed = [element for element in page.all("a") if element.attrs["href"].startswith("/en/topics/")]
+    counts = shelf.counts_by_topic("en")
     assert len(listed) == len(counts)
     assert [element.text for element in page.all("h2")] == ["Themes", "Countries"]
 

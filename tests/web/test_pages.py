@@ -1,12 +1,15 @@
 """What holds for every page: sound HTML, a language, headers, own resources only, and that looking changes nothing."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from articles import shelf
-from core import clock, links
+from core import clock, links, services
+from core.database import db
 from core.links import PATHS
 from tests.web import markup
 from tests.web.readers import dump, korea_and_cuba
@@ -152,3 +155,21 @@ def test_health_says_that_the_database_can_be_reached(client):
     answer = client.get("/healthz")
     assert (answer.status_code, answer.json) == (200, {"status": "ok", "database": "reachable"})
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_health_says_when_the_database_is_gone(client, monkeypatch):
+    def refuse(*_args, **_values):
+        raise OperationalError("SELECT 1", {}, ConnectionError("secret host"))
+
+    monkeypatch.setattr(db.session, "execute", refuse)
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json) == (503, {"status": "failing", "database": "unreachable"})
+
+
+def test_a_site_on_https_asks_browsers_to_stay_there(app, client, monkeypatch):
+    here = services.current()
+    secure = replace(here, links=replace(here.links, base_url="https://news.example.org"))
+    monkeypatch.setitem(app.extensions, "postrider", secure)
+    for path in ("/", "/en/", "/healthz", "/en/nothing"):
+        assert client.get(path).headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert 'rel="canonical" href="https://news.example.org/en/"' in client.get("/en/").text

@@ -36,7 +36,8 @@ def save(client):
 
 def filled(client, reader, digest="asia-daily"):
     """Return the fields of the choices form as a browser would send them untouched."""
-    text = client.get(reader.choices(digest)).text
+    text, _datalist, end = client.get(reader.choices(digest)).text.partition("<datalist")
+    text += end.partition("</datalist>")[2]
     fields: dict[str, Any] = {"topics": [], "countries": []}
     for field in markup.read(text).all("input"):
         name, value = field.attrs["name"], field.attrs.get("value", "")
