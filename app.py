@@ -1,7 +1,9 @@
 """create_app(): settings, extensions, doors. Nothing else."""
 
+import os
 import sys
 
+import click
 from flask import Flask
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -22,7 +24,7 @@ MAX_FORM_PARTS = 400
 
 def create_app(settings: Settings | None = None) -> Flask:
     """Return the wired application. Raises SettingsError, whose text names the setting and the cure."""
-    settings = settings or settings_module.load()
+    settings = settings or _own_settings()
     app = Flask(
         "postrider",
         root_path=str(ROOT),
@@ -48,6 +50,16 @@ def create_app(settings: Settings | None = None) -> Flask:
     web.register(app)
     commands.register(app)
     return app
+
+
+def _own_settings() -> Settings:
+    try:
+        return settings_module.load()
+    except SettingsError as error:
+        if os.environ.get("FLASK_RUN_FROM_CLI"):
+            # At a terminal a wrong setting is one sentence, not a traceback.
+            raise click.ClickException(str(error)) from error
+        raise
 
 
 def site() -> Flask:

@@ -53,7 +53,7 @@ def plain(text: str, *, most: int) -> str:
 
 def text_of(markup: str) -> str:
     """Return the text of HTML: no tags (a block's become a space), entities decoded; not yet `plain`."""
-    tags = nh3.clean(markup, tags=_PARTING, clean_content_tags=_DROPPED, attributes={}, link_rel=None)
+    tags = nh3.clean(markup, tags=_PARTING, clean_content_tags=_DROPPED, attributes={"*": set()}, link_rel=None)
     return html.unescape(re.sub("<[^>]*>", " ", tags))
 
 
@@ -131,7 +131,7 @@ def _nh3(markup: str, tags: set[str], relative: _Relative) -> str:
         markup,
         tags=tags,
         clean_content_tags=_DROPPED,
-        attributes={"a": {"href"}},
+        attributes={"a": {"href"}, "*": set()},  # "*", or title and lang stay everywhere
         url_schemes=_SCHEMES,
         url_relative=relative,
         link_rel="noopener noreferrer",

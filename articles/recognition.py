@@ -46,10 +46,11 @@ def once_each(entries: Sequence[Entry], *, language: str) -> list[Arrival]:
 
 
 def match(arrivals: Sequence[Arrival], present: Mapping[Identity, Article]) -> list[tuple[Arrival, Article | None]]:
-    """Return each arrival with the article that it is, if there is one already. An article is one arrival at most.
+    """Return each arrival with the article that it is, or None for a new one. An article is one arrival at most.
 
     All guids are looked at before any page, and all pages before any text: a page that moved on to another guid
-    does not take the article from the entry that still has its guid.
+    does not take the article from the entry that still has its guid. What is known best as an article that
+    another arrival is already, is that item twice, and left out.
     """
     found: dict[int, Article] = {}
     taken = set[int]()
@@ -60,7 +61,11 @@ def match(arrivals: Sequence[Arrival], present: Mapping[Identity, Article]) -> l
             if article is not None and place not in found and article.id not in taken:
                 found[place] = article
                 taken.add(article.id)
-    return [(arrival, found.get(place)) for place, arrival in enumerate(arrivals)]
+    return [
+        (arrival, found.get(place))
+        for place, arrival in enumerate(arrivals)
+        if place in found or arrival.identities[0] not in present
+    ]
 
 
 def of_guid(guid: str) -> Identity:

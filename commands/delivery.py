@@ -6,19 +6,18 @@ import threading
 
 import click
 from flask import current_app
-from flask.cli import AppGroup
 from sqlalchemy import func, select
 
-from core import clock, logs, startup
+from commands import groups
+from core import clock, logs
 from core.database import db
-from core.errors import UnfitStart
 from core.services import current
 from core.settings import Settings
 from delivery import pump
 from delivery.models import Delivery, Mailing
 from delivery.states import State
 
-delivery_commands = AppGroup("delivery", help="What became of the mails.")
+delivery_commands = groups.group("delivery", help="What became of the mails.")
 
 
 @delivery_commands.command("status")
@@ -90,10 +89,6 @@ def run_pump() -> None:
     """Send what is due until Ctrl-C, without Celery: the same loop that a worker runs in a thread."""
     settings: Settings = current_app.extensions["postrider settings"]
     logs.configure(as_json=True)
-    try:
-        startup.refuse_unfit(db.engine, current().keyring)
-    except UnfitStart as error:
-        raise click.ClickException(str(error)) from error
     stop, bell = threading.Event(), threading.Event()
 
     def end(*_signal: object) -> None:

@@ -1,9 +1,9 @@
 """`flask demo`: the fictional publication, for a first look and for the tour."""
 
 import click
-from flask.cli import AppGroup
 
 from articles.ingest import Ingested
+from commands import groups
 from core import clock, database
 from core.database import db
 from core.services import current
@@ -11,7 +11,7 @@ from demo import publication
 from digests import editions
 from tasks import nudge
 
-demo_commands = AppGroup("demo", help="The demo publication.")
+demo_commands = groups.group("demo", help="The demo publication.")
 
 
 @demo_commands.command("load")

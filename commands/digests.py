@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 
 import click
-from flask.cli import AppGroup
 from sqlalchemy import func, select
 
-from commands import files
+from commands import files, groups
 from core import database
 from core.database import db
 from core.errors import DomainError
@@ -16,7 +15,7 @@ from subscribers import offer
 from subscribers.models import Digest
 from tasks import nudge
 
-digest_commands = AppGroup("digests", help="The digests on offer.")
+digest_commands = groups.group("digests", help="The digests on offer.")
 
 
 @digest_commands.command("apply")

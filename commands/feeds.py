@@ -1,16 +1,14 @@
 """`flask feeds`: where stories come from."""
 
-from urllib.parse import urlsplit
-
 import click
-from flask.cli import AppGroup
 
 from articles import feeds
-from core import clock, database
+from commands import groups
+from core import clock, database, fetch
 from core.database import db
 from core.services import current
 
-feed_commands = AppGroup("feeds", help="The publisher's feeds that stories come from.")
+feed_commands = groups.group("feeds", help="The publisher's feeds that stories come from.")
 
 
 @feed_commands.command("add")
@@ -21,9 +19,10 @@ def add(url: str, language: str) -> None:
 
     Example: flask feeds add https://publisher.example.org/feed.xml --language en
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise click.ClickException(f"{url} is not a web address. It should begin with https://")
+    try:
+        fetch.check(url)
+    except fetch.FetchRefused as error:
+        raise click.ClickException(f"This address cannot be read: {error}") from error
     languages = current().publication.languages
     if language not in languages:
         raise click.ClickException(f"{language} is not a language of this publication ({', '.join(languages)}).")

@@ -3,15 +3,14 @@
 from pathlib import Path
 
 import click
-from flask.cli import AppGroup
 
 from articles import topics
-from commands import files
+from commands import files, groups
 from core import database
 from core.database import db
 from core.errors import DomainError
 
-topic_commands = AppGroup("topics", help="The topics and countries that readers can choose.")
+topic_commands = groups.group("topics", help="The topics and countries that readers can choose.")
 
 
 @topic_commands.command("apply")

@@ -29,7 +29,7 @@ def parse(url: str) -> Target:
 
     Only http and https, only ports 80 and 443, no user name, no odd spelling of an IP address.
     """
-    if len(url) > _MAX_URL or "\\" in url or any(ord(char) <= 32 or ord(char) == 127 for char in url):
+    if len(url) > _MAX_URL or any(ord(char) <= 32 or ord(char) == 127 for char in url):
         raise ValueError("the address is malformed")
     try:
         parts = urlsplit(url)

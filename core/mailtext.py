@@ -44,7 +44,7 @@ def without_marks(text: str) -> str:
 
 
 def _without_marks(value: object) -> object:
-    if isinstance(value, Place) or not isinstance(value, str):
+    if not isinstance(value, str) or (isinstance(value, Place) and PLACE.fullmatch(value)):
         return value
     return type(value)(without_marks(value))
 

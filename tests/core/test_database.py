@@ -153,10 +153,9 @@ def test_sqlite_is_durable_and_keeps_its_foreign_keys(on_sqlite):
     assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 20_000}
 
 
-@pytest.mark.parametrize("naive", [datetime.min, NOON])
-def test_a_time_without_a_zone_is_never_stored(on_both, naive):
+def test_a_time_without_a_zone_is_never_stored(on_both):
     with pytest.raises(StatementError, match="without a zone"):
-        db.session.execute(update(COUNTERS).values(at=naive))
+        db.session.execute(update(COUNTERS).values(at=NOON))
     db.session.rollback()
 
 
