@@ -6,7 +6,7 @@ SETUP = $(PYTHON) tools/setup.py
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .SUFFIXES:
-.PHONY: help run test check format messages pins clean
+.PHONY: help run test check format messages pins clean proof-kill
 
 help: ## list these commands
 	@echo "Postrider: a newsletter service. The commands:"
@@ -38,6 +38,9 @@ pins: ## compile requirements*.in into requirements*.txt with hashes (needs uv)
 	@command -v uv >/dev/null 2>&1 || { echo "make pins needs uv: pip install uv" >&2; exit 1; }
 	$(COMPILE) requirements.in -o requirements.txt
 	$(COMPILE) requirements-dev.in -o requirements-dev.txt
+
+proof-kill: $(VENV)/tests.stamp ## kill -9 the service 20 times while an edition goes out; writes docs/proofs/kill.md
+	@$(BIN) -m tests.proofs.kill
 
 clean: ## remove .venv and every cache; var/, with the database, stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

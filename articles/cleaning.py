@@ -30,7 +30,6 @@ _PARTING = {"p", "br", "h2", "h3", "ul", "ol", "li", "blockquote", "hr", "table"
 _SCHEMES = {"https", "http", "mailto"}
 _RENAMING = re.compile(f"<(/?)({'|'.join(_RENAMED)})>")
 _EMPTY = re.compile(r"<(p|h2|h3|li|em|strong)>(?:\s|&nbsp;|<br>)*</\1>")
-_MOST_ROUNDS = 8
 _TAG = re.compile("<(/?)([a-zA-Z][a-zA-Z0-9-]*)")
 # Elements that are empty, or that the next of their kind closes.
 _FLAT = {
@@ -74,16 +73,16 @@ def cut(text: str, *, most: int) -> str:
 def body(markup: str, *, base: str | None = None) -> str:
     """Return the story's HTML with harmless tags only; links are absolute, or made so on `base`, or gone.
 
-    Cleaning again changes nothing. HTML may parse differently a second time, so it is cleaned until it stays
-    as it is; what does not settle (nothing known does that) is kept as its text.
+    Cleaning again changes nothing.
     """
     relative = _relative(base)
-    for _round in range(_MOST_ROUNDS):
-        cleaned = _clean_once(markup, relative)
-        if cleaned == markup:
-            return cleaned
-        markup = cleaned
-    return html.escape(text_of(markup), quote=False)
+    markup = _nh3(markup, _TAGS | _RENAMED.keys(), relative)
+    # By now entities are characters, so hidden ones show. Whatever this opens up is cleaned once more.
+    markup = _RENAMING.sub(lambda tag: f"<{tag[1]}{_RENAMED[tag[2]]}>", markup.translate(_HIDDEN))
+    markup = _nh3(markup, _TAGS, relative)
+    while (shorter := _EMPTY.sub("", markup)) != markup:
+        markup = shorter
+    return markup.strip()
 
 
 def depth(markup: str) -> int:
@@ -114,16 +113,6 @@ def _relative(base: str | None) -> _Relative:
             nh3.clean("", url_relative=("rewrite_with_base", base))
             return ("rewrite_with_base", base)
     return "deny"
-
-
-def _clean_once(markup: str, relative: _Relative) -> str:
-    markup = _nh3(markup.translate(_HIDDEN), _TAGS | _RENAMED.keys(), relative)
-    markup = _RENAMING.sub(lambda tag: f"<{tag[1]}{_RENAMED[tag[2]]}>", markup)
-    # Cleaned again as the last word on safety: renaming and decoded entities come before it.
-    markup = _nh3(markup.translate(_HIDDEN), _TAGS, relative)
-    while (shorter := _EMPTY.sub("", markup)) != markup:
-        markup = shorter
-    return markup.translate(_HIDDEN).strip()
 
 
 def _nh3(markup: str, tags: set[str], relative: _Relative) -> str:

@@ -43,6 +43,9 @@ VECTORS = [
     "<?php <img src=x onerror=alert(1)> ?>",
     "<template><script>alert(1)</script></template><textarea></textarea><img src=x onerror=alert(1)>",
     "<a href='http://x/?a=\"><img src=x onerror=alert(1)>'>a</a>",
+    "<a href='ftp://x/'>a</a><a href='tel:1'>b</a><a href='magnet:?x'>c</a><a href='/x'>d</a>",
+    "<p title='</p><img src=x onerror=alert(1)>' lang=en>a</p>",
+    "&#xE000;confirm&#xE001;<a href='http://x/&#xE000;confirm&#xE001;'>a</a>&#1;&#127;",
 ]
 
 

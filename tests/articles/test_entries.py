@@ -175,6 +175,11 @@ def test_five_hundred_entries_are_read():
     assert len(entries.read(atom.rss("<item><title>a</title></item>" * 500))) == 500
 
 
+def test_bytes_are_never_taken_for_the_name_of_a_file(monkeypatch):
+    monkeypatch.setattr("builtins.open", lambda *_: pytest.fail("a file was opened"))
+    read_one(atom.feed(atom.entry()))
+
+
 def test_an_empty_feed_is_no_damage():
     assert entries.read(atom.feed()) == []
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core import fetch, hosts
+from core import fetch, gunzip, hosts
 from tests.core.web import PUBLIC, serving, within
 
 FEED = b"<feed/>" * 20
@@ -264,6 +264,12 @@ def test_an_endless_body_is_refused_at_the_limit(web, headers):
         web.get(HOST, max_bytes=1_000_000)
 
 
+def test_gzip_unfolds_no_further_than_asked_whatever_is_in_it():
+    bomb = gzip.compress(b"\0" * 10_000_000)
+    assert len(gunzip.Unfolding().unfold(bomb, 1_000)) == 1_001
+    assert len(gunzip.Unfolding().unfold(gzip.compress(b"a" * 500) * 9, 1_000)) == 1_001
+
+
 def test_a_body_of_just_the_limit_is_taken_and_one_byte_more_is_not(web):
     web.pages["/"] = lambda asked: asked.answer(200, b"a" * 100_000)
     assert len(web.get(HOST, max_bytes=100_000).body) == 100_000
@@ -301,16 +307,16 @@ def test_a_packing_that_was_not_asked_for_is_refused(web, encoding):
 @pytest.mark.parametrize(
     "pieces",
     [
-        [b"HTTP/1.1 200 OK\r\n"] + [b"X: y\r\n"] * 60,
-        [b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n"] + [b"a"] * 60,
-        [b"HTTP/1.1 200 OK\r\n\r\n"] + [b"a"] * 60,
-        [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"] + [b"1\r\na\r\n"] * 60,
-        [b"HTTP/1.1 100 Continue\r\n\r\n"] * 60,
-        [b""] * 60,
+        [b"HTTP/1.1 200 OK\r\n"] + [b"X: y\r\n"] * 80,
+        [b"HTTP/1.1 200 OK\r\nContent-Length: 80\r\n\r\n"] + [b"a"] * 80,
+        [b"HTTP/1.1 200 OK\r\n\r\n"] + [b"a"] * 80,
+        [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"] + [b"1\r\na\r\n"] * 80,
+        [b"HTTP/1.1 100 Continue\r\n\r\n"] * 80,
+        [b""] * 80,
     ],
 )
 def test_a_server_that_drips_is_cut_off_at_the_deadline(web, pieces):
-    web.pages["/"] = lambda asked: asked.raw(*pieces, pause=0.03)
+    web.pages["/"] = lambda asked: asked.raw(*pieces, pause=0.1)
     with within(5), pytest.raises(fetch.FetchFailed, match="longer than 0.25 seconds"):
         web.get(HOST, total_s=0.25)
 
@@ -441,7 +447,7 @@ def test_a_tls_handshake_that_never_ends_is_cut_off_at_the_deadline():
 
 
 def test_a_drip_inside_tls_is_cut_off_too(tls_web):
-    tls_web.pages["/"] = lambda asked: asked.raw(b"HTTP/1.1 200 OK\r\n\r\n", *[b"a"] * 60, pause=0.03)
+    tls_web.pages["/"] = lambda asked: asked.raw(b"HTTP/1.1 200 OK\r\n\r\n", *[b"a"] * 80, pause=0.1)
     with within(5), pytest.raises(fetch.FetchFailed, match="longer than"):
         tls_web.get("https://feeds.example.org/", total_s=0.25)
 

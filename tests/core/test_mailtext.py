@@ -28,7 +28,7 @@ PIECES = {
 WHOLE = {
     "hello/subject.txt": "Hello,\n  {{ name }}!  \n",
     "hello/body.txt": "{{ name }}: {{ place('preferences') }}\n",
-    "hello/body.html": "<p dir={{ direction }} lang={{ language }}>{{ name }} <a href=\"{{ place('preferences') }}\">x</a>",
+    "hello/body.html": "<p dir={{ direction }} lang={{ language }}>{{ name }} <a href={{ place('preferences') }}>x</a>",
 }
 
 

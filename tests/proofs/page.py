@@ -1,0 +1,31 @@
+"""The page that a full proof writes: what was claimed, on what it was run, and what was counted."""
+
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "proofs"
+
+
+def write(name: str, *, title: str, claim: str, seed: int, rows: Mapping[str, object], faults: Sequence[str]) -> None:
+    """Write docs/proofs/<name>.md, and say on the terminal what it says."""
+    verdict = "The proof holds." if not faults else "The proof FAILED: " + "; ".join(faults) + "."
+    table = "\n".join(f"| {what} | {count} |" for what, count in rows.items())
+    text = (
+        f"# {title}\n\n{claim}\n\n**{verdict}**\n\n"
+        f"| counted | |\n|---|---|\n{table}\n\n"
+        f"Run on {datetime.now(UTC):%Y-%m-%d} at commit {_commit()}, seed {seed}, "
+        f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}. "
+        f"Again: `make proof-{name}`.\n"
+    )
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / f"{name}.md").write_text(text, "utf-8")
+    print(text)
+
+
+def _commit() -> str:
+    described = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return described.stdout.strip() or "unknown"
