@@ -19,8 +19,9 @@ from delivery.models import Lane, LinkSet
 
 MAX_HEADER_LINE = 998
 """Octets in a line, without its CRLF (RFC 5322, section 2.1.1)."""
-_WORD_BYTES = 42
-"""Octets of UTF-8 in one encoded word: 75 columns at most with its frame (RFC 2047, section 2)."""
+_WORD_BYTES = 39
+"""Octets of UTF-8 in one encoded word: 64 columns with its frame, so that `Subject: ` and the first one fit on a line of
+76 (RFC 2047, section 2)."""
 _BANNED = ("Cc", "Cs", "Zl", "Zp")
 _BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

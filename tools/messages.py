@@ -56,6 +56,8 @@ def main() -> int:
     template, gaps = extracted(), 0
     for language, path in catalogues().items():
         catalogue = read(language)
+        # The date is that of the catalogue's making: a new one each time would hide what has really changed.
+        template.creation_date = catalogue.creation_date
         catalogue.update(template, no_fuzzy_matching=True)
         catalogue.obsolete.clear()
         missing = len([message for message in catalogue if message.id and not _complete(message.string)])

@@ -120,6 +120,7 @@ def test_cleaning_lets_nothing_harmful_through_and_cleaning_again_changes_nothin
             "<div>One</div><div>Two <b>bold</b> <i>thin</i></div>",
             "<p>One</p><p>Two <strong>bold</strong> <em>thin</em></p>",
         ),
+        ("<div>One<ul><li>Two</li></ul>Three</div>", "<p>One</p><ul><li>Two</li></ul>Three"),
         ("<h1>Top</h1><h4>Low</h4>", "<h2>Top</h2><h3>Low</h3>"),
         ("<p></p><p>&nbsp;<br></p><p>Text</p>", "<p>Text</p>"),
         ("<table><tr><td>a</td><td>b</td></tr></table>", "<p>a</p><p>b</p>"),
@@ -132,6 +133,7 @@ def test_cleaning_lets_nothing_harmful_through_and_cleaning_again_changes_nothin
 )
 def test_what_a_story_is_made_of_stays(markup, cleaned):
     assert cleaning.body(markup, base=BASE) == cleaned
+    assert cleaning.body(cleaned, base=BASE) == cleaned
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ VISITORS = 4
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What a run came to. Every number but `kills` is counted after the last restart, when nothing is planned any more."""
+    """What a run came to, counted after the last restart, when nothing is planned any more."""
 
     readers: int
     kills: int

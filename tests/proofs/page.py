@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +24,7 @@ def write(name: str, *, title: str, claim: str, seed: int, rows: Mapping[str, ob
     )
     FOLDER.mkdir(parents=True, exist_ok=True)
     (FOLDER / f"{name}.md").write_text(text, "utf-8")
-    print(text)
+    sys.stdout.write(text)
 
 
 def _commit() -> str:
