@@ -6,7 +6,7 @@ SETUP = $(PYTHON) tools/setup.py
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .SUFFIXES:
-.PHONY: help run test check format messages pins clean proof-kill
+.PHONY: help run test check format messages pins proof-kill clean
 
 help: ## list these commands
 	@echo "Postrider: a newsletter service. The commands:"

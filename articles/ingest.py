@@ -56,7 +56,7 @@ def read_entries(feed_id: int, fetched: fetch.Fetched | bytes) -> ReadFeed:
         found = entries.read(feed, url=url)
     except xmlcheck.Damaged as error:
         log.warning("feed refused", feed=feed_id, why=str(error))
-        raise errors.Invalid("feed", "This feed cannot be read: %(why)s.", why=error) from error
+        raise errors.Invalid("feed", "This feed cannot be read: %(why)s.", why=str(error)) from error
     refused = [entry for entry in found if isinstance(entry, entries.Refused)]
     for entry in refused:
         log.warning("entry refused", feed=feed_id, why=entry.why, guid=entry.guid[:200])
@@ -99,7 +99,7 @@ def _in_turn(feed_id: int) -> Feed:
     a story that come in together would not find each other. The first feed's row is everybody's turn; a door may
     have written to its own feed's row before, so waiting for more rows than that one could end in a deadlock.
     """
-    pass
+    db.session.execute(select(Feed.id).order_by(Feed.id).limit(1).with_for_update())
     return feeds.by_id(feed_id)
 
 

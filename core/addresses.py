@@ -45,6 +45,8 @@ def parse(text: str, *, field: str = "email") -> Address:
     if len(typed.encode()) > MAX_OCTETS:
         raise errors.Invalid(field, _("This address is too long. An e-mail address has at most 254 characters."))
     try:
+        if "=?" in typed:
+            raise EmailNotValidError("an encoded word (RFC 2047): some mail programs decode it into something else")
         checked = validate_email(
             typed, check_deliverability=False, allow_smtputf8=False, strict=True, test_environment=True
         )

@@ -20,10 +20,11 @@ from delivery.models import Lane, LinkSet
 MAX_HEADER_LINE = 998
 """Octets in a line, without its CRLF (RFC 5322, section 2.1.1)."""
 _WORD_BYTES = 39
-"""Octets of UTF-8 in one encoded word: 64 columns with its frame, so that `Subject: ` and the first one fit on a line of
-76 (RFC 2047, section 2)."""
+"""Octets of UTF-8 in one encoded word: 64 columns with its frame; with `Subject: ` before it not more than the 76 that
+such a line may have (RFC 2047, section 2)."""
 _BANNED = ("Cc", "Cs", "Zl", "Zp")
 _BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_NOT_IN_ADDRESSES = '\r\n\t "(),:;<>[]\\'
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -83,10 +84,22 @@ def _folded(rest: Sequence[str]) -> bytes:
     return b"".join(b" " + word.encode("ascii") + b"\r\n" for word in rest)
 
 
+def address_header(name: str, address: str) -> bytes:
+    """Return a header with a bare address. Raises ValueError for anything that could be read as more than one."""
+    return header(name, _one_address(name, address))
+
+
+def _one_address(name: str, address: str) -> str:
+    local, at, domain = address.partition("@")
+    strange = any(char in _NOT_IN_ADDRESSES for char in address) or not address.isascii() or "=?" in address
+    if strange or not (local and at and domain) or "@" in domain:
+        raise ValueError(f"The {name} header would hold a damaged address.")
+    return address
+
+
 def mailbox_header(name: str, display: str, address: str) -> bytes:
     """Return a header with a display name and an address (RFC 5322, section 3.4)."""
-    if any(char in address for char in "\r\n <>,;") or not address.isascii():
-        raise ValueError(f"The {name} header would hold a damaged address.")
+    address = _one_address(name, address)
     encoded = words(display)
     if len(encoded) == 1 and not encoded[0].startswith("=?"):
         quoted = encoded[0].replace("\\", "\\\\").replace('"', '\\"')
@@ -128,13 +141,13 @@ def splice(recipe: Recipe, intent: Intent, *, to: str, services: Services) -> by
 def _headers(recipe: Recipe, intent: Intent, to: str, values: Mapping[str, str], services: Services) -> bytes:
     lines = [
         mailbox_header("From", recipe.sender_name, recipe.sender),
-        header("To", to),
+        address_header("To", to),
         text_header("Subject", recipe.subject),
         header("Date", date_text(intent.dated_at)),
         header("Message-ID", message_id(intent.id, services)),
     ]
     if recipe.reply_to:
-        lines.append(header("Reply-To", recipe.reply_to))
+        lines.append(address_header("Reply-To", recipe.reply_to))
     if recipe.lane == Lane.TRANSACTIONAL:
         lines.append(header("Auto-Submitted", "auto-generated"))
     if recipe.list_id:

@@ -10,6 +10,7 @@ import ssl
 from dataclasses import dataclass
 from enum import Enum
 
+from core import logs
 from core.identity import Relay
 
 CONNECT_S = 30
@@ -100,7 +101,7 @@ class Connection:
     def _envelope(self, sender: str, recipient: str) -> Reply | None:
         """Drive MAIL, RCPT and DATA; return None when the relay waits for the message, else why it does not."""
         for text in (sender, recipient):
-            if any(char in text for char in "\r\n\0<> "):
+            if any(char in text for char in "\r\n\0<> ") or not text.isascii():
                 return Reply(Verdict.REFUSED, None, "The address is damaged.", usable=True)
         self._limit(COMMAND_S)
         phases = ((f"MAIL FROM:<{sender}>", (250,)), (f"RCPT TO:<{recipient}>", (250, 251)), ("DATA", (354,)))
@@ -150,5 +151,8 @@ def _refusal(code: int) -> Verdict:
 
 
 def _short(text: str) -> str:
-    """Return a reply as one line of at most 300 characters, without control characters."""
-    return "".join(char if char.isprintable() else " " for char in text)[:300]
+    """Return a reply as one line of at most 300 characters, without control characters.
+
+    Relays like to repeat the recipient's address. The ledger keeps replies, but no address of a mail that is done.
+    """
+    return logs.mask("".join(char if char.isprintable() else " " for char in text))[:300]

@@ -5,6 +5,7 @@ import quopri
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
+from typing import Any
 
 from core import addresses
 from core.mailtext import place
@@ -52,7 +53,12 @@ CONFIRMATION = replace(
 )
 
 
-def intent(**changes: object) -> Intent:
+def digest(**changes: Any) -> Recipe:
+    """Return the digest's recipe with some fields changed."""
+    return replace(DIGEST, **changes)
+
+
+def intent(**changes: Any) -> Intent:
     """Return the intent of one delivery."""
     made = Intent(
         id=1,
@@ -67,10 +73,10 @@ def intent(**changes: object) -> Intent:
         dated_at=DATED,
         attempts=1,
     )
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return replace(made, **changes)
 
 
-def spliced(recipe: Recipe = DIGEST, *, to: str = "reader@example.org", **changes: object) -> bytes:
+def spliced(recipe: Recipe = DIGEST, *, to: str = "reader@example.org", **changes: Any) -> bytes:
     """Return a mail's bytes."""
     if recipe.lane == Lane.TRANSACTIONAL:
         changes.setdefault("link_set", LinkSet.REQUEST)
@@ -89,7 +95,7 @@ def text_of(raw: bytes, subtype: str) -> str:
     """Return the decoded text of the mail's part text/plain or text/html, with its line ends."""
     for part in read(raw).walk():
         if part.get_content_type() == f"text/{subtype}":
-            return quopri.decodestring(part.get_payload().encode()).decode()
+            return quopri.decodestring(str(part.get_payload()).encode()).decode()
     raise AssertionError(f"no text/{subtype}")
 
 

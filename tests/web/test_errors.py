@@ -17,7 +17,9 @@ def domain_errors(kind=errors.DomainError):
 
 
 def test_every_kind_of_error_has_a_status_and_a_title():
-    assert set(table.KINDS) >= {errors.DomainError, *domain_errors()}
+    # The inbox, which other tests of this process may have loaded, has pages of its own.
+    ours = {kind for kind in domain_errors() if not kind.__module__.startswith("inbox")}
+    assert set(table.KINDS) >= {errors.DomainError, *ours}
 
 
 @pytest.mark.parametrize("language", ["en", "ar"])

@@ -1,0 +1,104 @@
+"""A publication on each kind of database, laid out once and copied for each test."""
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from flask import Flask, current_app
+from sqlalchemy import text
+
+from core.database import db
+from tests import installation, servers
+from tests.digests.house import House, lay_out_offer
+
+TEMPLATE = "digests_template"
+
+
+@contextmanager
+def house_on(url: str) -> Iterator[House]:
+    """Have a publication on a database whose tables are there."""
+    settings = installation.settings_for(url)
+    with installation.rooms_on(settings):
+        yield House(installation.services_for(settings))
+
+
+@pytest.fixture(scope="session")
+def sqlite_file(tmp_path_factory) -> Path:
+    """An SQLite file with the tables and the offer."""
+    path: Path = tmp_path_factory.mktemp("digests") / "house.db"
+    with house_on(f"sqlite:///{path}"):
+        lay_out_offer()
+        db.session.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: servers.Postgres) -> Iterator[str]:
+    """The name of a PostgreSQL database with the tables and the offer."""
+    with postgres_server.database(TEMPLATE) as url:
+        with house_on(url):
+            lay_out_offer()
+        yield TEMPLATE
+
+
+@contextmanager
+def sqlite_house(tmp_path: Path, sqlite_file: Path) -> Iterator[House]:
+    with house_on(f"sqlite:///{shutil.copy(sqlite_file, tmp_path)}") as house:
+        yield house
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
+    """A publication on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        with sqlite_house(tmp_path, request.getfixturevalue("sqlite_file")) as made:
+            yield made
+    else:
+        yield request.getfixturevalue("postgres_house")
+
+
+@pytest.fixture
+def one_house(tmp_path: Path, sqlite_file: Path) -> Iterator[House]:
+    """A publication on SQLite only, for what no database makes a difference to."""
+    with sqlite_house(tmp_path, sqlite_file) as made:
+        yield made
+
+
+@pytest.fixture
+def postgres_house(postgres_server: servers.Postgres, postgres_template: str) -> Iterator[House]:
+    """A publication on PostgreSQL only, where writers do not take turns."""
+    with postgres_server.database(template=postgres_template) as url, house_on(url) as made:
+        yield made
+
+
+@pytest.fixture
+def at_once() -> Callable[..., list[object]]:
+    """Run functions at one shot in threads with contexts of their own; return what each returned or raised."""
+
+    def run_all(*works: Callable[[], object]) -> list[object]:
+        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+        start = threading.Barrier(len(works))
+        results: list[object] = [None] * len(works)
+
+        def run(place: int, work: Callable[[], object]) -> None:
+            with app.app_context():
+                start.wait(10)
+                try:
+                    results[place] = work()
+                except Exception as error:  # noqa: BLE001 - handed to the test
+                    results[place] = error
+                db.session.remove()
+
+        threads = [threading.Thread(target=run, args=item) for item in enumerate(works)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+            assert not thread.is_alive()
+        db.session.rollback()
+        return results
+
+    return run_all

@@ -1,0 +1,128 @@
+"""Histories: what a reader had, as bytes that are equal when the past is, and moved on by one writer at a time."""
+
+import random
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from core import database
+from core.clock import EPOCH_DAY
+from core.database import db
+from digests import histories
+from digests.histories import KEPT_DAYS, Entry
+from digests.models import Had, History
+
+TODAY = date(2026, 3, 2)
+
+entries = st.lists(
+    st.builds(
+        Entry,
+        article_id=st.integers(1, 2**63 - 1),
+        revision=st.integers(1, 0xFFFF),
+        day=st.dates(EPOCH_DAY, date(2203, 6, 5)),
+    ),
+    max_size=30,
+)
+
+
+@given(entries)
+def test_what_is_packed_is_unpacked_in_12_bytes_each(given_entries):
+    packed = histories.pack(given_entries)
+    assert len(packed) == 12 * len(given_entries)
+    read = histories.unpack(packed)
+    assert sorted(map(repr, read)) == sorted(map(repr, given_entries))
+    assert histories.pack(read) == packed
+
+
+@given(entries, st.randoms(use_true_random=False))
+def test_equal_pasts_are_equal_bytes_in_whatever_order_they_came(given_entries, shuffler: random.Random):
+    shuffled = list(given_entries)
+    shuffler.shuffle(shuffled)
+    assert histories.pack(shuffled) == histories.pack(given_entries)
+
+
+def test_a_revision_beyond_two_bytes_is_the_greatest_that_fits():
+    (entry,) = histories.unpack(histories.pack([Entry(1, 70_000, TODAY)]))
+    assert entry.revision == 0xFFFF
+
+
+@pytest.mark.parametrize(("age", "kept"), [(0, True), (1, True), (59, True), (60, True), (61, False), (400, False)])
+def test_what_is_older_than_sixty_days_is_forgotten(age, kept):
+    old, new = Entry(1, 1, TODAY - timedelta(days=age)), Entry(2, 1, TODAY)
+    assert KEPT_DAYS == 60
+    assert histories.grown([old], [new], today=TODAY) == ([old, new] if kept else [new])
+
+
+def committed(*days_and_ids: tuple[int, int], today: date = TODAY) -> int:
+    with database.write_turn():
+        made = histories.intern([Entry(one, 1, TODAY - timedelta(days=age)) for age, one in days_and_ids], today=today)
+        db.session.commit()
+    return made
+
+
+def test_equal_pasts_share_a_row_and_other_pasts_do_not(house):
+    one = committed((0, 1), (1, 2))
+    assert committed((1, 2), (0, 1)) == one
+    assert len({one, committed((0, 1)), committed((0, 1), (0, 2)), committed()}) == 4
+    assert house.count(History) == 4
+
+
+def test_a_history_that_is_taken_again_is_young_again(house):
+    one = committed((0, 1), today=TODAY - timedelta(days=50))
+    committed((0, 1), today=TODAY)
+    db.session.rollback()
+    assert db.session.get_one(History, one).last_used_on == TODAY
+
+
+def test_readers_without_a_past_are_not_among_those_with_one(house):
+    first, second = house.subscriber("one@example.org"), house.subscriber("two@example.org")
+    history = committed((0, 7))
+    with database.write_turn():
+        assert histories.advance([first], read=None, new=history) == {first}
+        db.session.commit()
+    found = histories.of_readers([first, second])
+    assert found.keys() == {first} and found[first][0] == history
+    assert [entry.article_id for entry in histories.unpack(found[first][1])] == [7]
+    assert histories.of_readers([]) == {}
+
+
+def test_only_those_whose_history_is_still_the_one_that_was_read_are_moved(house):
+    readers = [house.subscriber(f"r{number}@example.org") for number in range(4)]
+    old, other, new = committed((0, 1)), committed((0, 2)), committed((0, 3))
+    with database.write_turn():
+        histories.advance(readers[:2], read=None, new=old)
+        histories.advance(readers[2:3], read=None, new=other)
+        assert histories.advance(readers, read=old, new=new) == set(readers[:2])
+        assert histories.advance(readers, read=None, new=new) == {readers[3]}
+        assert histories.advance(readers[:1], read=old, new=other) == set()
+        db.session.commit()
+    has = {row.subscriber_id: row.history_id for row in db.session.scalars(select(Had))}
+    assert has == {readers[0]: new, readers[1]: new, readers[2]: other, readers[3]: new}
+
+
+@pytest.mark.parametrize("start", ["nothing had", "something had"])
+def test_of_two_at_once_who_read_the_same_past_exactly_one_moves_each_reader(house, at_once, start):
+    readers = [house.subscriber(f"r{number}@example.org") for number in range(20)]
+    read = committed((0, 1)) if start == "something had" else None
+    if read is not None:
+        with database.write_turn():
+            histories.advance(readers, read=None, new=read)
+            db.session.commit()
+
+    def move(article: int):
+        def work() -> set[int]:
+            with database.write_turn():
+                new = histories.intern([Entry(article, 1, TODAY)], today=TODAY)
+                moved = histories.advance(readers, read=read, new=new)
+                db.session.commit()
+            return moved
+
+        return work
+
+    results = at_once(move(100), move(200), move(300))
+    assert sorted(map(len, results)) == [0, 0, 20], results
+    (winner,) = (100 + 100 * place for place, moved in enumerate(results) if moved)
+    assert {tuple(house.had(reader)) for reader in readers} == {(winner,)}
