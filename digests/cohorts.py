@@ -189,15 +189,10 @@ class _Reading:
         if not self._first:
             return ()
         own = db.session.get_one(Subscription, reader.subscription_id)
-        after = self._now
+        # The regular slot of this date, as it is where the reader is, is skipped: see rhythm.first_sent.
+        tomorrow = self._now.astimezone(ZoneInfo(reader.zone)).date() + timedelta(days=1)
         lines = []
         for one in (own, *editions.others(own)):
-            start = _end_of_slot(self._slot, one.rhythm.zone) if one is own else after
-            at = timetable.next_mail(one, now=max(after, start))
+            at = timetable.next_mail(one, now=self._now, not_before=tomorrow if one is own else None)
             lines.append((one.digest.name, rendering.when(at, self._digest.language, one.rhythm.zone)))
         return tuple(lines)
-
-
-def _end_of_slot(slot: date, zone: str) -> datetime:
-    """Return the first instant after a local date: a regular slot of the first edition's date is skipped."""
-    return datetime.combine(slot + timedelta(days=1), datetime.min.time(), ZoneInfo(zone))

@@ -3,7 +3,7 @@
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, and_, func, not_, select, update
 from sqlalchemy.orm import Session
 
 from articles import shelf, topics
@@ -20,6 +20,11 @@ LEASE = timedelta(seconds=60)
 """How long a composing task may be silent before another one takes its wave over."""
 
 
+def anything_due(now: datetime) -> bool:
+    """Return whether `open_due` would find something; a look costs no writer's turn."""
+    return bool(rhythm.due_rhythms(now) or rhythm.due_first(now))
+
+
 def open_due(now: datetime, services: Services) -> None:
     """Open the editions and waves that are due. Running twice, or beside another, changes nothing."""
     for due in rhythm.due_rhythms(now):
@@ -27,19 +32,51 @@ def open_due(now: datetime, services: Services) -> None:
         late = now > due.due_at + timedelta(seconds=digest.not_after_s)
         edition = _edition(digest, "regular", due.slot, now, services)
         _add_wave(edition, due.due_at, "missed" if late else "open")
-        if late:
+        if late and _missed(edition, due.due_at, now):
             # After an outage the news is stale: the slot is skipped, never sent as a backlog.
             rhythm.move_on(due.digest_id, due.slot, due.due_at, now=now)
     for digest_id in rhythm.due_first(now):
         digest = db.session.get_one(Digest, digest_id)
         today = now.astimezone(ZoneInfo(digest.default_zone)).date()
         edition = _edition(digest, "first", today, now, services)
-        _add_wave(edition, now, "open")
+        if not _widened(edition, now):
+            _add_wave(edition, now, "open")
 
 
 def _add_wave(edition_id: int, due_at: datetime, state: str) -> None:
     row = {"edition_id": edition_id, "due_at": due_at, "state": state, "cursor": 0}
     db.session.execute(insert_for(db.engine)(Wave).values(row).on_conflict_do_nothing())
+
+
+def _idle(now: datetime) -> ColumnElement[bool]:
+    """A wave that waits to be composed, and that nobody is composing just now."""
+    leased = and_(Wave.lease_until.is_not(None), Wave.lease_until >= now)
+    return and_(Wave.state.in_(["open", "composing"]), not_(leased))
+
+
+def _widened(edition_id: int, now: datetime) -> bool:
+    """Let an idle wave take in who joined since, so that waves do not pile up while composing is down."""
+    youngest = select(func.max(Wave.id)).where(Wave.edition_id == edition_id, _idle(now)).scalar_subquery()
+    widened = db.session.execute(
+        update(Wave)
+        .where(Wave.id == youngest)
+        .values(due_at=now)
+        .returning(Wave.id)
+        .execution_options(synchronize_session=False)
+    )
+    return widened.first() is not None
+
+
+def _missed(edition_id: int, due_at: datetime, now: datetime) -> bool:
+    """Call a wave missed, also one that was opened before the outage; not one that is being composed just now."""
+    wave = (Wave.edition_id == edition_id, Wave.due_at == due_at)
+    db.session.execute(
+        update(Wave)
+        .where(*wave, _idle(now))
+        .values(state="missed", lease_until=None)
+        .execution_options(synchronize_session=False)
+    )
+    return db.session.scalar(select(Wave.state).where(*wave)) == "missed"
 
 
 def _edition(digest: Digest, kind: str, slot: date, now: datetime, services: Services) -> int:
@@ -70,10 +107,7 @@ def frame(digest: Digest, services: Services) -> outbox.Frame:
 
 def unfinished(now: datetime) -> list[int]:
     """Return the ids of waves that nobody is composing, the oldest first."""
-    idle = or_(Wave.lease_until.is_(None), Wave.lease_until < now)
-    return list(
-        db.session.scalars(select(Wave.id).where(Wave.state.in_(["open", "composing"]), idle).order_by(Wave.due_at))
-    )
+    return list(db.session.scalars(select(Wave.id).where(_idle(now)).order_by(Wave.due_at)))
 
 
 def begin(wave_id: int, now: datetime) -> bool:
@@ -81,11 +115,7 @@ def begin(wave_id: int, now: datetime) -> bool:
     session: Session = db.session()
     taken = session.execute(
         update(Wave)
-        .where(
-            Wave.id == wave_id,
-            Wave.state.in_(["open", "composing"]),
-            or_(Wave.lease_until.is_(None), Wave.lease_until < now),
-        )
+        .where(Wave.id == wave_id, _idle(now))
         .values(state="composing", lease_until=now + LEASE)
         .returning(Wave.id)
         .execution_options(synchronize_session=False)

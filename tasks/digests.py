@@ -15,9 +15,10 @@ log = logs.get(__name__)
 def open_due() -> None:
     """Open the waves that are due, and have those composed that nobody composes."""
     now = clock.utc_now()
-    with database.write_turn():
-        editions.open_due(now, current())
-        db.session.commit()
+    if editions.anything_due(now):
+        with database.write_turn():
+            editions.open_due(now, current())
+            db.session.commit()
     for wave_id in editions.unfinished(now):
         nudge.wave(wave_id)
 

@@ -31,8 +31,9 @@ class Post:
         self.taken: list[tuple[bool, str | None, str, bytes]] = []
 
     async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        login = session.auth_data.login.decode() if session.auth_data else None
-        message = envelope.content if isinstance(envelope.content, bytes) else b""
+        logged_in: Any = session.auth_data
+        login = logged_in.login.decode() if logged_in else None
+        message = envelope.original_content or b""
         self.taken.append((session.ssl is not None, login, envelope.rcpt_tos[0], message))
         return "250 taken"
 

@@ -10,6 +10,7 @@ from email.message import EmailMessage
 
 from sqlalchemy import func, select
 
+from articles import topics
 from articles.models import Article, ArticleTopic, Story
 from core import addresses, database
 from core.database import Base, db
@@ -59,8 +60,6 @@ _numbers = itertools.count(1)
 
 def lay_out_offer() -> None:
     """Put three digests and four topics on offer."""
-    from articles import topics  # noqa: PLC0415
-
     topics.apply(TOPICS)
     offer.apply([ASIA, TRADE, ARABIC])
     db.session.commit()
@@ -113,8 +112,6 @@ class House:
         **values: object,
     ) -> int:
         """Let one article come in; return its id. `seen` is when we first saw it, if not when it was published."""
-        from articles import topics  # noqa: PLC0415
-
         number = next(_numbers)
         with database.write_turn():
             if story is None:
