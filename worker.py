@@ -1,8 +1,7 @@
 """The Celery application for `celery -A worker worker` and `celery -A worker beat`."""
 
 from celery.apps.worker import Worker
-from celery.signals import setup_logging, worker_ready, worker_shutting_down
-from celery.worker.consumer import Consumer
+from celery.signals import celeryd_after_setup, setup_logging, worker_shutting_down
 
 from app import site
 from core import services
@@ -20,9 +19,12 @@ def _keep_our_logs(**_signal: object) -> None:
     """Our own formatter masks tokens and addresses; Celery must not put another in its place."""
 
 
-@worker_ready.connect
-def _start_sender(sender: Consumer, **_signal: object) -> None:
-    """Every worker that takes the queue `pump` sends mail in a thread of its own."""
+@celeryd_after_setup.connect
+def _start_sender(**_signal: object) -> None:
+    """Every worker that takes the queue `pump` sends mail in a thread of its own.
+
+    It starts before the worker has reached Redis: what stands in the ledger leaves although the broker is down.
+    """
     if QUEUES[1] not in celery.amqp.queues.consume_from:
         return
     settings: Settings = flask_app.extensions["postrider settings"]

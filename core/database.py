@@ -127,6 +127,9 @@ def _taking_turn(engine: Engine) -> Iterator[None]:
     if engine.dialect.name != "sqlite":
         yield
         return
+    if _writing.get():
+        # It would wait for itself, and every other writer behind it.
+        raise RuntimeError("A write turn was asked for inside a write turn.")
     _turn.acquire()
     token = _writing.set(True)
     try:

@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Engine, Row, and_, case, exists, insert, null, or_, select, update
 
 from core import database
-from delivery import retries
+from delivery import retries, smtp, states
 from delivery.models import Delivery, DeliveryEvent, Lane, Mailing, Suppression
 from delivery.states import MAX_DOUBTS, State
 
 CLAIM_LEASE = timedelta(seconds=120)
-SENDING_LEASE = timedelta(seconds=900)
-"""Longer than the longest wait for a final reply (600 s), so that a living sender's mail is never called doubtful."""
+SENDING_LEASE = timedelta(seconds=smtp.LONGEST_S + 60)
+"""Longer than a transaction can take, so that a living sender's mail is never called doubtful."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,15 +164,15 @@ def record(connection: Connection, result: Result, now: datetime) -> None:
     where = [Delivery.id == result.id, Delivery.epoch == result.epoch]
     if result.state is State.IN_DOUBT:
         # The sweeper may have called it doubtful already; one doubt is counted once.
-        where.append(Delivery.state == State.SENDING)
+        where.append(Delivery.state.in_(states.sources(State.IN_DOUBT)))
         values |= _doubt(now)
     elif result.state is State.PLANNED:
-        where += [Delivery.state.in_([State.SENDING, State.IN_DOUBT]), Delivery.done_at.is_(None)]
+        where += [Delivery.state.in_(states.sources(State.PLANNED)), Delivery.done_at.is_(None)]
         values["next_attempt_at"] = now + timedelta(seconds=result.delay)
         if result.refund:
             values["attempts"] = case((Delivery.attempts > 0, Delivery.attempts - 1), else_=0)
     else:
-        where.append(Delivery.state.in_([State.SENDING, State.IN_DOUBT]))
+        where.append(Delivery.state.in_(states.sources(result.state)))
         values |= {
             "done_at": case((Delivery.done_at.is_(None), now), else_=Delivery.done_at),
             "address_sealed": None,

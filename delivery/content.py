@@ -32,7 +32,7 @@ Pieces = tuple[bytes | PlaceOf, ...]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One compiled thing in both forms. `html` is empty in a mail of text only."""
+    """One compiled thing in both forms; a mail of text only leaves `html` out."""
 
     text: Pieces
     html: Pieces

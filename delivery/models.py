@@ -76,7 +76,7 @@ class Shell(Base):
 
 
 class Block(Base):
-    """One part of a mail, such as a story, compiled once. `fingerprint` is the SHA-256 of what it was made from."""
+    """One part of a mail, such as a story, compiled once. `fingerprint` is the SHA-256 of its pieces."""
 
     __tablename__ = "blocks"
     id: Mapped[RowId]

@@ -7,17 +7,15 @@ recipient per open connection in doubt. No setting may raise that bound.
 import threading
 import time
 import uuid
-from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
-from sqlalchemy import Engine, select
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from core import logs
 from core.identity import Relay
 from core.services import Services
-from delivery import batches, content, message, retries, smtp, verp
-from delivery.models import Block, Content, Mailing, Shell
+from delivery import batches, message, recipes, retries, smtp, verp
 from delivery.smtp import Verdict
 from delivery.states import State
 
@@ -27,32 +25,36 @@ POLL_S = 15.0
 """The sender looks by itself this often, so losing every doorbell costs seconds and no mail."""
 CLAIM_SIZE = 20
 """Few, so that a confirmation never waits behind a long row of claimed digests."""
+IDLE_S = 30.0
+"""A line that carried nothing for so long is closed by us, before the relay closes it under the next mail."""
 
 
 class Pump:
-    """One sender with its worker id, its line to the relay and what it knows of the contents it sends."""
+    """One sender with its worker id, its line to the relay, and what it holds: claims and results not handed in yet."""
 
     def __init__(self, engine: Engine, *, relay: Relay, services: Services) -> None:
         self._engine = engine
         self._relay = relay
         self._services = services
+        self._recipes = recipes.Recipes(engine)
         self._worker = uuid.uuid4().hex
         self._line: smtp.Connection | None = None
+        self._line_used_at = 0.0
         self._failures = 0
         self._quiet_until = 0.0
         self._sweep_at = 0.0
+        self._held: list[batches.Claimed] = []
         self._results: list[batches.Result] = []
-        self._recipe = lru_cache(maxsize=256)(self._load_recipe)
 
     def run(self, stop: threading.Event, bell: threading.Event) -> None:
         """Send until `stop` is set. `bell` says look now."""
-        try:
-            while not stop.is_set():
-                bell.clear()
-                if not self._round(stop):
-                    bell.wait(self._pause())
-        finally:
-            self.hang_up()
+        while not stop.is_set():
+            bell.clear()
+            if not self._round(stop):
+                self._hang_up_if_idle()
+                bell.wait(self._pause())
+        self._let_go()
+        self.hang_up()
 
     def _round(self, stop: threading.Event) -> bool:
         """Sweep, claim and send once; return whether there may be more to do at once."""
@@ -60,9 +62,10 @@ class Pump:
             self._sweep()
             self._exchange([])
             return time.monotonic() >= self._quiet_until and self.send_due(stop)
-        except (OperationalError, InterfaceError) as error:
-            # Results stay in memory until the database takes them; recording one twice changes nothing.
-            log.error("database out of reach", error=type(error).__name__, unrecorded=len(self._results))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the only thread that sends
+            # Claims and results are kept: handing them in again changes nothing that was already done.
+            log.error("sender held up", error=repr(error), unrecorded=len(self._results), held=len(self._held))
+            self.hang_up()
             self._quiet_until = time.monotonic() + retries.RELAY_FIRST
             return False
 
@@ -76,19 +79,25 @@ class Pump:
 
     def _pause(self) -> float:
         quiet = self._quiet_until - time.monotonic()
-        return quiet if quiet > 0 else POLL_S
+        if quiet > 0:
+            return quiet
+        return IDLE_S / 2 if self._line is not None else POLL_S
 
     def send_due(self, stop: threading.Event) -> bool:
         """Claim some due deliveries and send them; return whether there were any and the relay took them."""
-        left = batches.claim(self._engine, self._worker, CLAIM_SIZE)
-        if not left:
+        if not self._held:
+            self._held = batches.claim(self._engine, self._worker, CLAIM_SIZE)
+        if not self._held:
             return False
-        while left and not stop.is_set() and self._connected():
-            for intent in self._exchange([left.pop(0)]):
+        while self._held and not stop.is_set() and self._connected():
+            intents = self._exchange(self._held[:1])
+            self._held.pop(0)
+            for intent in intents:
                 self._results.append(self._send(intent))
         self._exchange([])
-        batches.give_back(self._engine, self._worker, left)
-        return not left
+        finished = not self._held
+        self._give_back()
+        return finished
 
     def _exchange(self, wanted: list[batches.Claimed]) -> list[batches.Intent]:
         """Hand in the results there are and ask for intents, in one transaction."""
@@ -98,22 +107,50 @@ class Pump:
         self._results.clear()
         return intents
 
+    def _give_back(self) -> None:
+        batches.give_back(self._engine, self._worker, self._held)
+        self._held.clear()
+
+    def _let_go(self) -> None:
+        """Hand in what is left before the end; without a database the leases see to it."""
+        try:
+            self._exchange([])
+            self._give_back()
+        except SQLAlchemyError as error:
+            log.error("ended without the database", error=type(error).__name__, unrecorded=len(self._results))
+
     def _send(self, intent: batches.Intent) -> batches.Result:
+        """Make one recipient's mail and hand it over; return what became of it."""
         try:
             to = self._services.keyring.unseal(intent.address_sealed, intent.addr_hash)
-            recipe = self._recipe(intent.content_id)
+            recipe = self._recipes.of(intent.content_id)
             mail = message.splice(recipe, intent, to=to, services=self._services)
+        except SQLAlchemyError as error:
+            log.error("recipe out of reach", delivery=intent.id, error=type(error).__name__)
+            return self._later(intent, None, "The database was out of reach.", retries.RELAY_FIRST, refund=True)
         except (ValueError, KeyError, InvalidTag) as error:
             log.error("mail cannot be made", delivery=intent.id, error=repr(error))
             return batches.Result(intent.id, intent.epoch, State.FAILED, text=f"Not made: {type(error).__name__}")
-        sender = verp.envelope_sender(
-            intent.id, tokens=self._services.links.tokens, domain=self._services.identity.bounce_domain
+        tokens, domain = self._services.links.tokens, self._services.identity.bounce_domain
+        return self._result(
+            intent, self._hand_over(verp.envelope_sender(intent.id, tokens=tokens, domain=domain), to, mail)
         )
+
+    def _hand_over(self, sender: str, to: str, mail: bytes) -> smtp.Reply:
+        """Send on the open line; a relay that closed it after earlier mails is called once more, and no failure."""
+        used_before = self._line_used_at > 0
+        reply = self._send_on_line(sender, to, mail)
+        if reply.verdict is Verdict.RELAY and not reply.usable and used_before and self._connected():
+            return self._send_on_line(sender, to, mail)
+        return reply
+
+    def _send_on_line(self, sender: str, to: str, mail: bytes) -> smtp.Reply:
         assert self._line is not None  # noqa: S101 - _connected() said so
         reply = self._line.send(sender, to, mail)
+        self._line_used_at = time.monotonic()
         if not reply.usable:
             self.hang_up()
-        return self._result(intent, reply)
+        return reply
 
     def _result(self, intent: batches.Intent, reply: smtp.Reply) -> batches.Result:
         """Return what a reply means for the ledger."""
@@ -121,22 +158,18 @@ class Pump:
             self._failures = 0
             return batches.Result(intent.id, intent.epoch, State.SENT, reply.code, reply.text)
         log.warning(
-            "not handed over",
-            delivery=intent.id,
-            verdict=reply.verdict.value,
-            code=reply.code,
-            text=reply.text,
+            "not handed over", delivery=intent.id, verdict=reply.verdict.value, code=reply.code, text=reply.text
         )
         if reply.verdict is Verdict.RELAY:
-            delay = self._relay_failed()
-            return batches.Result(
-                intent.id, intent.epoch, State.PLANNED, reply.code, reply.text, delay=delay, refund=True
-            )
+            return self._later(intent, reply.code, reply.text, self._relay_failed(), refund=True)
         if reply.verdict is Verdict.LATER:
-            delay = retries.recipient_delay(intent.attempts)
-            return batches.Result(intent.id, intent.epoch, State.PLANNED, reply.code, reply.text, delay=delay)
+            return self._later(intent, reply.code, reply.text, retries.recipient_delay(intent.attempts), refund=False)
         state = State.FAILED if reply.verdict is Verdict.REFUSED else State.IN_DOUBT
         return batches.Result(intent.id, intent.epoch, state, reply.code, reply.text)
+
+    @staticmethod
+    def _later(intent: batches.Intent, code: int | None, text: str, delay: float, *, refund: bool) -> batches.Result:
+        return batches.Result(intent.id, intent.epoch, State.PLANNED, code, text, delay=delay, refund=refund)
 
     def _connected(self) -> bool:
         """Have a line to the relay; without one, wait longer each time before the next try."""
@@ -156,39 +189,16 @@ class Pump:
         self._quiet_until = time.monotonic() + delay
         return delay
 
+    def _hang_up_if_idle(self) -> None:
+        if self._line is not None and time.monotonic() - self._line_used_at > IDLE_S:
+            self.hang_up()
+
     def hang_up(self) -> None:
         """Close the line to the relay; the next mail opens a new one."""
         if self._line is not None:
             self._line.close()
-            self._line = None
-
-    def _load_recipe(self, content_id: int) -> message.Recipe:
-        with self._engine.connect() as connection:
-            row = connection.execute(
-                select(
-                    Mailing.lane,
-                    Mailing.stream,
-                    Mailing.list_id,
-                    Mailing.sender_name,
-                    Mailing.sender,
-                    Mailing.reply_to,
-                    Mailing.feedback,
-                    Content.subject,
-                    Content.block_ids,
-                    Shell.format,
-                    Shell.pieces,
-                )
-                .join(Shell, Shell.id == Content.shell_id)
-                .join(Mailing, Mailing.id == Content.mailing_id)
-                .where(Content.id == content_id)
-            ).one()
-            ids = [int.from_bytes(row.block_ids[at : at + 8], "big") for at in range(0, len(row.block_ids), 8)]
-            found = connection.execute(select(Block.id, Block.pieces).where(Block.id.in_(ids)))
-            stored: dict[int, str] = {row.id: row.pieces for row in found}
-        head, foot = content.shell_from_json(row.pieces)
-        fields = {name: getattr(row, name) for name in message.Recipe.__slots__ if name != "parts"}
-        blocks = [content.Part.from_json(stored[block]) for block in ids]
-        return message.Recipe(**fields, parts=[head, *blocks, foot])
+        self._line = None
+        self._line_used_at = 0.0
 
 
 def run(stop: threading.Event, bell: threading.Event, *, engine: Engine, relay: Relay, services: Services) -> None:

@@ -5,6 +5,7 @@ Only an error while waiting for the reply to the final dot is doubtful; everythi
 """
 
 import contextlib
+import re
 import smtplib
 import ssl
 from dataclasses import dataclass
@@ -17,7 +18,13 @@ CONNECT_S = 30
 COMMAND_S = 60
 BODY_S = 180
 FINAL_DOT_S = 600
+LONGEST_S = 3 * COMMAND_S + BODY_S + FINAL_DOT_S
 """How long each phase may take, in seconds (RFC 5321, section 4.5.3.2: ten minutes for the final dot)."""
+
+
+_ABOUT_US = (421, 530, 534, 535, 538)
+"""Closing, and login wanted or refused (RFC 4954, section 6)."""
+_POLICY = re.compile(r"\b5\.7\.\d|\brelay(ing)?\b", re.IGNORECASE)
 
 
 class Verdict(Enum):
@@ -48,21 +55,21 @@ class RelayTrouble(Exception):
 class Connection:
     """An open, greeted and logged-in line to the relay."""
 
-    def __init__(self, relay: Relay, *, local_hostname: str | None = None) -> None:
+    def __init__(self, relay: Relay) -> None:
         """Connect, with TLS and login as the relay says. Raises RelayTrouble."""
         try:
-            self._smtp = self._open(relay, local_hostname)
+            self._smtp = self._open(relay)
         except (OSError, smtplib.SMTPException, ssl.SSLError, ValueError) as error:
             raise RelayTrouble(f"{type(error).__name__}: {_short(str(error))}") from error
 
     @staticmethod
-    def _open(relay: Relay, local_hostname: str | None) -> smtplib.SMTP:
+    def _open(relay: Relay) -> smtplib.SMTP:
         context = ssl.create_default_context(cafile=relay.ca_file)
         smtp: smtplib.SMTP
         if relay.security == "tls":
-            smtp = smtplib.SMTP_SSL(relay.host, relay.port, local_hostname, timeout=CONNECT_S, context=context)
+            smtp = smtplib.SMTP_SSL(relay.host, relay.port, timeout=CONNECT_S, context=context)
         else:
-            smtp = smtplib.SMTP(relay.host, relay.port, local_hostname, timeout=CONNECT_S)
+            smtp = smtplib.SMTP(relay.host, relay.port, timeout=CONNECT_S)
         try:
             smtp.ehlo_or_helo_if_needed()
             if relay.security == "starttls":
@@ -109,7 +116,7 @@ class Connection:
             code, text = self._command(command)
             if code not in good:
                 # A MAIL that is turned away is about us, never about the recipient.
-                verdict = Verdict.RELAY if index == 0 or code == 421 else _refusal(code)
+                verdict = Verdict.RELAY if index == 0 else _refusal(code, text)
                 return Reply(verdict, code, text, usable=code != 421 and self._reset())
         return None
 
@@ -123,7 +130,7 @@ class Connection:
         if code == 250:
             return Reply(Verdict.ACCEPTED, code, words, usable=True)
         if 400 <= code < 600:
-            return Reply(Verdict.RELAY if code == 421 else _refusal(code), code, words, usable=code != 421)
+            return Reply(_refusal(code, words), code, words, usable=code != 421)
         return Reply(Verdict.DOUBT, code, words, usable=False)
 
     def _command(self, command: str) -> tuple[int, str]:
@@ -143,11 +150,15 @@ class Connection:
             self._smtp.sock.settimeout(seconds)
 
 
-def _refusal(code: int) -> Verdict:
-    """Return what a negative reply to RCPT, DATA or the message means; an unparsable one is the relay's trouble."""
-    if 500 <= code < 600:
-        return Verdict.REFUSED
-    return Verdict.LATER if 400 <= code < 500 else Verdict.RELAY
+def _refusal(code: int, text: str) -> Verdict:
+    """Return what a negative reply to RCPT, DATA or the message means; an unparsable one is the relay's trouble.
+
+    Turned away by policy (5.7.x of RFC 3463, section 3.8, or "relaying denied") is our fault, never the recipient's:
+    those mails wait until somebody has set it right, instead of failing one after the other.
+    """
+    if code in _ABOUT_US or not 400 <= code < 600:
+        return Verdict.RELAY
+    return Verdict.REFUSED if code >= 500 and not _POLICY.search(text) else Verdict.LATER
 
 
 def _short(text: str) -> str:

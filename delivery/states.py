@@ -1,4 +1,4 @@
-"""The states of a delivery and the moves between them, as one table that the ledger's statements and tests share."""
+"""The states of a delivery and the moves between them, as one table that the ledger's statements are made from."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -31,6 +31,12 @@ MOVES: Final[Mapping[State, frozenset[State]]] = {
     State.IN_DOUBT: frozenset({State.SENT, State.FAILED, State.PLANNED}),
 }
 """Every arrow there is. A state without an entry is an end."""
+
+
+def sources(target: State) -> list[State]:
+    """Return the states from which a delivery may move to `target`."""
+    return [state for state in State if target in MOVES.get(state, frozenset())]
+
 
 MAX_DOUBTS: Final = 2
 """At this many doubts a delivery is settled: nobody ever gets more than two copies."""

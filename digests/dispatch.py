@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from core.database import db, insert_for
 from core.services import Services
@@ -20,6 +20,11 @@ from digests.cohorts import Chunk, Group
 from digests.models import Cohort, Wave
 from subscribers import rhythm
 
+View = rendering.Opening | rendering.StoryView
+"""What is shown, and by that what is compiled once."""
+_TURN = int.from_bytes(b"chunk")
+"""The key of PostgreSQL's advisory lock for writing chunks."""
+
 
 @dataclass(frozen=True, slots=True)
 class Made:
@@ -28,21 +33,22 @@ class Made:
     chunk: Chunk
     head: content.Part
     foot: content.Part
-    parts: dict[str, content.Part]
+    parts: dict[View, content.Part]
 
 
 def make(chunk: Chunk, services: Services) -> Made:
     """Render and compile what the chunk needs. Slow, so outside of any transaction."""
     head, foot = rendering.frame_parts(chunk.frame, services.publication)
-    parts: dict[str, content.Part] = {}
+    parts: dict[View, content.Part] = {}
     for group in chunk.groups:
-        parts[group.opening.source] = rendering.opening_part(group.opening, chunk.language)
-        parts |= {story.source: rendering.story_part(story) for story in group.stories}
+        parts[group.opening] = rendering.opening_part(group.opening, chunk.language)
+        parts |= {story: rendering.story_part(story) for story in group.stories}
     return Made(chunk, head, foot, parts)
 
 
 def write_chunk(made: Made, now: datetime, services: Services) -> bool:
     """Write a chunk's ledger rows and histories, and move the wave's cursor. Return whether the wave is done."""
+    _take_turn()
     chunk = made.chunk
     losers = [loser for group in chunk.groups for loser in _write_group(made, group, now, services)]
     if chunk.kind == "first":
@@ -67,6 +73,16 @@ def write_chunk(made: Made, now: datetime, services: Services) -> bool:
     if finished and chunk.kind == "regular":
         rhythm.move_on(chunk.digest_id, chunk.slot, chunk.due_at, now=now)
     return finished
+
+
+def _take_turn() -> None:
+    """Let one chunk be written at a time on PostgreSQL too, until its transaction ends.
+
+    Digests of one instant share readers, histories and blocks, each in its own order: writing side by side, two of
+    them soon wait for each other in a circle, and PostgreSQL ends one.
+    """
+    if db.engine.dialect.name == "postgresql":
+        db.session.execute(select(func.pg_advisory_xact_lock(_TURN)))
 
 
 class WaveTaken(Exception):
@@ -100,7 +116,6 @@ def _write_group(made: Made, group: Group, now: datetime, services: Services) ->
             lane=Lane.DIGEST,
             link_set=outbox.LinkSet.READER,
             not_after=chunk.not_after,
-            now=now,
             services=services,
         )
     if chunk.kind == "first":
@@ -124,8 +139,7 @@ def _content(made: Made, group: Group) -> int:
     shell_id = outbox.add_shell(
         chunk.mailing_id, language=chunk.language, format=group.format, head=made.head, foot=made.foot
     )
-    sources = [group.opening.source, *(story.source for story in group.stories)]
-    blocks = [outbox.add_block(source, made.parts[source]) for source in sources]
+    blocks = [outbox.add_block(made.parts[view]) for view in (group.opening, *group.stories)]
     return outbox.add_content(chunk.mailing_id, shell_id=shell_id, subject=group.subject, block_ids=blocks)
 
 

@@ -3,7 +3,7 @@
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, and_, func, not_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from articles import shelf, topics
@@ -11,7 +11,7 @@ from core.database import db, insert_for
 from core.services import Services
 from delivery import outbox
 from delivery.models import Lane
-from digests import selection
+from digests import histories, selection
 from digests.models import Edition, Wave
 from subscribers import offer, rhythm
 from subscribers.models import Digest, Subscription, Taste
@@ -39,7 +39,7 @@ def open_due(now: datetime, services: Services) -> None:
         digest = db.session.get_one(Digest, digest_id)
         today = now.astimezone(ZoneInfo(digest.default_zone)).date()
         edition = _edition(digest, "first", today, now, services)
-        if not _widened(edition, now):
+        if not _awaited(edition, now):
             _add_wave(edition, now, "open")
 
 
@@ -50,21 +50,21 @@ def _add_wave(edition_id: int, due_at: datetime, state: str) -> None:
 
 def _idle(now: datetime) -> ColumnElement[bool]:
     """A wave that waits to be composed, and that nobody is composing just now."""
-    leased = and_(Wave.lease_until.is_not(None), Wave.lease_until >= now)
-    return and_(Wave.state.in_(["open", "composing"]), not_(leased))
+    free = or_(Wave.lease_until.is_(None), Wave.lease_until < now)
+    return and_(Wave.state.in_(["open", "composing"]), free)
 
 
-def _widened(edition_id: int, now: datetime) -> bool:
-    """Let an idle wave take in who joined since, so that waves do not pile up while composing is down."""
-    youngest = select(func.max(Wave.id)).where(Wave.edition_id == edition_id, _idle(now)).scalar_subquery()
-    widened = db.session.execute(
-        update(Wave)
-        .where(Wave.id == youngest)
-        .values(due_at=now)
-        .returning(Wave.id)
-        .execution_options(synchronize_session=False)
+def _awaited(edition_id: int, now: datetime) -> bool:
+    """Return whether a first wave is under way; one that nobody composes yet takes in who joined since.
+
+    Waves do not pile up while composing fails; whoever comes after a wave that is being composed gets the next one.
+    """
+    unfinished = (Wave.edition_id == edition_id, Wave.state.in_(["open", "composing"]))
+    idle = select(func.max(Wave.id)).where(*unfinished, _idle(now)).scalar_subquery()
+    db.session.execute(
+        update(Wave).where(Wave.id == idle).values(due_at=now).execution_options(synchronize_session=False)
     )
-    return widened.first() is not None
+    return db.session.scalar(select(func.count()).where(*unfinished)) != 0
 
 
 def _missed(edition_id: int, due_at: datetime, now: datetime) -> bool:
@@ -123,6 +123,16 @@ def begin(wave_id: int, now: datetime) -> bool:
     return taken.first() is not None
 
 
+def release(wave_id: int) -> None:
+    """Give a wave back before it is done, for whoever comes next."""
+    db.session.execute(
+        update(Wave)
+        .where(Wave.id == wave_id, Wave.state == "composing")
+        .values(lease_until=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def topic_ids(taste: Taste) -> frozenset[int] | None:
     """Return the ids of the topics and countries of a taste; None for everything."""
     keys = {*taste.topics, *taste.countries}
@@ -140,18 +150,26 @@ def candidates(digest: Digest, *, since: datetime | None) -> list[shelf.Candidat
     return [one for one in found if not wanted.isdisjoint(one.topic_ids)]
 
 
-def anything_for(subscription: Subscription) -> bool:
-    """Return whether there is any story for a reader's first edition."""
+def anything_for(subscription: Subscription, *, now: datetime) -> bool:
+    """Return whether a reader who asks for a first edition gets one: not twice in a day, and nothing they had."""
+    digest, reader = subscription.digest, subscription.subscriber
+    today = now.astimezone(ZoneInfo(digest.default_zone)).date()
+    mailing_id = db.session.scalar(select(Edition.mailing_id).filter_by(digest_id=digest.id, kind="first", slot=today))
+    if mailing_id is not None and outbox.already_queued(mailing_id, [reader.addr_hash]):
+        return False
+    _history, entries = histories.of_readers([reader.id]).get(reader.id, (None, b""))
+    had = [entry.article_id for entry in histories.unpack(entries)]
     wish = selection.Wish(topic_ids(subscription.taste), selection.FIRST_MOST, fresh_from=None)
-    return bool(selection.choose(candidates(subscription.digest, since=None), wish, had=()))
+    return bool(selection.choose(candidates(digest, since=None), wish, had=had))
 
 
 def others(subscription: Subscription) -> list[Subscription]:
-    """Return the reader's other digests, in the order of the offer."""
+    """Return the reader's other digests that are published, in the order of the offer."""
+    order = {digest.id: place for place, digest in enumerate(offer.active())}
     rows = select(Subscription).where(
         Subscription.subscriber_id == subscription.subscriber_id,
         Subscription.state == "on",
         Subscription.id != subscription.id,
+        Subscription.digest_id.in_(order),
     )
-    order = {digest.id: place for place, digest in enumerate(offer.active())}
-    return sorted(db.session.scalars(rows), key=lambda one: order.get(one.digest_id, len(order)))
+    return sorted(db.session.scalars(rows), key=lambda one: order[one.digest_id])

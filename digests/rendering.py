@@ -21,16 +21,10 @@ class StoryView:
     language: str
     headline: str
     standfirst: str
-    dateline: str
     minutes: int
     published: str
     url: str
     share_url: str
-
-    @property
-    def source(self) -> str:
-        """Return the key of the block made from this: any change of what is shown is another block."""
-        return "\0".join(("story", *(str(getattr(self, name)) for name in self.__slots__)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +44,17 @@ class Opening:
     rhythm_next: str
     begins: tuple[tuple[str, str], ...]
 
-    @property
-    def source(self) -> str:
-        """Return the key of the block made from this."""
-        return "opening\0" + repr(self)
-
 
 def story_view(article: Article, services: Services) -> StoryView:
     """Return an article as a digest shows it."""
     publication = services.publication
     link = {"language": article.language, "story": article.ref}
-    dateline = (
-        f"{article.dateline_place} ({article.dateline_agency})" if article.dateline_agency else article.dateline_place
-    )
     return StoryView(
         article_id=article.id,
         revision=article.revision,
         language=article.language,
         headline=article.headline,
         standfirst=article.standfirst,
-        dateline=dateline or "",
         minutes=article.minutes,
         published=languages.instant_text(article.published_at, article.language, publication.zone),
         url=services.links.to("story", **link),

@@ -54,7 +54,7 @@ def options(settings: Settings) -> dict[str, Any]:
         "task_default_queue": QUEUES[0],
         "task_queues": [Queue(name) for name in QUEUES],
         "task_routes": {"tasks.delivery.*": {"queue": QUEUES[1]}},
-        # A nudge says only "look": one that is a minute old says nothing any more.
+        # A nudge that cannot be said now is not worth saying later: the beat looks anyway.
         "task_publish_retry": False,
         "broker_connection_retry_on_startup": True,
         "broker_transport_options": _transport(settings),

@@ -1,5 +1,7 @@
 """Editions are opened and composed here."""
 
+import time
+
 from celery import shared_task
 
 from core import clock, database, logs
@@ -9,6 +11,9 @@ from digests import cohorts, dispatch, editions
 from tasks import nudge
 
 log = logs.get(__name__)
+
+SLICE_S = 5.0
+"""How long one task composes; the threads of a worker are few, and short tasks wait for them."""
 
 
 @shared_task
@@ -26,13 +31,28 @@ def open_due() -> None:
 @shared_task
 def compose(wave_id: int) -> None:
     """Compose a wave, chunk by chunk; a second task for the same wave finds it taken and does nothing."""
+    started = time.monotonic()
     with database.write_turn():
         ours = editions.begin(wave_id, clock.utc_now())
         db.session.commit()
-    while ours and not _compose_chunk(wave_id):
+    while ours:
+        finished = _compose_chunk(wave_id)
         nudge.post()
-    if ours:
-        nudge.post()
+        if finished:
+            # Who joined while a first wave was composed is not kept waiting for the beat.
+            nudge.digests()
+            return
+        if time.monotonic() - started > SLICE_S:
+            _hand_on(wave_id)
+            return
+
+
+def _hand_on(wave_id: int) -> None:
+    """Go on with a long wave in a task of its own, behind what was asked for meanwhile, such as confirmations."""
+    with database.write_turn():
+        editions.release(wave_id)
+        db.session.commit()
+    nudge.wave(wave_id)
 
 
 def _compose_chunk(wave_id: int) -> bool:

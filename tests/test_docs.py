@@ -6,6 +6,7 @@ import importlib.util
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,13 +16,16 @@ import click
 import pytest
 
 import app as wiring
-from articles import topics
+from articles import feeds, topics
 from core import settings
 from core.database import Base
 from core.settings import ROOT
-from subscribers import offer
+from delivery import batches, content, pump, retries
+from digests import cohorts, editions, histories
+from subscribers import mails, offer, preferences
 from tasks import nudge, schedule
 from tasks.celery_app import MODULES
+from tests import test_architecture
 from tests.installation import settings_for
 
 WRITTEN = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -274,6 +278,36 @@ def test_every_warning_in_the_logs_is_explained():
     assert warnings
     assert not warnings - told, f"docs/operations.md, Logs, lacks {', '.join(sorted(warnings - told))}"
     assert not told - {event for _level, event in events}
+
+
+def minutes(time: timedelta | float) -> str:
+    seconds = time.total_seconds() if isinstance(time, timedelta) else time
+    return f"{seconds / 60:g} minutes"
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("docs/adr/0003-a-mail-that-may-have-gone-out.md", f"waits up to {minutes(batches.SENDING_LEASE)}"),
+        ("docs/operations.md", f"up to {minutes(batches.SENDING_LEASE)} until its mail is called doubtful"),
+        ("docs/operations.md", f"{minutes(retries.DOUBT_GRACE)} after it became doubtful"),
+        ("docs/tasks.md", f"Every {pump.POLL_S:g} seconds it also sweeps"),
+        ("docs/tasks.md", f"claims up to {pump.CLAIM_SIZE} due mails"),
+        ("docs/tasks.md", f"nothing for {pump.IDLE_S:g} seconds"),
+        ("docs/tasks.md", f"waits {retries.RELAY_FIRST} seconds, then twice as long"),
+        ("docs/tasks.md", f"about {minutes(retries.RECIPIENT_FIRST)}"),
+        ("docs/tasks.md", f"for {editions.LEASE.total_seconds():g} seconds, composes {cohorts.CHUNK} readers"),
+        ("docs/tasks.md", f"read again {minutes(feeds.INTERVAL)} after"),
+        ("docs/tasks.md", f"costs a visitor {nudge.PATIENCE_S} seconds at most"),
+        ("docs/mail.md", f"| confirm | {mails.CONFIRM_WITHIN.days} days |"),
+        ("docs/mail.md", f"| preferences | {preferences.LINK_DAYS} days |"),
+        ("docs/mail.md", f"of {content.LINE} columns"),
+        ("docs/glossary.md", f"in the last {histories.KEPT_DAYS} days"),
+        ("CONTRIBUTING.md", f"It has {test_architecture.LONGEST} lines at most"),
+    ],
+)
+def test_a_number_that_a_page_gives_is_that_of_the_code(path, sentence):
+    assert sentence in " ".join(text_of(path).split()), f"{path} should say: {sentence}"
 
 
 def anchors(path: Path) -> set[str]:

@@ -165,7 +165,7 @@ def _fresh_link_page(typed: str = "", faults: Sequence[errors.Invalid] = ()) -> 
 def _plan(subscription: Subscription, first: Subscription | None, now: datetime) -> dict[str, object]:
     """Return what a new subscriber is told of one digest: it comes at once, or when it can."""
     is_first = first is not None and subscription.id == first.id
-    if is_first and editions.anything_for(subscription):
+    if is_first and editions.anything_for(subscription, now=now):
         return {"digest": subscription.digest, "at": None}
     at, zone = timetable.next_mail(subscription, now=now), subscription.rhythm.zone
     return {"digest": subscription.digest, "waits": is_first, "at": words.instant(at, zone), "city": words.city(zone)}

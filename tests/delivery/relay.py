@@ -6,9 +6,15 @@ import threading
 from dataclasses import dataclass, field
 from typing import Self
 
-SCRIPTS = re.compile(
-    r"^(ok|rcpt-4xx|rcpt-5xx|data-5xx|dot-4xx|dot-5xx|dot-421|drop-before-dot|drop-after-dot|mail-421)"
-)
+RCPT_REPLIES = {
+    "rcpt-4xx": "450 4.2.1 later",
+    "rcpt-5xx": "550 5.1.1 unknown",
+    "rcpt-421": "421 closing",
+    "rcpt-policy": "554 5.7.1 Relay access denied",
+    "rcpt-login": "530 5.7.0 Authentication required",
+}
+DOT_REPLIES = {"dot-4xx": "451 4.3.0 later", "dot-5xx": "554 5.6.0 no", "dot-421": "421 4.3.2 closing"}
+SCRIPTS = re.compile(rf"^({'|'.join([*RCPT_REPLIES, *DOT_REPLIES])}|data-5xx|drop-before-dot|drop-after-dot)")
 
 
 @dataclass
@@ -17,8 +23,8 @@ class Relay:
 
     accepted: list[tuple[str, str, bytes]] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
-    log: list[str] = field(default_factory=list)
     on_dot: threading.Event | None = None
+    mails_per_line: int = 1000
 
     def __enter__(self) -> Self:
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -41,23 +47,21 @@ class Relay:
         with line, line.makefile("rwb") as stream:
             self._reply(stream, "220 relay.test")
             sender = recipient = ""
+            taken = 0
             for raw in stream:
                 command = raw.decode().rstrip("\r\n")
                 self.commands.append(command)
                 verb = command.split(" ")[0].upper()
-                if verb == "DATA" and not self._data(stream, sender, recipient):
-                    return
+                if verb == "DATA":
+                    taken += 1
+                    if not self._data(stream, sender, recipient) or taken == self.mails_per_line:
+                        return
                 if verb == "MAIL":
                     sender = command[11:].split(">")[0]
                     self._reply(stream, "250 ok")
                 elif verb == "RCPT":
                     recipient = command[9:].split(">")[0]
-                    self._reply(
-                        stream,
-                        {"rcpt-4xx": "450 4.2.1 later", "rcpt-5xx": "550 5.1.1 unknown"}.get(
-                            self._script(recipient), "421 closing" if "mail-421" in recipient else "250 ok"
-                        ),
-                    )
+                    self._reply(stream, RCPT_REPLIES.get(self._script(recipient), "250 ok"))
                 elif verb != "DATA":
                     self._reply(stream, "221 bye" if verb == "QUIT" else "250 ok")
 
@@ -83,11 +87,8 @@ class Relay:
         body = b""
         while not body.endswith(b"\r\n.\r\n"):
             body += stream.readline()
-        if script in ("dot-4xx", "dot-5xx", "dot-421"):
-            self._reply(
-                stream,
-                {"dot-4xx": "451 4.3.0 later", "dot-5xx": "554 5.6.0 no", "dot-421": "421 4.3.2 closing"}[script],
-            )
+        if script in DOT_REPLIES:
+            self._reply(stream, DOT_REPLIES[script])
             return script != "dot-421"
         self.accepted.append((sender, recipient, body[:-3]))
         if self.on_dot is not None:

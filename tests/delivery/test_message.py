@@ -14,9 +14,8 @@ from core.database import db
 from core.tokens import Purpose
 from delivery import batches, content, message, outbox, verp
 from delivery.content import Part
-from delivery.message import Recipe
 from delivery.models import Delivery, Lane, LinkSet
-from delivery.pump import Pump
+from delivery.recipes import Recipes
 from tests import installation
 from tests.delivery.mails import (
     CONFIRMATION,
@@ -155,10 +154,9 @@ def test_an_envelope_sender_names_one_delivery_and_is_short_enough():
 
 @pytest.fixture
 def crowd(tmp_path):
-    """300 readers' digests in a ledger on SQLite; the application's context is open."""
-    settings = installation.settings_for(f"sqlite:///{tmp_path / 'crowd.db'}")
-    with installation.rooms_on(settings):
-        yield settings, {number.to_bytes(16, "big"): f"reader.{number}@example.org" for number in range(1, 301)}
+    """300 readers by their keys, and an empty ledger on SQLite; the application's context is open."""
+    with installation.rooms_on(installation.settings_for(f"sqlite:///{tmp_path / 'crowd.db'}")):
+        yield {number.to_bytes(16, "big"): f"reader.{number}@example.org" for number in range(1, 301)}
 
 
 def queue(readers: dict[bytes, str]) -> None:
@@ -168,7 +166,7 @@ def queue(readers: dict[bytes, str]) -> None:
     with database.write_turn():
         mailing = outbox.open_mailing("edition:1", frame=frame, now=now)
         shell = outbox.add_shell(mailing, language="en", format="both", head=head, foot=foot)
-        made = outbox.add_content(mailing, shell_id=shell, subject="News", block_ids=[outbox.add_block("one", block)])
+        made = outbox.add_content(mailing, shell_id=shell, subject="News", block_ids=[outbox.add_block(block)])
         planned = [
             outbox.Planned(outbox.Recipient(addresses.parse(mailbox), key, number % 3), key, made)
             for number, (key, mailbox) in enumerate(readers.items())
@@ -179,24 +177,21 @@ def queue(readers: dict[bytes, str]) -> None:
             lane=Lane.DIGEST,
             link_set=LinkSet.READER,
             not_after=now + timedelta(hours=1),
-            now=now,
             services=SERVICES,
         )
         db.session.commit()
 
 
 def test_among_300_readers_each_mail_holds_its_own_readers_links_and_address_and_nobody_elses(crowd):
-    settings, readers = crowd
-    queue(readers)
-    pump = Pump(db.engine, relay=settings.relay, services=SERVICES)
+    queue(crowd)
+    recipes = Recipes(db.engine)
     wanted = batches.claim(db.engine, "one", 1_000)
     intents = batches.exchange(db.engine, "one", [], wanted)
     assert len(intents) == 300 == len(db.session.scalars(select(Delivery.id)).all())
     seen: set[str] = set()
     for one in intents:
         to = SERVICES.keyring.unseal(one.address_sealed, one.addr_hash)
-        recipe: Recipe = pump._recipe(one.content_id)
-        raw = message.splice(recipe, one, to=to, services=SERVICES)
+        raw = message.splice(recipes.of(one.content_id), one, to=to, services=SERVICES)
         whole = "\n".join([raw.decode("ascii"), text_of(raw, "plain"), text_of(raw, "html")])
         found = dict(set(re.findall(r"/(preferences|unsubscribe/asia-daily)/t/([a-z2-7]{47})", whole)))
         tokens = set(re.findall(r"/t/([a-z2-7]{47})", whole))
@@ -204,6 +199,6 @@ def test_among_300_readers_each_mail_holds_its_own_readers_links_and_address_and
         seen |= tokens
         assert TOKENS.read(Purpose.PREFERENCES, found["preferences"]).key == one.reader_key
         leave = TOKENS.read(Purpose.UNSUBSCRIBE, found["unsubscribe/asia-daily"], scope="asia-daily")
-        assert leave.key == one.reader_key and readers[one.reader_key] == to
+        assert leave.key == one.reader_key and crowd[one.reader_key] == to
         assert set(re.findall(r"reader\.\d+@example\.org", whole)) == {to}
         assert_good_lines(raw)

@@ -2,9 +2,13 @@
 
 import threading
 import time
+from datetime import timedelta
 
 import pytest
+from sqlalchemy.exc import InternalError, OperationalError
 
+from core import clock
+from delivery import batches, retries
 from delivery import pump as pump_module
 from tests.installation import IDENTITY
 from tests.servers import free_port
@@ -22,7 +26,9 @@ pytestmark = pytest.mark.smtp
         ("dot-4xx", "planned", 1, True),
         ("dot-5xx", "failed", 1, True),
         ("dot-421", "planned", 0, False),
-        ("mail-421", "planned", 0, False),
+        ("rcpt-421", "planned", 0, False),
+        ("rcpt-login", "planned", 0, True),
+        ("rcpt-policy", "planned", 1, True),
         ("drop-before-dot", "planned", 0, False),
         ("drop-after-dot", "in_doubt", 1, False),
     ],
@@ -97,6 +103,75 @@ def test_a_mail_that_cannot_be_made_fails_alone(ledger, relay):
     ledger.change(broken, address_sealed=b"not sealed by us at all")
     ledger.send_all(relay)
     assert ledger.row(broken).state == "failed" and ledger.row(sound).state == "sent"
+
+
+def test_a_relay_that_hangs_up_between_mails_is_called_again_and_nobody_waits(ledger, relay):
+    deliveries = [ledger.queue() for _ in range(4)]
+    relay.mails_per_line = 1
+    ledger.send_all(relay)
+    assert [(ledger.row(one).state, ledger.row(one).attempts) for one in deliveries] == [("sent", 1)] * 4
+
+
+def test_an_answer_to_commit_that_was_lost_is_asked_again_and_makes_no_doubt(ledger, relay, monkeypatch):
+    delivery, other = ledger.queue(), ledger.queue()
+    exchange, lost = batches.exchange, []
+
+    def lose_one_answer(*arguments):
+        done = exchange(*arguments)
+        if not lost:
+            lost.append(True)
+            raise OperationalError("COMMIT", {}, ConnectionError("the server went away"))
+        return done
+
+    monkeypatch.setattr(batches, "exchange", lose_one_answer)
+    monkeypatch.setattr(retries, "RELAY_FIRST", 0.0)
+    sender = ledger.pump(relay)
+    for _ in range(3):
+        sender._round(threading.Event())
+    sender.hang_up()
+    assert lost
+    assert [(ledger.row(one).state, ledger.row(one).attempts) for one in (delivery, other)] == [("sent", 1)] * 2
+    assert len(relay.accepted) == 2
+
+
+def test_a_recipe_that_cannot_be_read_now_is_no_doubt_and_no_attempt(ledger, relay, monkeypatch):
+    delivery = ledger.queue()
+    sender = ledger.pump(relay)
+
+    def out_of_reach(_content_id):
+        raise OperationalError("SELECT", {}, ConnectionError("the server went away"))
+
+    monkeypatch.setattr(sender._recipes, "of", out_of_reach)
+    sender.send_due(threading.Event())
+    sender.hang_up()
+    row = ledger.row(delivery)
+    assert (row.state, row.attempts) == ("planned", 0)
+    ledger.change(delivery, next_attempt_at=clock.utc_now() - timedelta(seconds=1))
+    ledger.send_all(relay)
+    assert ledger.row(delivery).state == "sent"
+
+
+def test_no_error_whatever_ends_the_sender(ledger, relay, monkeypatch):
+    claim, stop, bell = batches.claim, threading.Event(), threading.Event()
+    errors = iter([RuntimeError("unforeseen"), InternalError("SELECT", {}, Exception("read only"))])
+
+    def stumble(*arguments):
+        for error in errors:
+            raise error
+        return claim(*arguments)
+
+    monkeypatch.setattr(batches, "claim", stumble)
+    monkeypatch.setattr(retries, "RELAY_FIRST", 0.01)
+    delivery = ledger.queue()
+    sender = threading.Thread(target=ledger.pump(relay).run, args=(stop, bell))
+    sender.start()
+    deadline = time.monotonic() + 10
+    while ledger.row(delivery).state != "sent" and time.monotonic() < deadline:
+        time.sleep(0.02)
+    stop.set()
+    bell.set()
+    sender.join(5)
+    assert ledger.row(delivery).state == "sent"
 
 
 def test_the_envelope_sender_carries_a_token_and_no_address(ledger, relay):

@@ -15,6 +15,7 @@ from delivery import smtp
 from delivery.pump import Pump
 from delivery.smtp import Connection, RelayTrouble, Verdict
 from tests.delivery.certificates import Authority
+from tests.delivery.conftest import Ledger
 from tests.servers import free_port
 
 # aiosmtpd takes TLS from the start for none at all, and warns of logins over it.
@@ -82,6 +83,12 @@ def authority(tmp_path_factory) -> Authority:
 def stranger(tmp_path_factory) -> Authority:
     """A CA that has nothing to do with the relay."""
     return Authority(tmp_path_factory.mktemp("ca"), "theirs")
+
+
+@pytest.fixture
+def ledger(sqlite_ledger: Ledger) -> Ledger:
+    """A ledger on SQLite only: no database makes a difference to what is said to a relay."""
+    return sqlite_ledger
 
 
 @pytest.fixture
@@ -178,7 +185,9 @@ def test_without_the_login_that_the_relay_asks_for_no_recipient_pays(authority, 
     options = {"authenticator": check_login, "auth_required": True}
     with relay_in("starttls", authority.server(HOST), post, **options) as port:
         pump = Pump(
-            ledger.engine, relay=Relay(HOST, port, "starttls", ca_file=str(authority.file)), services=ledger.services
+            ledger.engine,
+            relay=Relay(HOST, port, "starttls", ca_file=str(authority.file)),
+            services=ledger.services,
         )
         pump.send_due(threading.Event())
         pump.hang_up()

@@ -18,12 +18,11 @@ from core.services import Services
 from delivery import message, suppression
 from delivery.batches import Intent
 from delivery.models import Delivery, Mailing
-from delivery.pump import Pump
+from delivery.recipes import Recipes
 from digests import cohorts, dispatch, editions, histories
 from digests.models import Edition, Wave
 from subscribers import offer, rhythm, tastes
 from subscribers.models import Subscriber, Subscription
-from tests import installation
 from tests.delivery import mails
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -265,22 +264,21 @@ class House:
     def mails(self, *, after: int = 0) -> list[Mail]:
         """Return the ledger's mails in the order in which they were queued."""
         db.session.rollback()
-        relay = installation.settings_for("sqlite://").relay
-        pump = Pump(db.engine, relay=relay, services=self.services)
+        found = Recipes(db.engine)
         rows = db.session.execute(
             select(Delivery, Mailing.key)
             .join(Mailing, Mailing.id == Delivery.mailing_id)
             .where(Delivery.id > after)
             .order_by(Delivery.id)
         ).all()
-        return [self._mail(row, key, pump) for row, key in rows]
+        return [self._mail(row, key, found) for row, key in rows]
 
-    def _mail(self, row: Delivery, mailing: str, pump: Pump) -> Mail:
+    def _mail(self, row: Delivery, mailing: str, found: Recipes) -> Mail:
         assert row.address_sealed is not None
         to = self.services.keyring.unseal(row.address_sealed, row.addr_hash)
         fields = {name: getattr(row, name) for name in Intent.__slots__ if name != "dated_at"}
         intent = Intent(**fields, dated_at=NOW)
-        raw = message.splice(pump._recipe(row.content_id), intent, to=to, services=self.services)
+        raw = message.splice(found.of(row.content_id), intent, to=to, services=self.services)
         return Mail(to, mailing, row.not_after, raw)
 
     @staticmethod

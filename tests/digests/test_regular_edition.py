@@ -1,0 +1,166 @@
+"""The regular edition: what is new since the reader's last one, to everybody who wants it, and nobody else."""
+
+import pytest
+from sqlalchemy import select, update
+
+from articles.models import Article
+from core import database
+from core.database import db
+from delivery import batches
+from delivery.models import Content, Delivery
+from digests.models import Cohort, Had, History
+from subscribers import rhythm
+from subscribers.models import Digest, Subscriber, Subscription
+from tests.digests.house import DAY, DUE, HOUR, NOW
+
+
+def headlines(mails) -> list[list[str]]:
+    return [mail.headlines for mail in mails]
+
+
+def test_each_edition_brings_what_is_new_since_the_last_one(house):
+    house.reader()
+    house.articles(2, at=NOW, prefix="Monday")
+    assert headlines(house.go(DUE)) == [["Monday 2", "Monday 1"]]
+    house.articles(2, at=DUE + HOUR, prefix="Tuesday")
+    assert headlines(house.go(DUE + DAY)) == [["Tuesday 2", "Tuesday 1"]]
+
+
+def test_where_nothing_is_new_there_is_no_mail(house):
+    house.reader()
+    house.articles(2)
+    assert len(house.go(DUE)) == 1
+    assert house.go(DUE + DAY) == []
+    assert [state for *_rest, state in house.waves()] == ["composed", "composed"]
+
+
+def test_a_story_that_came_in_late_is_new_though_it_was_published_long_ago(house):
+    house.reader()
+    house.go(DUE)
+    house.article("Late", at=NOW - 10 * DAY, seen=DUE + HOUR)
+    assert headlines(house.go(DUE + DAY)) == [["Late"]]
+
+
+def test_stories_that_were_there_before_a_reader_came_are_not_news_to_them(house):
+    house.article("Old", at=NOW - 3 * DAY)
+    house.article("Fresh", at=NOW - 2 * HOUR)
+    house.reader(fresh_from=NOW - DAY)
+    assert headlines(house.go(DUE)) == [["Fresh"]]
+
+
+def test_what_did_not_fit_comes_the_next_day_and_nothing_twice(house):
+    house.reader(most=3)
+    house.articles(5)
+    assert headlines(house.go(DUE)) == [["Story 5", "Story 4", "Story 3"]]
+    house.article("Newer", at=DUE + HOUR)
+    assert headlines(house.go(DUE + DAY)) == [["Newer", "Story 2", "Story 1"]]
+
+
+def test_readers_get_the_topics_and_countries_they_chose(house):
+    house.article("Trade", "economy", at=NOW - 3 * HOUR)
+    house.article("Seoul", "kr", at=NOW - 2 * HOUR)
+    house.article("Havana", "cu", "diplomacy", at=NOW - HOUR)
+    house.reader("all@example.org")
+    house.reader("one@example.org", countries=["kr"])
+    house.reader("or@example.org", countries=["kr"], topics=["diplomacy"])
+    house.reader("none@example.org", topics=["economy"], countries=[])
+    found = {mail.to: mail.headlines for mail in house.go(DUE)}
+    assert found == {
+        "all@example.org": ["Havana", "Seoul", "Trade"],
+        "one@example.org": ["Seoul"],
+        "or@example.org": ["Havana", "Seoul"],
+        "none@example.org": ["Trade"],
+    }
+
+
+def test_readers_who_get_the_same_share_all_but_their_row(house):
+    house.articles(3)
+    for number in range(5):
+        house.reader(f"r{number}@example.org")
+    assert len(house.go(DUE)) == 5
+    assert [house.count(model) for model in (Delivery, Content, Cohort, History, Had)] == [5, 1, 1, 1, 5]
+
+
+def test_a_digest_with_a_least_number_of_stories_waits_until_there_are_enough(house):
+    house.reader()
+    with database.write_turn():
+        db.session.execute(update(Digest).values(least=3))
+        db.session.commit()
+    house.articles(2)
+    assert house.go(DUE) == []
+    house.articles(1, at=DUE + HOUR, prefix="More")
+    assert headlines(house.go(DUE + DAY)) == [["More 1", "Story 2", "Story 1"]]
+
+
+def test_a_weekly_reader_gets_the_week(house):
+    house.reader(how_often="weekly", weekday=6)
+    for day in range(6):
+        house.article(f"Day {day}", at=NOW + day * DAY)
+    assert all(house.go(DUE + day * DAY) == [] for day in range(5))
+    assert headlines(house.go(DUE + 5 * DAY)) == [[f"Day {day}" for day in (5, 4, 3, 2, 1, 0)]]
+
+
+def test_a_reader_of_weekdays_gets_the_weekend_on_monday(house):
+    house.reader(how_often="weekdays")
+    house.article("Friday", at=NOW + 4 * DAY)
+    house.article("Sunday", at=NOW + 6 * DAY - HOUR)
+    house.go(NOW + 4 * DAY - HOUR)
+    assert house.go(DUE + 4 * DAY) == [], "Saturday morning"
+    assert headlines(house.go(DUE + 6 * DAY)) == [["Sunday", "Friday"]]
+
+
+def test_a_reader_who_paused_who_left_or_who_switched_off_gets_none(house):
+    house.articles(2)
+    names = ["paused", "left", "off", "stays"]
+    made = {name: house.reader(f"{name}@example.org") for name in names}
+    with database.write_turn():
+        house.subscription(made["paused"]).subscriber.paused_until = (DUE + 3 * DAY).date()
+        house_left = db.session.get_one(Subscription, made["left"]).subscriber_id
+        db.session.execute(update(Subscriber).where(Subscriber.id == house_left).values(state="left"))
+        db.session.execute(update(Subscription).where(Subscription.id == made["off"]).values(state="off"))
+        db.session.commit()
+    assert [mail.to for mail in house.go(DUE)] == ["stays@example.org"]
+
+
+@pytest.mark.parametrize("scope", ["digest:asia-daily", "bulk", "all"])
+def test_a_suppressed_reader_gets_nothing_from_the_sender(house, scope):
+    house.articles(1)
+    house.reader("gone@example.org")
+    house.reader("here@example.org")
+    house.suppress("gone@example.org", scope)
+    assert len(house.go(DUE)) == 2
+    with database.write_turn():
+        db.session.execute(update(Delivery).values(next_attempt_at=NOW, not_after=NOW + 100 * 365 * DAY))
+        db.session.commit()
+    intents = batches.exchange(db.engine, "one", [], batches.claim(db.engine, "one", 10))
+    sent_to = [house.services.keyring.unseal(one.address_sealed, one.addr_hash) for one in intents]
+    assert sent_to == ["here@example.org"]
+    db.session.rollback()
+    assert set(db.session.scalars(select(Delivery.state))) == {"suppressed", "sending"}
+
+
+def test_another_hour_of_the_same_date_brings_no_second_mail_of_the_edition(house):
+    house.articles(1)
+    subscription_id = house.reader()
+    assert len(house.go(DUE)) == 1
+    with database.write_turn():
+        subscription = house.subscription(subscription_id)
+        choice = rhythm.choose("daily", minute=9 * 60, zone="Asia/Hong_Kong")
+        subscription.rhythm = rhythm.rhythm_row(subscription.digest, choice, now=DUE)
+        db.session.commit()
+    house.article("Newer", at=DUE + HOUR)
+    assert house.go(DUE + 2 * HOUR) == []
+    assert headlines(house.go(DUE + 2 * HOUR + DAY)) == [["Newer"]]
+
+
+def test_a_mail_says_what_the_story_said_when_it_was_composed(house):
+    article = house.article("Before")
+    house.reader("one@example.org")
+    house.reader("two@example.org", minute=8 * 60)
+    (first,) = house.go(DUE)
+    with database.write_turn():
+        db.session.execute(update(Article).where(Article.id == article).values(headline="After", revision=2))
+        db.session.commit()
+    (second,) = house.go(DUE + HOUR)
+    assert (first.headlines, second.headlines) == (["Before"], ["After"])
+    assert house.go(DUE + DAY) == [], "a story that was had does not come again because its text changed"
