@@ -58,6 +58,8 @@ WORKER_PATIENCE_S = 2.0
 
 def main() -> int:
     """Run the service until Ctrl-C; return the exit status."""
+    # What is kept here is addresses and secrets: nobody else on this machine reads them.
+    os.umask(0o077)
     var = Path(os.environ.get("VAR_DIR") or ROOT / "var").resolve()
     try:
         _fill_environment(var)

@@ -12,3 +12,5 @@ timeout = 60
 graceful_timeout = 20
 # No access log: its lines would hold tokens. The proxy in front keeps one, with /t/ masked (docs/operations.md).
 accesslog = None
+# Nothing of ours talks to gunicorn through a socket in somebody's home folder.
+control_socket_disable = True

@@ -10,6 +10,7 @@ from commands import files, groups
 from core import database
 from core.database import db
 from core.errors import DomainError
+from core.services import current
 from digests.models import Edition, Wave
 from subscribers import offer
 from subscribers.models import Digest
@@ -27,6 +28,12 @@ def apply(file: Path) -> None:
     Example: flask digests apply demo/digests.toml
     """
     tables = files.read_tables(file, "digest")
+    spoken = current().publication.languages
+    for table in tables:
+        if table.get("language") not in spoken:
+            raise click.ClickException(
+                f"Digest {table.get('key')}: language must be one of this publication ({', '.join(spoken)})."
+            )
     try:
         with database.write_turn():
             offer.apply(tables)

@@ -2,8 +2,9 @@
 
 import click
 from flask.cli import AppGroup, with_appcontext
+from sqlalchemy.exc import InterfaceError, OperationalError
 
-from core import startup
+from core import logs, startup
 from core.database import db
 from core.errors import UnfitStart
 from core.services import current
@@ -14,9 +15,12 @@ def group(name: str, *, help: str) -> AppGroup:
 
     @with_appcontext
     def refuse_unfit() -> None:
+        logs.configure(as_json=False, level="WARNING")
         try:
             startup.refuse_unfit(db.engine, current().keyring)
         except UnfitStart as error:
             raise click.ClickException(str(error)) from error
+        except (OperationalError, InterfaceError) as error:
+            raise click.ClickException(f"The database cannot be reached: {error.orig}") from error
 
     return AppGroup(name, help=help, callback=refuse_unfit)

@@ -24,7 +24,11 @@ LONGEST_S = 3 * COMMAND_S + BODY_S + FINAL_DOT_S
 
 _ABOUT_US = (421, 530, 534, 535, 538)
 """Closing, and login wanted or refused (RFC 4954, section 6)."""
-_POLICY = re.compile(r"\b5\.7\.\d|\brelay(ing)?\b", re.IGNORECASE)
+_POLICY = re.compile(
+    r"\b5\.7\.\d|\brelay(ing)? (access |is )?(denied|not permitted|not allowed|prohibited)|\bto relay\b",
+    re.IGNORECASE,
+)
+"""The word alone says nothing: a user can be "unknown in relay recipient table", or at relay.example.org."""
 
 
 class Verdict(Enum):

@@ -139,7 +139,8 @@ def _content(made: Made, group: Group) -> int:
     shell_id = outbox.add_shell(
         chunk.mailing_id, language=chunk.language, format=group.format, head=made.head, foot=made.foot
     )
-    blocks = [outbox.add_block(made.parts[view]) for view in (group.opening, *group.stories)]
+    shown: tuple[View, ...] = (group.opening, *group.stories)
+    blocks = [outbox.add_block(made.parts[view]) for view in shown]
     return outbox.add_content(chunk.mailing_id, shell_id=shell_id, subject=group.subject, block_ids=blocks)
 
 

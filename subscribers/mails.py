@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from core import language as languages
 from core import mailtext
 from core.services import Services
-from delivery import outbox
+from delivery import content, outbox
 from subscribers import consent
 from subscribers.models import Digest, SignupRequest, Subscriber
 
@@ -27,16 +27,28 @@ class Named:
     direction: str
 
 
-def _named(digests: Sequence[Digest]) -> list[Named]:
-    return [
-        Named(digest.name, digest.about, digest.language, languages.direction(digest.language)) for digest in digests
-    ]
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail that was decided on, with all that it says; not rendered yet."""
+
+    name: str
+    recipient: outbox.Recipient
+    link_set: outbox.LinkSet
+    language: str
+    values: Mapping[str, object]
+    once_key: bytes
 
 
-def queue_confirm(
-    request: SignupRequest, digests: Sequence[Digest], *, once_key: bytes, services: Services, now: datetime
-) -> None:
-    """Queue the confirmation mail of a request. It holds nothing that was typed into the form."""
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A letter with its texts."""
+
+    letter: Letter
+    mail: mailtext.Mail
+
+
+def confirm(request: SignupRequest, digests: Sequence[Digest], *, once_key: bytes, services: Services) -> Letter:
+    """Return the confirmation mail of a request. It holds nothing that was typed into the form."""
     values = {
         "digests": _named(digests),
         "asked": languages.instant_text(request.at, request.language, services.publication.zone),
@@ -45,43 +57,46 @@ def queue_confirm(
     }
     # The link names the request, not a reader: there is none before it is confirmed.
     recipient = outbox.Recipient(request.mailbox, request.public_id, link_version=0)
-    _queue("confirm", recipient, outbox.LinkSet.REQUEST, request.language, values, once_key, services, now)
+    return Letter("confirm", recipient, outbox.LinkSet.REQUEST, request.language, values, once_key)
 
 
-def queue_already(
-    subscriber: Subscriber, digests: Sequence[Digest], *, once_key: bytes, services: Services, now: datetime
-) -> None:
-    """Queue the mail that tells a reader: you have all of these, and here you can change them."""
-    values = {"digests": _named(digests)}
-    _queue("already", _reader(subscriber), outbox.LinkSet.READER, subscriber.language, values, once_key, services, now)
+def already(subscriber: Subscriber, digests: Sequence[Digest], *, once_key: bytes) -> Letter:
+    """Return the mail that tells a reader: you have all of these, and here you can change them."""
+    return _to_reader("already", subscriber, {"digests": _named(digests)}, once_key)
 
 
-def queue_fresh_link(subscriber: Subscriber, *, once_key: bytes, services: Services, now: datetime) -> None:
-    """Queue the mail that brings a reader a new link to their choices."""
-    _queue("fresh-link", _reader(subscriber), outbox.LinkSet.READER, subscriber.language, {}, once_key, services, now)
+def fresh_link(subscriber: Subscriber, *, once_key: bytes) -> Letter:
+    """Return the mail that brings a reader a new link to their choices."""
+    return _to_reader("fresh-link", subscriber, {}, once_key)
 
 
-def _reader(subscriber: Subscriber) -> outbox.Recipient:
-    return outbox.Recipient(subscriber.mailbox, subscriber.public_id, link_version=subscriber.link_version)
+def make(letter: Letter, services: Services) -> Made:
+    """Render and compile a letter. Slow, so outside of any transaction: queueing it then finds it compiled."""
+    mail = mailtext.render(letter.name, letter.language, {**letter.values, "publication": services.publication})
+    content.compile_mail(mail)
+    return Made(letter, mail)
 
 
-def _queue(
-    name: str,
-    recipient: outbox.Recipient,
-    link_set: outbox.LinkSet,
-    language: str,
-    values: Mapping[str, object],
-    once_key: bytes,
-    services: Services,
-    now: datetime,
-) -> None:
+def queue(made: Made, *, services: Services, now: datetime) -> None:
+    """Write a letter into the ledger, once."""
     outbox.queue_mail(
-        recipient,
-        mailing=f"system:{name}",
-        once_key=once_key,
-        mail=mailtext.render(name, language, {**values, "publication": services.publication}),
-        link_set=link_set,
+        made.letter.recipient,
+        mailing=f"system:{made.letter.name}",
+        once_key=made.letter.once_key,
+        mail=made.mail,
+        link_set=made.letter.link_set,
         not_after=now + _CARRY_WITHIN,
         now=now,
         services=services,
     )
+
+
+def _to_reader(name: str, subscriber: Subscriber, values: Mapping[str, object], once_key: bytes) -> Letter:
+    recipient = outbox.Recipient(subscriber.mailbox, subscriber.public_id, link_version=subscriber.link_version)
+    return Letter(name, recipient, outbox.LinkSet.READER, subscriber.language, values, once_key)
+
+
+def _named(digests: Sequence[Digest]) -> list[Named]:
+    return [
+        Named(digest.name, digest.about, digest.language, languages.direction(digest.language)) for digest in digests
+    ]

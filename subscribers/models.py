@@ -172,7 +172,7 @@ class SignupRequest(database.Base):
 
     __tablename__ = "signup_requests"
     __table_args__ = (
-        Index(None, "id", sqlite_where=text("state = 'new'"), postgresql_where=text("state = 'new'")),
+        Index(None, "next_try_at", sqlite_where=text("state = 'new'"), postgresql_where=text("state = 'new'")),
         Index(None, "at", sqlite_where=text("address IS NOT NULL"), postgresql_where=text("address IS NOT NULL")),
         Index(None, "addr_hash", "at"),
         _one_of("kind", "signup", "fresh_link"),
@@ -196,6 +196,7 @@ class SignupRequest(database.Base):
     state: Mapped[str]
     subscriber_id: Mapped[int | None] = mapped_column(ForeignKey("subscribers.id"), index=True)
     at: Mapped[datetime]
+    next_try_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]
 
     @property

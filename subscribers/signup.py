@@ -1,4 +1,4 @@
-"""From a form to a subscriber: note a request, answer it by mail, confirm it once, forget it in time."""
+"""From a form to a subscriber: note a request, confirm it once, forget it in time. Its answer is `answers`' own."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,6 @@ from core import addresses, database, errors, logs, tokens
 from core.database import db
 from core.errors import _
 from core.services import Services
-from delivery import suppression
 from subscribers import consent, joining, mails, offer, rhythm
 from subscribers.models import SignupRequest, Subscriber, Subscription
 
@@ -24,13 +23,14 @@ MAX_CHOSEN = 50
 @dataclass(frozen=True, slots=True)
 class Confirmed:
     """What a confirmation led to. `first` is the subscription whose first edition comes at once; `again` says that
-    the request had been confirmed before and nothing was changed.
+    the request had been confirmed before and nothing was changed. `new` are those that were off or not there before.
     """
 
     subscriber: Subscriber
     subscriptions: Sequence[Subscription]
     first: Subscription | None
     again: bool
+    new: Sequence[Subscription] = ()
 
 
 def note_request(
@@ -110,76 +110,10 @@ def _note(
         "origin_truncated": consent.truncated(origin),
         "state": "new",
         "at": now,
+        "next_try_at": now,
     }
     insert = database.insert_for(db.engine)
     db.session.execute(insert(SignupRequest).values(row).on_conflict_do_nothing())
-
-
-def waiting(limit: int) -> list[int]:
-    """Return the ids of requests that nobody has answered yet, oldest first."""
-    wanted = select(SignupRequest.id).where(SignupRequest.state == "new").order_by(SignupRequest.id)
-    return list(db.session.scalars(wanted.limit(limit)))
-
-
-def answer(request_id: int, *, services: Services, now: datetime) -> None:
-    """Decide what a request gets, and queue that mail, or none. A request that was answered before is left alone."""
-    request = db.session.get(SignupRequest, request_id, with_for_update=True, populate_existing=True)
-    if request is None or request.state != "new":
-        return
-    if suppression.is_suppressed(request.addr_hash, ["all"]):
-        sent = None
-    elif request.kind == "fresh_link":
-        sent = _answer_fresh_link(request, services, now)
-    else:
-        sent = _answer_signup(request, services, now)
-    request.state = "answered" if sent else "dropped"
-    request.answered_at = now
-    if sent != "confirm" or request.kind == "fresh_link":
-        request.address = None  # there is nothing to confirm: the ledger has what the post office needs
-    db.session.flush()
-    log.info("signup request answered", request=request.id, kind=request.kind, mail=sent)
-
-
-def _answer_signup(request: SignupRequest, services: Services, now: datetime) -> str | None:
-    digests = offer.still_offered(request.digests)
-    if not digests:
-        return None
-    subscriber = _active(request.addr_hash)
-    if subscriber is not None:
-        known = joining.subscriptions_of(subscriber)
-        if all(digest.id in known and known[digest.id].state == "on" for digest in digests):
-            mails.queue_already(subscriber, digests, once_key=request.public_id, services=services, now=now)
-            return "already"
-    mails.queue_confirm(request, digests, once_key=request.public_id, services=services, now=now)
-    return "confirm"
-
-
-def _answer_fresh_link(request: SignupRequest, services: Services, now: datetime) -> str | None:
-    subscriber = _active(request.addr_hash)
-    if subscriber is not None:
-        mails.queue_fresh_link(subscriber, once_key=request.public_id, services=services, now=now)
-        return "fresh-link"
-    pending = _newest_unconfirmed(request.addr_hash, now)
-    digests = offer.still_offered(pending.digests) if pending else []
-    if pending is None or not digests:
-        return None
-    # The key is the asking request's own, so that the same confirmation can be sent again, once per asking.
-    mails.queue_confirm(pending, digests, once_key=request.public_id, services=services, now=now)
-    return "confirm"
-
-
-def _active(addr_hash: bytes) -> Subscriber | None:
-    return db.session.scalar(select(Subscriber).filter_by(addr_hash=addr_hash, state="active"))
-
-
-def _newest_unconfirmed(addr_hash: bytes, now: datetime) -> SignupRequest | None:
-    wanted = select(SignupRequest).where(
-        SignupRequest.addr_hash == addr_hash,
-        SignupRequest.kind == "signup",
-        SignupRequest.address.is_not(None),
-        SignupRequest.at > now - mails.CONFIRM_WITHIN,
-    )
-    return db.session.scalar(wanted.order_by(SignupRequest.at.desc(), SignupRequest.id.desc()).limit(1))
 
 
 def open_request(token: tokens.Token, now: datetime) -> SignupRequest:
@@ -215,7 +149,7 @@ def confirm(request: SignupRequest, *, services: Services, now: datetime) -> Con
     request.address = None
     db.session.flush()
     log.info("signup request confirmed", request=request.id, subscriber=joined.subscriber.id, new=len(joined.new))
-    return Confirmed(joined.subscriber, joined.subscriptions, first, again=False)
+    return Confirmed(joined.subscriber, joined.subscriptions, first, again=False, new=joined.new)
 
 
 def _confirmed_before(request: SignupRequest) -> Confirmed:

@@ -56,7 +56,9 @@ def options(settings: Settings) -> dict[str, Any]:
         "task_routes": {"tasks.delivery.*": {"queue": QUEUES[1]}},
         # A nudge that cannot be said now is not worth saying later: the beat looks anyway.
         "task_publish_retry": False,
+        # The sender lives in the worker: it must not end because Redis was away for long.
         "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
         "broker_transport_options": _transport(settings),
         "beat_schedule": schedule.BEAT,
         # The schedule is in the code: beat keeps no file of its own.

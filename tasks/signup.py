@@ -5,28 +5,49 @@ from celery import shared_task
 from core import clock, database, logs
 from core.database import db
 from core.services import Services, current
-from subscribers import signup
+from subscribers import answers, mails, signup
 from tasks import nudge
 
 log = logs.get(__name__)
 BATCH = 100
+DECISIONS = 3
+"""How often a request is decided anew because something changed while its mail was made; then the next look has it."""
 
 
 @shared_task
 def answer_waiting() -> None:
     """Answer the requests that wait: each gets one mail or none, in a transaction of its own."""
-    waiting = signup.waiting(BATCH)
+    waiting = answers.waiting(BATCH, now=clock.utc_now())
     for request_id in waiting:
-        answer(request_id, current())
+        try:
+            answer(request_id, current())
+        except Exception:  # a door: one request that fails must not keep the others waiting
+            db.session.rollback()
+            log.exception("request not answered", request=request_id)
+            _put_off(request_id)
     if waiting:
         log.info("requests answered", count=len(waiting))
         nudge.post()
 
 
 def answer(request_id: int, services: Services) -> None:
-    """Answer one request."""
+    """Answer one request: read, then make its mail outside of any transaction, then write."""
+    for _time in range(DECISIONS):
+        decision = answers.decide(request_id, services=services, now=clock.utc_now())
+        db.session.rollback()
+        if decision is None:
+            return
+        made = mails.make(decision.letter, services) if decision.letter else None
+        with database.write_turn():
+            written = answers.write(decision, made, services=services, now=clock.utc_now())
+            db.session.commit()
+        if written:
+            return
+
+
+def _put_off(request_id: int) -> None:
     with database.write_turn():
-        signup.answer(request_id, services=services, now=clock.utc_now())
+        answers.put_off(request_id, now=clock.utc_now())
         db.session.commit()
 
 

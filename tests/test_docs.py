@@ -317,6 +317,12 @@ def anchors(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("path", BY_PATH)
+def test_no_code_span_is_broken_over_two_lines(path):
+    lines = FENCE.sub("", text_of(path)).splitlines()
+    assert not [line for line in lines if line.count("`") % 2]
+
+
+@pytest.mark.parametrize("path", BY_PATH)
 def test_no_link_is_dead(path):
     here = BY_PATH[path]
     dead = []

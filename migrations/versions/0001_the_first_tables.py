@@ -259,6 +259,7 @@ def upgrade() -> None:
     sa.Column('state', sa.Text(), nullable=False),
     sa.Column('subscriber_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.Column('at', core.database.UtcTime(), nullable=False),
+    sa.Column('next_try_at', core.database.UtcTime(), nullable=False),
     sa.Column('answered_at', core.database.UtcTime(), nullable=True),
     sa.CheckConstraint("(state = 'confirmed') = (subscriber_id IS NOT NULL)", name=op.f('ck_signup_requests_confirmed_by_somebody')),
     sa.CheckConstraint("address IS NULL OR state IN ('new', 'answered')", name=op.f('ck_signup_requests_address_while_open')),
@@ -271,7 +272,7 @@ def upgrade() -> None:
     with op.batch_alter_table('signup_requests', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_signup_requests_addr_hash_at'), ['addr_hash', 'at'], unique=False)
         batch_op.create_index(batch_op.f('ix_signup_requests_at'), ['at'], unique=False, sqlite_where=sa.text('address IS NOT NULL'), postgresql_where=sa.text('address IS NOT NULL'))
-        batch_op.create_index(batch_op.f('ix_signup_requests_id'), ['id'], unique=False, sqlite_where=sa.text("state = 'new'"), postgresql_where=sa.text("state = 'new'"))
+        batch_op.create_index(batch_op.f('ix_signup_requests_next_try_at'), ['next_try_at'], unique=False, sqlite_where=sa.text("state = 'new'"), postgresql_where=sa.text("state = 'new'"))
         batch_op.create_index(batch_op.f('ix_signup_requests_subscriber_id'), ['subscriber_id'], unique=False)
 
     op.create_table('article_identities',
@@ -480,7 +481,7 @@ def downgrade() -> None:
     op.drop_table('article_identities')
     with op.batch_alter_table('signup_requests', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_signup_requests_subscriber_id'))
-        batch_op.drop_index(batch_op.f('ix_signup_requests_id'), sqlite_where=sa.text("state = 'new'"), postgresql_where=sa.text("state = 'new'"))
+        batch_op.drop_index(batch_op.f('ix_signup_requests_next_try_at'), sqlite_where=sa.text("state = 'new'"), postgresql_where=sa.text("state = 'new'"))
         batch_op.drop_index(batch_op.f('ix_signup_requests_at'), sqlite_where=sa.text('address IS NOT NULL'), postgresql_where=sa.text('address IS NOT NULL'))
         batch_op.drop_index(batch_op.f('ix_signup_requests_addr_hash_at'))
 

@@ -114,7 +114,8 @@ def test_a_relay_that_hangs_up_between_mails_is_called_again_and_nobody_waits(le
 
 def test_an_answer_to_commit_that_was_lost_is_asked_again_and_makes_no_doubt(ledger, relay, monkeypatch):
     delivery, other = ledger.queue(), ledger.queue()
-    exchange, lost = batches.exchange, []
+    exchange = batches.exchange
+    lost: list[bool] = []
 
     def lose_one_answer(*arguments):
         done = exchange(*arguments)

@@ -233,3 +233,31 @@ def test_nobody_there_is_trouble_with_the_relay():
 def test_a_reply_keeps_no_address_no_control_characters_and_no_more_than_a_line():
     kept = smtp._short("550 5.1.1 <someone.special@example.org>: unknown\r\n\x1b[31m" + "x" * 400)
     assert kept.startswith("550 5.1.1 <***@example.org>: unknown") and kept.isprintable() and len(kept) == 300
+
+
+REPLIES = [
+    (550, "5.1.1 <***@example.org>: User unknown in virtual mailbox table", Verdict.REFUSED),
+    (550, "5.1.1 <***@example.org>: User unknown in relay recipient table", Verdict.REFUSED),
+    (550, "5.1.1 no such user here, said relay.example.org", Verdict.REFUSED),
+    (550, "unknown user", Verdict.REFUSED),
+    (552, "5.2.2 mailbox full", Verdict.REFUSED),
+    (554, "5.6.0 cannot parse this", Verdict.REFUSED),
+    (554, "5.7.1 <***@example.org>: Relay access denied", Verdict.LATER),
+    (550, "5.7.26 this mail is unauthenticated", Verdict.LATER),
+    (550, "relay not permitted", Verdict.LATER),
+    (550, "Relaying denied. Proper authentication required.", Verdict.LATER),
+    (553, "sorry, that domain is not in my list of allowed rcpthosts (#5.7.1)", Verdict.LATER),
+    (450, "4.2.1 later", Verdict.LATER),
+    (451, "4.7.1 greylisted", Verdict.LATER),
+    (452, "4.2.2 over quota", Verdict.LATER),
+    (421, "4.3.2 closing", Verdict.RELAY),
+    (530, "5.7.0 Authentication required", Verdict.RELAY),
+    (535, "5.7.8 Authentication failed", Verdict.RELAY),
+    (-1, "", Verdict.RELAY),
+    (250, "", Verdict.RELAY),
+]
+
+
+@pytest.mark.parametrize(("code", "text", "verdict"), REPLIES)
+def test_a_refusal_is_the_recipients_the_hours_or_ours(code, text, verdict):
+    assert smtp._refusal(code, text) is verdict

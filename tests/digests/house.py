@@ -250,16 +250,11 @@ class House:
 
     def go(self, at: datetime) -> list[Mail]:
         """Open and compose all that is due; return the mails that came of it."""
-        before = self.last_delivery()
+        db.session.rollback()
+        before = db.session.scalar(select(func.max(Delivery.id))) or 0
         for wave_id in self.open(at):
             self.compose(wave_id, at)
         return self.mails(after=before)
-
-    @staticmethod
-    def last_delivery() -> int:
-        """Return the id of the youngest delivery."""
-        db.session.rollback()
-        return db.session.scalar(select(func.max(Delivery.id))) or 0
 
     def mails(self, *, after: int = 0) -> list[Mail]:
         """Return the ledger's mails in the order in which they were queued."""

@@ -213,3 +213,43 @@ def test_a_readers_other_digests_are_those_that_are_on_in_the_order_of_the_offer
         db.session.execute(update(Subscription).where(Subscription.id == trade).values(state="off"))
         db.session.commit()
     assert [one.id for one in editions.others(one_house.subscription(own))] == [arabic]
+
+
+def test_a_digest_that_is_withdrawn_is_not_among_a_readers_other_digests(one_house):
+    own = one_house.reader()
+    one_house.reader(digest="asia-trade")
+    with database.write_turn():
+        db.session.execute(update(Digest).where(Digest.key == "asia-trade").values(active=False))
+        db.session.commit()
+    assert editions.others(one_house.subscription(own)) == []
+
+
+def test_who_comes_back_on_the_day_of_the_first_edition_is_promised_no_second_one(one_house):
+    subscription_id = one_house.reader(first=NOW)
+    one_house.articles(15)
+    assert editions.anything_for(one_house.subscription(subscription_id), now=NOW)
+    assert len(one_house.go(NOW)) == 1
+    assert not editions.anything_for(one_house.subscription(subscription_id), now=NOW + HOUR)
+    assert editions.anything_for(one_house.subscription(subscription_id), now=NOW + DAY), "five were not had yet"
+
+
+def test_who_had_every_story_is_promised_no_first_edition(one_house):
+    subscription_id = one_house.reader(first=NOW)
+    one_house.articles(3)
+    one_house.go(NOW)
+    assert not editions.anything_for(one_house.subscription(subscription_id), now=NOW + DAY)
+
+
+def test_a_wave_that_is_given_back_is_the_next_ones_who_comes(one_house):
+    one_house.reader()
+    (wave,) = one_house.open(DUE)
+    with database.write_turn():
+        assert editions.begin(wave, DUE)
+        editions.release(wave)
+        db.session.commit()
+    assert editions.unfinished(DUE) == [wave]
+    assert one_house.compose(wave, DUE) == 1
+    with database.write_turn():
+        editions.release(wave)
+        db.session.commit()
+    assert editions.unfinished(DUE + DAY) == [], "what is done stays done"

@@ -82,4 +82,5 @@ def _leave_by_one_click(house: House, mail) -> None:
 
 def _all_composed(house: House) -> bool:
     waves = json.loads(house.flask("digests", "status", "--json"))
-    return len({wave["slot"] for wave in waves}) == 3 and {wave["state"] for wave in waves} == {"composed"}
+    regular = [wave for wave in waves if wave["kind"] == "regular"]
+    return len(regular) == 4 and {wave["state"] for wave in waves} == {"composed"}

@@ -13,7 +13,7 @@ from core.database import Base, db
 from core.services import Services
 from delivery import content
 from delivery.models import Block, Content, Delivery, Mailing, Suppression
-from subscribers import offer, signup
+from subscribers import answers, mails, offer, signup
 from subscribers.models import Digest, SignupRequest, Subscriber, Subscription
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -99,8 +99,16 @@ def request_of(public_id: bytes) -> SignupRequest:
 def answered(services: Services, email: str = "reader@example.org", *, at=NOW, **form) -> SignupRequest:
     """Ask for digests and let the answer be queued."""
     request = note(services, email, at=at, **form)
-    signup.answer(request.id, services=services, now=at)
+    answer(request.id, services=services, now=at)
     return request
+
+
+def answer(request_id: int, *, services: Services, now: datetime) -> None:
+    """Let a request be answered, as tasks.signup does, but in one transaction."""
+    decision = answers.decide(request_id, services=services, now=now)
+    if decision is not None:
+        made = mails.make(decision.letter, services) if decision.letter else None
+        answers.write(decision, made, services=services, now=now)
 
 
 def joined(services: Services, email: str = "reader@example.org", *, at=NOW, **form) -> signup.Confirmed:
@@ -133,7 +141,7 @@ def left_streams(subscriber: Subscriber) -> set[str]:
 
 @dataclass(frozen=True)
 class Queued:
-    """A mail in the ledger, as a test reads it."""
+    """A mail in the ledger, as a test reads it; `mailing` is without the fingerprint of its frame."""
 
     mailing: str
     to: str
@@ -161,7 +169,7 @@ def _queued(services: Services, delivery: Delivery, mailing: str, recipe: Conten
     part = content.Part.from_json(block.pieces)
     assert delivery.address_sealed is not None
     return Queued(
-        mailing=mailing,
+        mailing=mailing.rpartition(":")[0],
         to=services.keyring.unseal(delivery.address_sealed, delivery.addr_hash),
         subject=recipe.subject,
         text=_decoded(part.text),

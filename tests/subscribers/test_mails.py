@@ -24,7 +24,7 @@ def already_mail(services) -> people.Queued:
 
 def fresh_link_mail(services) -> people.Queued:
     joined(services)
-    signup.answer(note_fresh_link(services).id, services=services, now=NOW)
+    people.answer(note_fresh_link(services).id, services=services, now=NOW)
     return queued(services)[-1]
 
 
@@ -67,7 +67,7 @@ def test_the_confirmation_says_what_was_asked_when_and_from_where(app, services)
 def test_the_confirmation_without_a_known_origin_does_not_mention_one(app, services):
     request = people.note(services)
     request.origin_truncated = ""
-    signup.answer(request.id, services=services, now=NOW)
+    people.answer(request.id, services=services, now=NOW)
     assert "came from" not in queued(services)[-1].text
 
 
@@ -75,7 +75,7 @@ def test_the_confirmation_holds_nothing_that_was_typed_into_the_form(app, servic
     spam = "buy-pills-at.example"
     request = people.note(services, f"{spam}@example.org", topics=[spam], digests=["asia-daily", spam])
     request.form = request.wording = spam
-    signup.answer(request.id, services=services, now=NOW)
+    people.answer(request.id, services=services, now=NOW)
     mail = queued(services)[-1]
     assert spam not in mail.subject + mail.text + mail.html
 

@@ -7,14 +7,16 @@ from sqlalchemy import event, select
 
 from core import addresses, errors, tokens
 from core.database import db
-from delivery import suppression
+from delivery import content, suppression
 from delivery.models import Suppression
-from subscribers import offer, signup, unsubscribe
+from subscribers import answers, offer, signup, unsubscribe
+from subscribers import mails as letters
 from subscribers.models import ConsentEntry, SignupRequest, Subscriber, Subscription
 from tests.subscribers import people
 from tests.subscribers.people import NOW, answered, confirm_token, joined, note, note_fresh_link, only, queued
 
 DAY = timedelta(days=1)
+MINUTES = timedelta(minutes=2)
 
 
 def suppress(services, email: str = "reader@example.org", *, scope: str, reason: str = "complaint") -> None:
@@ -136,9 +138,9 @@ def test_a_form_with_a_damaged_id_is_refused(app, services):
 
 def test_requests_wait_in_the_order_in_which_they_came(app, services):
     ids = [note(services, f"r{number}@example.org").id for number in range(3)]
-    assert signup.waiting(2) == ids[:2]
-    signup.answer(ids[0], services=services, now=NOW)
-    assert signup.waiting(10) == ids[1:]
+    assert answers.waiting(2, now=NOW) == ids[:2]
+    people.answer(ids[0], services=services, now=NOW)
+    assert answers.waiting(10, now=NOW) == ids[1:]
 
 
 def test_a_new_address_is_asked_to_confirm(app, services):
@@ -151,8 +153,35 @@ def test_a_new_address_is_asked_to_confirm(app, services):
 
 def test_a_pending_address_is_asked_again(app, services):
     answered(services)
-    answered(services)
+    answered(services, at=NOW + MINUTES)
     assert mails(services) == ["system:confirm:en"] * 2
+
+
+def test_the_very_same_wish_within_two_minutes_gets_no_second_mail(app, services):
+    answered(services, topics=["kr"])
+    request = answered(services, topics=["kr"], at=NOW + timedelta(seconds=119))
+    assert (request.state, request.address) == ("dropped", None)
+    assert mails(services) == ["system:confirm:en"]
+
+
+def test_another_wish_gets_its_mail_at_once(app, services):
+    answered(services, topics=["kr"])
+    answered(services, topics=["cu"])
+    answered(services, topics=["kr"], digests=["asia-arabic"])
+    assert mails(services) == ["system:confirm:en"] * 3
+
+
+@pytest.mark.parametrize("kind", ["signup", "fresh_link"])
+def test_an_address_gets_three_answers_of_a_kind_in_a_day_and_then_silence(app, services, kind):
+    joined(services)
+    ask = fresh_link if kind == "fresh_link" else lambda services, at: answered(services, digests=["asia-arabic"], at=at)
+    states = [ask(services, at=NOW + n * MINUTES).state for n in range(1, 6)]
+    sent = 3 if kind == "fresh_link" else 2  # joining was the first
+    assert states == ["answered"] * sent + ["dropped"] * (5 - sent)
+    assert len(mails(services)) == 1 + sent
+    answered(services, "other@example.org", at=NOW + MINUTES)
+    assert len(mails(services)) == 2 + sent
+    assert ask(services, at=NOW + DAY + MINUTES).state == "answered"
 
 
 def test_an_address_that_left_is_asked_to_confirm(app, services):
@@ -188,7 +217,7 @@ def test_an_address_that_must_not_be_mailed_gets_nothing(app, services, kind, kn
     suppress(services, scope="all")
     before = len(mails(services))
     request = note(services) if kind == "signup" else note_fresh_link(services)
-    signup.answer(request.id, services=services, now=NOW)
+    people.answer(request.id, services=services, now=NOW)
     assert len(mails(services)) == before
     assert (request.state, request.address) == ("dropped", None)
 
@@ -203,19 +232,81 @@ def test_a_narrower_suppression_does_not_keep_the_confirmation_back(app, service
 def test_a_request_for_what_is_not_on_offer_any_more_is_dropped(app, services):
     request = note(services)
     offer.apply([{**people.ASIA, "active": False}])
-    signup.answer(request.id, services=services, now=NOW)
+    people.answer(request.id, services=services, now=NOW)
     assert (request.state, request.address, mails(services)) == ("dropped", None, [])
+
+
+def decided(services, request, *, now=NOW):
+    decision = answers.decide(request.id, services=services, now=now)
+    assert decision is not None
+    return decision, letters.make(decision.letter, services) if decision.letter else None
+
+
+def test_deciding_only_reads(app, services):
+    request = note(services)
+    db.session.commit()
+    seen: list[str] = []
+    event.listen(db.engine, "before_cursor_execute", lambda _c, _u, statement, *_rest: seen.append(statement))
+    decided(services, request)
+    assert not db.session.dirty
+    assert not db.session.new
+    assert {statement.split()[0] for statement in seen} <= {"BEGIN", "SELECT"}
+
+
+@pytest.mark.parametrize("happens", ["suppressed", "joined", "withdrawn"])
+def test_a_decision_that_does_not_hold_any_more_is_not_written(app, services, happens):
+    request = note(services)
+    decision, made = decided(services, request)
+    if happens == "suppressed":
+        suppress(services, scope="all")
+    elif happens == "joined":
+        signup.confirm(answered(services), services=services, now=NOW)
+    else:
+        offer.apply([{**people.ASIA, "active": False}])
+    before = mails(services)
+    assert not answers.write(decision, made, services=services, now=NOW)
+    assert (request.state, mails(services)) == ("new", before)
+    assert answers.write(*decided(services, request), services=services, now=NOW)
+    assert request.state == ("answered" if happens == "joined" else "dropped")
+
+
+def test_the_mail_is_compiled_before_it_is_written(app, services):
+    decision, made = decided(services, note(services))
+    content.compile_mail.cache_clear()
+    decision, made = decided(services, note(services, "second@example.org"))
+    before = content.compile_mail.cache_info().misses
+    assert answers.write(decision, made, services=services, now=NOW)
+    assert content.compile_mail.cache_info().misses == before == 1
+
+
+def test_a_request_that_fails_waits_twice_as_long_each_time_and_lets_others_go_first(app, services):
+    request, other = note(services), note(services, "other@example.org")
+    now, waits = NOW, []
+    for _failure in range(12):
+        answers.put_off(request.id, now=now)
+        waits.append((request.next_try_at - now) / timedelta(minutes=1))
+        assert answers.waiting(10, now=now) == [other.id]
+        now = request.next_try_at
+    assert waits == [1, 1, 2, 4, 8, 16, 32, 64, 128, 256, 360, 360]
+    assert answers.waiting(10, now=now) == [other.id, request.id]
+
+
+def test_a_request_that_was_answered_meanwhile_is_not_put_off(app, services):
+    request = answered(services)
+    answers.put_off(request.id, now=NOW + DAY)
+    answers.put_off(999, now=NOW)
+    assert (request.state, request.next_try_at) == ("answered", NOW)
 
 
 def test_answering_twice_sends_one_mail(app, services):
     request = answered(services)
-    signup.answer(request.id, services=services, now=NOW + DAY)
+    people.answer(request.id, services=services, now=NOW + DAY)
     assert len(mails(services)) == 1
     assert request.answered_at == NOW
 
 
 def test_a_request_that_does_not_exist_is_answered_with_nothing(app, services):
-    signup.answer(999, services=services, now=NOW)
+    people.answer(999, services=services, now=NOW)
     assert mails(services) == []
 
 
@@ -224,7 +315,7 @@ def test_a_request_that_does_not_exist_is_answered_with_nothing(app, services):
 
 def fresh_link(services, *, at=NOW) -> SignupRequest:
     request = note_fresh_link(services, at=at)
-    signup.answer(request.id, services=services, now=at)
+    people.answer(request.id, services=services, now=at)
     return request
 
 
@@ -254,7 +345,7 @@ def test_whoever_has_not_confirmed_yet_gets_the_newest_confirmation_again(app, s
 def test_each_fresh_link_is_a_mail_of_its_own(app, services):
     answered(services)
     fresh_link(services)
-    fresh_link(services)
+    fresh_link(services, at=NOW + MINUTES)
     assert mails(services) == ["system:confirm:en"] * 3
 
 
@@ -314,7 +405,7 @@ def test_a_confirm_link_to_nothing_is_too_old(app, services):
 def test_a_dropped_request_does_not_open(app, services):
     request = note(services)
     suppress(services, scope="all")
-    signup.answer(request.id, services=services, now=NOW)
+    people.answer(request.id, services=services, now=NOW)
     with pytest.raises(errors.LinkExpired):
         signup.open_request(confirm_token(request), NOW)
 
@@ -445,7 +536,7 @@ def test_one_more_digest_leaves_the_others_as_the_reader_set_them(app, services)
 
 
 def test_a_second_request_for_the_same_is_confirmed_without_a_second_first_edition(app, services):
-    one, two = answered(services), answered(services)
+    one, two = answered(services), answered(services, at=NOW + MINUTES)
     first = signup.confirm(one, services=services, now=NOW)
     second = signup.confirm(two, services=services, now=NOW + DAY)
     assert second.subscriber is first.subscriber

@@ -15,6 +15,7 @@ from core import addresses, clock, services
 from core.database import Base, db
 from subscribers import signup
 from subscribers.models import SignupRequest, Subscriber
+from tests.subscribers import people
 
 _numbers = itertools.count(1)
 HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)"')
@@ -80,7 +81,7 @@ class Readers:
             keyring=services.current().keyring,
         )
         request = db.session.execute(select(SignupRequest).filter_by(public_id=public_id)).scalar_one()
-        signup.answer(request.id, services=services.current(), now=now)
+        people.answer(request.id, services=services.current(), now=now)
         db.session.commit()
         return path(services.current().links.confirm(public_id, day=clock.day_number(now)))
 

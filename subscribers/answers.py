@@ -1,0 +1,158 @@
+"""What a request of a form gets: decided by reading, made into a mail outside of any transaction, written in one."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from core import logs
+from core.database import db
+from core.services import Services
+from delivery import suppression
+from subscribers import joining, mails, offer
+from subscribers.models import SignupRequest, Subscriber
+
+log = logs.get(__name__)
+
+MOST_ANSWERS = 3
+"""Answers to one address and kind of form within a day: nobody's inbox is filled by typing their address."""
+_DAY = timedelta(hours=24)
+_SAME_AGAIN = timedelta(minutes=2)
+"""Whoever wants exactly the same again so soon has the mail already, or will have it in a moment."""
+_SHORTEST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one request gets: a letter, or nothing. Two decisions that say the same are equal."""
+
+    request_id: int
+    kind: str
+    letter: mails.Letter | None
+
+
+def waiting(limit: int, *, now: datetime) -> list[int]:
+    """Return the ids of requests that nobody has answered yet, oldest first; one that failed waits for its turn."""
+    wanted = select(SignupRequest.id).where(SignupRequest.state == "new", SignupRequest.next_try_at <= now)
+    return list(db.session.scalars(wanted.order_by(SignupRequest.next_try_at, SignupRequest.id).limit(limit)))
+
+
+def decide(request_id: int, *, services: Services, now: datetime) -> Decision | None:
+    """Return what a request gets, having only read; None when there is nothing to decide any more."""
+    request = db.session.get(SignupRequest, request_id)
+    if request is None or request.state != "new":
+        return None
+    return Decision(request.id, request.kind, _letter(request, services, now))
+
+
+def write(decision: Decision, made: mails.Made | None, *, services: Services, now: datetime) -> bool:
+    """Queue the mail of a decision, or none, and move the request on; one that was answered before is left alone.
+
+    Return False, with nothing written, when the decision does not hold any more.
+    """
+    request = _held(decision.request_id)
+    if request is None or request.state != "new":
+        return True
+    if decide(request.id, services=services, now=now) != decision:
+        return False
+    letter = decision.letter
+    if made is not None:
+        mails.queue(made, services=services, now=now)
+    request.state = "answered" if letter else "dropped"
+    request.answered_at = now
+    if letter is None or letter.name != "confirm" or request.kind == "fresh_link":
+        request.address = None  # there is nothing to confirm: the ledger has what the post office needs
+    db.session.flush()
+    log.info("signup request answered", request=request.id, kind=request.kind, mail=letter and letter.name)
+    return True
+
+
+def put_off(request_id: int, *, now: datetime) -> None:
+    """Try a request that failed again later: after as long as it has been waiting, a minute to six hours.
+
+    The wait doubles with each failure that way; after 7 days the request is forgotten like any other.
+    """
+    request = _held(request_id)
+    if request is not None and request.state == "new":
+        request.next_try_at = now + min(max(now - request.at, _SHORTEST_WAIT), _LONGEST_WAIT)
+        db.session.flush()
+
+
+def _held(request_id: int) -> SignupRequest | None:
+    """Return a request when nobody else is answering the same address, as the last of them left it.
+
+    Else two workers could each count the answers before the other's. An address's first request is its turn.
+    """
+    ours = select(SignupRequest.addr_hash).where(SignupRequest.id == request_id).scalar_subquery()
+    first = select(SignupRequest.id).where(SignupRequest.addr_hash == ours)
+    db.session.execute(first.order_by(SignupRequest.at, SignupRequest.id).limit(1).with_for_update())
+    return db.session.get(SignupRequest, request_id, with_for_update=True, populate_existing=True)
+
+
+def _letter(request: SignupRequest, services: Services, now: datetime) -> mails.Letter | None:
+    if suppression.is_suppressed(request.addr_hash, ["all"]) or _had_enough(request, now):
+        return None
+    if request.kind == "fresh_link":
+        return _fresh_link(request, services, now)
+    return _signup(request, services)
+
+
+def _had_enough(request: SignupRequest, now: datetime) -> bool:
+    """Return whether this address got as many answers as it can, or this very one just now and did not use it yet."""
+    answered = db.session.scalars(
+        select(SignupRequest).where(
+            SignupRequest.addr_hash == request.addr_hash,
+            SignupRequest.kind == request.kind,
+            SignupRequest.state.in_(["answered", "confirmed"]),
+            SignupRequest.answered_at > now - _DAY,
+        )
+    ).all()
+    unused = [one for one in answered if one.state == "answered" and _later(one.answered_at, now - _SAME_AGAIN)]
+    return len(answered) >= MOST_ANSWERS or any(_wish(one) == _wish(request) for one in unused)
+
+
+def _later(at: datetime | None, than: datetime) -> bool:
+    return at is not None and at > than
+
+
+def _wish(request: SignupRequest) -> tuple[frozenset[str], frozenset[str]]:
+    # With the topics: who corrects those at once must not end up with what they had ticked by mistake.
+    return frozenset(request.digests), frozenset(request.topics)
+
+
+def _signup(request: SignupRequest, services: Services) -> mails.Letter | None:
+    digests = offer.still_offered(request.digests)
+    if not digests:
+        return None
+    subscriber = _active(request.addr_hash)
+    if subscriber is not None:
+        known = joining.subscriptions_of(subscriber)
+        if all(digest.id in known and known[digest.id].state == "on" for digest in digests):
+            return mails.already(subscriber, digests, once_key=request.public_id)
+    return mails.confirm(request, digests, once_key=request.public_id, services=services)
+
+
+def _fresh_link(request: SignupRequest, services: Services, now: datetime) -> mails.Letter | None:
+    subscriber = _active(request.addr_hash)
+    if subscriber is not None:
+        return mails.fresh_link(subscriber, once_key=request.public_id)
+    pending = _newest_unconfirmed(request.addr_hash, now)
+    digests = offer.still_offered(pending.digests) if pending else []
+    if pending is None or not digests:
+        return None
+    # The key is the asking request's own, so that the same confirmation can be sent again, once per asking.
+    return mails.confirm(pending, digests, once_key=request.public_id, services=services)
+
+
+def _active(addr_hash: bytes) -> Subscriber | None:
+    return db.session.scalar(select(Subscriber).filter_by(addr_hash=addr_hash, state="active"))
+
+
+def _newest_unconfirmed(addr_hash: bytes, now: datetime) -> SignupRequest | None:
+    wanted = select(SignupRequest).where(
+        SignupRequest.addr_hash == addr_hash,
+        SignupRequest.kind == "signup",
+        SignupRequest.address.is_not(None),
+        SignupRequest.at > now - mails.CONFIRM_WITHIN,
+    )
+    return db.session.scalar(wanted.order_by(SignupRequest.at.desc(), SignupRequest.id.desc()).limit(1))
