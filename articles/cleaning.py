@@ -9,6 +9,8 @@ from typing import Literal
 
 import nh3
 
+from core import characters
+
 _Relative = Literal["deny"] | tuple[Literal["rewrite_with_base"], str]
 
 _TAGS = {"p", "br", "h2", "h3", "ul", "ol", "li", "blockquote", "em", "strong", "a"}
@@ -41,12 +43,13 @@ _LINE_BREAKS = {ord(char): " " for char in "\t\n\v\f\r\x85\u2028\u2029"}
 _CONTROLS = {code: None for code in (*range(0x20), *range(0x7F, 0xA0), 0xFEFF) if chr(code) not in "\t\n"}
 # U+E000 and U+E001 enclose the places for personal values in a mail (core.mailtext): no text brings them in.
 _HIDDEN = {**_CONTROLS, 0xE000: None, 0xE001: None}
-_BIDI = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
-_PLAIN = {**_HIDDEN, **_BIDI, **_LINE_BREAKS}
+_PLAIN = {**_HIDDEN, **dict.fromkeys(map(ord, characters.BIDI + characters.NEEDLESS)), **_LINE_BREAKS}
 
 
 def plain(text: str, *, most: int) -> str:
-    """Return `text` on one line, without control, bidi and place characters, cut to `most` characters."""
+    """Return `text` on one line, cut to `most` characters, without control, bidi and place characters and without
+    those that only say where a line may break.
+    """
     return cut(" ".join(unicodedata.normalize("NFC", text.translate(_PLAIN)).split()), most=most)
 
 

@@ -13,6 +13,7 @@ from xml.sax import SAXException
 import feedparser
 
 from articles import cleaning, dateline, words, xmlcheck
+from core import characters
 
 MAX_ENTRY = 200_000
 _MAX_TAGS = 10_000
@@ -86,7 +87,7 @@ def _entry(item: Mapping[str, Any]) -> Entry | Refused:
     if why := _unfit(content, summary, str(item.get("title", ""))):
         return Refused(guid, why)
     headline = cleaning.plain(_text(item, "title"), most=_HEADLINE)
-    if not headline:
+    if all(map(characters.is_hidden, headline)):
         return Refused(guid, "no title")
     links = _links(item)
     standfirst = cleaning.plain(_text(item, "summary"), most=_STANDFIRST) if summary else ""

@@ -63,10 +63,10 @@ def request_for(feed_id: int) -> fetch.FetchRequest:
     return fetch.FetchRequest(feed.url, feed.etag, feed.last_modified)
 
 
-def note_result(feed_id: int, result: fetch.Fetched | fetch.FetchError | errors.Invalid, now: datetime) -> None:
+def note_result(feed_id: int, result: fetch.Fetched | Exception, now: datetime) -> None:
     """Write down how a fetch ended, and when to ask again: after 10 minutes, or twice as long for each failure.
 
-    What ended in an error, and what could not be read (Invalid, from `ingest`), failed: the validators stay as
+    What ended in any error, such as what could not be read (Invalid, from `ingest`), failed: the validators stay as
     they are, so that it is asked for again in full.
     """
     feed = by_id(feed_id)
@@ -99,5 +99,5 @@ def _note_failure(feed: Feed, result: fetch.Fetched | Exception, now: datetime) 
         why = f"HTTP status {result.status}"
         wait = max(wait, timedelta(seconds=result.retry_after or 0))
     feed.next_fetch_at = now + wait
-    if not isinstance(result, errors.Invalid):  # Of that, `ingest` has told already.
+    if isinstance(result, fetch.Fetched | fetch.FetchError):  # Of the others, `ingest` or the door has told already.
         log.warning("feed not read", feed=feed.id, why=why, again=feed.next_fetch_at.isoformat())

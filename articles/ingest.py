@@ -44,9 +44,10 @@ class ReadFeed:
     refused: int
 
 
-def read_entries(feed_id: int, fetched: fetch.Fetched | bytes) -> ReadFeed:
+def read_entries(feed_id: int | None, fetched: fetch.Fetched | bytes) -> ReadFeed:
     """Read and clean what was fetched. It takes long and needs no database: call it before the transaction.
 
+    `feed_id` is for the log lines; None for what was not fetched.
     Raises Invalid for what cannot be read, with one log line; each entry refused is a log line, too.
     """
     feed, url = (fetched, "") if isinstance(fetched, bytes) else (fetched.body, fetched.url)
@@ -69,7 +70,8 @@ def store_entries(feed_id: int, fetched: fetch.Fetched | bytes | ReadFeed, now: 
     Raises Invalid, before anything is written, for a feed that cannot be read.
     """
     read = fetched if isinstance(fetched, ReadFeed) else read_entries(feed_id, fetched)
-    feed = _in_turn(feed_id)
+    take_turn()
+    feed = feeds.by_id(feed_id)
     arrivals = recognition.once_each(read.entries, language=feed.language)
     # Feeds have the newest first: of two with the same time, the last one is the oldest.
     arrivals.reverse()
@@ -92,15 +94,14 @@ def store_entries(feed_id: int, fetched: fetch.Fetched | bytes | ReadFeed, now: 
     return Ingested(counts["new"], counts["changed"], known, read.refused)
 
 
-def _in_turn(feed_id: int) -> Feed:
-    """Return the feed when no other feed is being stored.
+def take_turn() -> None:
+    """Wait until no other feed is being stored; a door asks the time after that, so that times follow the order.
 
     One at a time, also on PostgreSQL: else the same bytes twice could become two articles, and two languages of
     a story that come in together would not find each other. The first feed's row is everybody's turn; a door may
     have written to its own feed's row before, so waiting for more rows than that one could end in a deadlock.
     """
     db.session.execute(select(Feed.id).order_by(Feed.id).limit(1).with_for_update())
-    return feeds.by_id(feed_id)
 
 
 def _present(feed_id: int, arrivals: Iterable[Arrival]) -> dict[Identity, Article]:

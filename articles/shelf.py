@@ -86,17 +86,23 @@ def counts_by_topic(language: str) -> dict[int, int]:
     return {row[0]: row[1] for row in db.session.execute(counted)}
 
 
-def candidates(language: str, *, since: datetime | None) -> list[Candidate]:
-    """Return what a digest may choose from: the articles in its language first seen after `since`, newest first."""
+def candidates(language: str, *, since: datetime | None, topic_ids: frozenset[int] | None = None) -> list[Candidate]:
+    """Return what a digest may choose from: the articles in its language first seen after `since`, newest first.
+
+    With `topic_ids` only those on one of these shelves, so that the limit cannot cut a rare topic off.
+    """
     wanted = select(Article.id, Article.story_id, Article.published_at, Article.first_seen_at)
     wanted = wanted.where(Article.language == language)
     if since is not None:
         wanted = wanted.where(Article.first_seen_at > since)
+    if topic_ids is not None:
+        on_them = select(ArticleTopic.article_id).where(ArticleTopic.topic_id.in_(topic_ids))
+        wanted = wanted.where(Article.id.in_(on_them))
     wanted = wanted.order_by(Article.published_at.desc(), Article.id.desc()).limit(_MOST_CANDIDATES)
     rows = db.session.execute(wanted).all()
-    topic_ids = _topic_ids([row.id for row in rows])
+    shelves = _topic_ids([row.id for row in rows])
     return [
-        Candidate(row.id, row.story_id, frozenset(topic_ids.get(row.id, ())), row.published_at, row.first_seen_at)
+        Candidate(row.id, row.story_id, frozenset(shelves.get(row.id, ())), row.published_at, row.first_seen_at)
         for row in rows
     ]
 

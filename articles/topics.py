@@ -64,11 +64,6 @@ def name(topic: Topic, language_code: str) -> str:
     return topic.names.get(language_code) or topic.names[_FALLBACK]
 
 
-def match(terms: Iterable[str]) -> list[Topic]:
-    """Return the topics that a feed's terms mean: their keys or any of their names, in either case."""
-    return matching(terms, spoken())
-
-
 def spoken() -> dict[str, Topic]:
     """Return every folded key and name with its topic, for `matching` to look up; read once for many entries.
 

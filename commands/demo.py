@@ -23,8 +23,9 @@ def load() -> None:
 
 def load_publication() -> Ingested:
     """Load the demo and say how many of its stories were new; the local service does it at its first start."""
+    stories = publication.read()
     with database.write_turn():
-        loaded = publication.load(clock.utc_now())
+        loaded = publication.load(stories, clock.utc_now())
         db.session.commit()
     return loaded
 
@@ -35,9 +36,10 @@ def tomorrow() -> None:
 
     The tour uses it, so that nobody has to wait until morning to see a regular edition.
     """
+    stories = publication.read(late=True)
     now = clock.utc_now()
     with database.write_turn():
-        loaded = publication.load_late(now)
+        loaded = publication.store(stories, now)
         publication.make_due(now)
         editions.open_due(now, current())
         db.session.commit()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from email_validator import EmailNotValidError, validate_email
 
-from core import errors
+from core import characters, errors
 from core.errors import _
 
 MAX_OCTETS = 254
@@ -40,13 +40,15 @@ def parse(text: str, *, field: str = "email") -> Address:
     typed = unicodedata.normalize("NFC", text).strip(" \t")
     if not typed:
         raise errors.Invalid(field, _("Please type your e-mail address."))
-    if any(unicodedata.category(char).startswith(("C", "Z")) for char in typed):
+    if any(map(characters.is_hidden, typed)):
         raise errors.Invalid(field, _("Please type one e-mail address, without spaces or hidden characters in it."))
     if len(typed.encode()) > MAX_OCTETS:
         raise errors.Invalid(field, _("This address is too long. An e-mail address has at most 254 characters."))
     try:
         if "=?" in typed:
             raise EmailNotValidError("an encoded word (RFC 2047): some mail programs decode it into something else")
+        if "%" in typed:
+            raise EmailNotValidError("percent routing: some relays send a%b@c on to a@b; %FF is a broken character")
         checked = validate_email(
             typed, check_deliverability=False, allow_smtputf8=False, strict=True, test_environment=True
         )

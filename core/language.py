@@ -17,6 +17,9 @@ from core.settings import ROOT
 SOURCE_LANGUAGE = "en"
 """The language in which messages stand in the code."""
 CATALOGUES = ROOT / "translations"
+_PARTS_OF_THE_WORLD = frozenset(
+    ["Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"]
+)
 
 
 @lru_cache
@@ -101,8 +104,19 @@ def minute_text(minute: int, language: str) -> str:
     return format_time(time(minute // 60, minute % 60), "HH:mm", locale=_dated(language))
 
 
+def is_place(zone: str) -> bool:
+    """Say whether a time zone is named after a place, as `Asia/Tokyo` is; `US/Pacific` and `Etc/GMT+12` are not."""
+    part, slash, _city = zone.partition("/")
+    return bool(slash) and part in _PARTS_OF_THE_WORLD
+
+
 def zone_city(zone: str, language: str) -> str:
-    """Return the city that stands for a time zone: `Rome` for Europe/Rome, from CLDR where it knows one."""
+    """Return the city that stands for a time zone: `Rome` for Europe/Rome, from CLDR where it knows one.
+
+    A zone that is not named after a place is called by its own name: "Pacific" would be read as another one.
+    """
+    if not is_place(zone):
+        return zone
     known = locale(language).time_zones.get(zone, {}).get("city")
     return known or zone.rpartition("/")[2].replace("_", " ")
 

@@ -2,7 +2,6 @@
 
 import os
 import tomllib
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from babel import Locale, UnknownLocaleError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from core import addresses
+from core import addresses, characters
 from core.errors import Invalid, SettingsError
 from core.identity import MailIdentity, Relay
 from core.publication import Publication
@@ -23,7 +22,6 @@ ROOT = Path(__file__).resolve().parent.parent
 MIN_SECRET = 32
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _RELAY_OPTIONS = ("starttls", "ca")
-_BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +109,7 @@ def _text(section: Mapping[str, Any], where: str, key: str, *, lines: bool = Fal
         raise SettingsError(f"{where}.{key} is missing in the configuration.")
     text = value.strip().replace("\r\n", "\n")
     checked = text.replace("\n", "") if lines else text
-    if any(unicodedata.category(char) in ("Cc", "Zl", "Zp") or char in _BIDI for char in checked):
+    if characters.has_controls(checked):
         raise SettingsError(f"{where}.{key} has a line break or a control character in it.")
     return text
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 
 from core import mailtext
 from core.addresses import Address
@@ -165,6 +165,17 @@ def _check_places(body: content.Part, link_set: LinkSet) -> None:
         raise ValueError(f"A mail with link set {link_set.name} has no place for {sorted(strange)}.")
     if PLACES[link_set] and not all(content.places(content.Part(half, ())) for half in (body.text, body.html)):
         raise ValueError(f"A mail with link set {link_set.name} needs its link in the text and in the HTML.")
+
+
+def queued_since(addr_hash: bytes, *, stream: str, since: datetime) -> bool:
+    """Return whether an address has had a mail of a stream queued since then."""
+    found = exists().where(
+        Delivery.addr_hash == addr_hash,
+        Delivery.next_attempt_at >= since,
+        Delivery.mailing_id == Mailing.id,
+        Mailing.stream == stream,
+    )
+    return bool(db.session.scalar(select(found)))
 
 
 def queue_mail(

@@ -1,6 +1,7 @@
 """Load the demo publication. Its Atom files go through `articles.ingest`, like any publisher's feed."""
 
 import tomllib
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,16 +19,21 @@ URL = "https://news.example.org/feeds/{name}.atom"
 """Where the demo's feeds would be. They are never fetched: `feeds.ensure` is told so."""
 
 
-def load(now: datetime) -> ingest.Ingested:
+Stories = Mapping[str, ingest.ReadFeed]
+"""What was read of the demo's files, by language."""
+
+
+def read(*, late: bool = False) -> Stories:
+    """Read the first days' stories, or those of the day after. Slow: for before the transaction."""
+    files = {language: FOLDER / "feeds" / f"{name}{'-late' * late}.atom" for name, language in FEEDS.items()}
+    return {language: ingest.read_entries(None, file.read_bytes()) for language, file in files.items()}
+
+
+def load(stories: Stories, now: datetime) -> ingest.Ingested:
     """Load topics, digests and the first days' stories."""
     topics.apply(_tables("topics.toml", "topic"))
     offer.apply(_tables("digests.toml", "digest"))
-    return _ingest("", now)
-
-
-def load_late(now: datetime) -> ingest.Ingested:
-    """Load the stories of the day after."""
-    return _ingest("-late", now)
+    return store(stories, now)
 
 
 def make_due(now: datetime) -> None:
@@ -46,11 +52,12 @@ def make_due(now: datetime) -> None:
         rhythm.slot = max(rhythm.slot, slot or rhythm.slot)
 
 
-def _ingest(suffix: str, now: datetime) -> ingest.Ingested:
+def store(stories: Stories, now: datetime) -> ingest.Ingested:
+    """Store what was read."""
     total = ingest.Ingested(0, 0, 0, 0)
     for name, language in FEEDS.items():
         feed = feeds.ensure(URL.format(name=name), language=language, now=now, fetched=False)
-        stored = ingest.store_entries(feed.id, (FOLDER / "feeds" / f"{name}{suffix}.atom").read_bytes(), now)
+        stored = ingest.store_entries(feed.id, stories[language], now)
         total = ingest.Ingested(
             total.new + stored.new,
             total.changed + stored.changed,

@@ -36,7 +36,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What was read of a wave: whom it reaches from `cursor` on, and with what."""
+    """What was read of a wave: whom it reaches from `cursor` on, and with what.
+
+    Stories first seen after `seen_until` are new to those who get a first edition, whatever came in meanwhile.
+    """
 
     wave_id: int
     edition_id: int
@@ -51,6 +54,7 @@ class Chunk:
     finished: bool
     groups: tuple[Group, ...]
     empty: tuple[rhythm.DueReader, ...]
+    seen_until: datetime
     frame: rendering.FrameView
     not_after: datetime
 
@@ -61,7 +65,8 @@ def read_chunk(wave_id: int, now: datetime, services: Services) -> Chunk:
     edition = db.session.get_one(Edition, wave.edition_id)
     digest = db.session.get_one(Digest, edition.digest_id)
     readers = _readers(edition, wave)
-    groups, empty = _Reading(digest, edition, now, services).groups(readers)
+    reading = _Reading(digest, edition, now, services)
+    groups, empty = reading.groups(readers)
     return Chunk(
         wave_id=wave.id,
         edition_id=edition.id,
@@ -76,6 +81,7 @@ def read_chunk(wave_id: int, now: datetime, services: Services) -> Chunk:
         finished=len(readers) < CHUNK,
         groups=tuple(groups),
         empty=tuple(empty),
+        seen_until=reading.seen_until,
         frame=rendering.FrameView(
             digest=digest.name,
             language=digest.language,
@@ -105,6 +111,7 @@ class _Reading:
         self._services = services
         self._topics: dict[int, frozenset[int] | None] = {}
         self._views: dict[int, rendering.StoryView] = {}
+        self.seen_until = now
 
     def groups(self, readers: Sequence[rhythm.DueReader]) -> tuple[list[Group], list[rhythm.DueReader]]:
         """Return the groups of a chunk, and the readers for whom there is nothing."""
@@ -113,7 +120,10 @@ class _Reading:
         had = histories.of_readers([reader.subscriber_id for reader in readers])
         fresh = {reader.subscription_id: self._fresh_from(reader) for reader in readers}
         since = None if self._first else min(at for at in fresh.values() if at is not None)
-        found = editions.candidates(self._digest, since=since)
+        found = editions.candidates(self._digest, since=since, topic_ids=self._wanted(readers))
+        if found:
+            # Not now: a feed that is being stored at this moment has stories of before, which nobody sees yet.
+            self.seen_until = max(one.first_seen_at for one in found)
         sorted_out: dict[tuple[object, ...], list[rhythm.DueReader]] = {}
         for reader in readers:
             past = had.get(reader.subscriber_id)
@@ -136,14 +146,19 @@ class _Reading:
                 groups.append(self._group(same, chosen, history_id, entries))
         return groups, empty
 
+    def _wanted(self, readers: Sequence[rhythm.DueReader]) -> frozenset[int] | None:
+        """Return all topics that somebody of a first edition's chunk wants; None when somebody wants everything."""
+        tastes = {reader.taste.id: reader.taste for reader in readers}
+        self._topics |= {key: editions.topic_ids(taste) for key, taste in tastes.items()}
+        wanted = [topics for topics in (self._topics[key] for key in tastes) if topics is not None]
+        return frozenset().union(*wanted) if self._first and len(wanted) == len(tastes) else None
+
     def _fresh_from(self, reader: rhythm.DueReader) -> datetime | None:
         if self._first:
             return None
         return max(reader.fresh_from, self._now - 2 * rhythm.period(reader.rhythm))
 
     def _wish(self, taste: Taste, fresh_from: datetime | None) -> selection.Wish:
-        if taste.id not in self._topics:
-            self._topics[taste.id] = editions.topic_ids(taste)
         most = min(taste.most, self._digest.most)
         return selection.Wish(
             self._topics[taste.id], min(most, selection.FIRST_MOST) if self._first else most, fresh_from
@@ -185,14 +200,14 @@ class _Reading:
         )
 
     def _begins(self, reader: rhythm.DueReader) -> tuple[tuple[str, str], ...]:
-        """Return, for a first edition, when this digest and the reader's others come: (name, when in words)."""
+        """Return, for a first edition, when this digest comes and others begin: (name, when in words)."""
         if not self._first:
             return ()
         own = db.session.get_one(Subscription, reader.subscription_id)
         # The regular slot of this date, as it is where the reader is, is skipped: see rhythm.first_sent.
         tomorrow = self._now.astimezone(ZoneInfo(reader.zone)).date() + timedelta(days=1)
         lines = []
-        for one in (own, *editions.others(own)):
+        for one in (own, *editions.to_begin(own)):
             at = timetable.next_mail(one, now=self._now, not_before=tomorrow if one is own else None)
             lines.append((one.digest.name, rendering.when(at, self._digest.language, one.rhythm.zone)))
         return tuple(lines)

@@ -120,7 +120,8 @@ def _write_group(made: Made, group: Group, now: datetime, services: Services) ->
         )
     if chunk.kind == "first":
         for reader in winners:
-            rhythm.first_sent(reader.subscription_id, slot=_local_date(now, reader.zone), now=now)
+            slot = _local_date(now, reader.zone)
+            rhythm.first_sent(reader.subscription_id, slot=slot, fresh_from=chunk.seen_until)
     return [reader for reader in readers if reader.subscriber_id not in moved]
 
 

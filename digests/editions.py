@@ -141,9 +141,11 @@ def topic_ids(taste: Taste) -> frozenset[int] | None:
     return frozenset(topic.id for topic in topics.all_topics() if topic.key in keys)
 
 
-def candidates(digest: Digest, *, since: datetime | None) -> list[shelf.Candidate]:
-    """Return the articles that an edition of this digest may hold."""
-    found = shelf.candidates(digest.language, since=since)
+def candidates(
+    digest: Digest, *, since: datetime | None, topic_ids: frozenset[int] | None = None
+) -> list[shelf.Candidate]:
+    """Return the articles that an edition of this digest may hold; with `topic_ids`, those on one of these shelves."""
+    found = shelf.candidates(digest.language, since=since, topic_ids=topic_ids)
     if not digest.selection:
         return found
     wanted = frozenset(topic.id for topic in topics.by_keys(digest.selection))
@@ -160,11 +162,12 @@ def anything_for(subscription: Subscription, *, now: datetime) -> bool:
     _history, entries = histories.of_readers([reader.id]).get(reader.id, (None, b""))
     had = [entry.article_id for entry in histories.unpack(entries)]
     wish = selection.Wish(topic_ids(subscription.taste), selection.FIRST_MOST, fresh_from=None)
-    return bool(selection.choose(candidates(digest, since=None), wish, had=had))
+    found = candidates(digest, since=None, topic_ids=wish.topic_ids)
+    return bool(selection.choose(found, wish, had=had))
 
 
-def others(subscription: Subscription) -> list[Subscription]:
-    """Return the reader's other digests that are published, in the order of the offer."""
+def to_begin(subscription: Subscription) -> list[Subscription]:
+    """Return the reader's other digests that are published and have not begun, in the order of the offer."""
     order = {digest.id: place for place, digest in enumerate(offer.active())}
     rows = select(Subscription).where(
         Subscription.subscriber_id == subscription.subscriber_id,
@@ -172,4 +175,10 @@ def others(subscription: Subscription) -> list[Subscription]:
         Subscription.id != subscription.id,
         Subscription.digest_id.in_(order),
     )
-    return sorted(db.session.scalars(rows), key=lambda one: order[one.digest_id])
+    addr_hash = subscription.subscriber.addr_hash
+    waiting = [
+        one
+        for one in db.session.scalars(rows)
+        if not outbox.queued_since(addr_hash, stream=one.digest.stream, since=one.fresh_from)
+    ]
+    return sorted(waiting, key=lambda one: order[one.digest_id])

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
@@ -27,7 +26,7 @@ class Choice:
     """One digest as a reader has it: what the sentence on the page says, and what its form is filled with.
 
     No topics and no countries is everything. `weekday` (Monday is 0) is of a weekly digest only. `paused_until` is the
-    first date on which mail comes again, in the future.
+    first date on which mail comes again, in the future by this digest's zone.
     """
 
     subscription: Subscription
@@ -85,16 +84,21 @@ def view(subscriber: Subscriber, now: datetime) -> list[Choice]:
             topics=[named[key] for key in taste.topics if key in named],
             countries=[named[key] for key in taste.countries if key in named],
             format=taste.format,
-            paused_until=_still_paused(subscriber, row.zone, now),
+            paused_until=_paused_until(subscriber, row.zone, now),
             version=subscription.version,
         )
         for subscription, digest, taste, row in db.session.execute(wanted)
     ]
 
 
-def _still_paused(subscriber: Subscriber, zone: str, now: datetime) -> date | None:
+def paused_until(subscriber: Subscriber, now: datetime) -> date | None:
+    """Return the date on which all of a reader's mail comes again, if it is paused now where the reader is."""
+    return _paused_until(subscriber, subscriber.zone, now)
+
+
+def _paused_until(subscriber: Subscriber, zone: str, now: datetime) -> date | None:
     until = subscriber.paused_until
-    return until if until is not None and until > now.astimezone(ZoneInfo(zone)).date() else None
+    return until if until is not None and until > rhythms.local_date(now, zone) else None
 
 
 def save(
@@ -127,6 +131,7 @@ def save(
     most = subscription.digest.most
     taste = tastes.taste_row(topics=topics, countries=countries, most=most, format=format)
     row = rhythms.rhythm_row(subscription.digest, choice, now=now)
+    subscription.subscriber.zone = zone  # where the reader is, as far as we know: pauses count from there
     if (subscription.taste_id, subscription.rhythm_id) == (taste.id, row.id):
         return
     subscription.taste, subscription.rhythm = taste, row
@@ -168,7 +173,7 @@ def _record_change(subscription: Subscription, now: datetime) -> None:
 def pause(subscriber: Subscriber, until: date | None, now: datetime) -> None:
     """Send nothing before the date `until`; None ends a pause. Raises Invalid for one that is past or too far."""
     if until is not None:
-        today = now.astimezone(ZoneInfo(subscriber.zone)).date()
+        today = rhythms.local_date(now, subscriber.zone)
         if not today < until <= today + timedelta(days=LONGEST_PAUSE_DAYS):
             raise errors.Invalid("until", _("Please choose a day within the next year."))
     subscriber.paused_until = until

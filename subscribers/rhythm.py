@@ -65,7 +65,6 @@ class DueReader:
     link_version: int
     taste: Taste
     fresh_from: datetime
-    language: str
     rhythm: str
     zone: str
 
@@ -87,8 +86,10 @@ def choose(rhythm: str, *, minute: int, zone: str, weekday: int | None = None) -
     """Return a choice. `weekday` (Monday is 0) is for `weekly` only. Raises Invalid for each value that cannot be."""
     if rhythm not in RHYTHMS:
         raise errors.Invalid("rhythm", _("Please choose how often you want this digest."))
-    if not 0 <= minute < 24 * 60 or minute % QUARTER:
+    if not 0 <= minute < 24 * 60:
         raise errors.Invalid("minute", _("Please choose an hour from the list."))
+    if minute % QUARTER:
+        raise errors.Invalid("minute", _("Please choose the minutes from the list."))
     weekday = SATURDAY if weekday is None else weekday
     if rhythm == "weekly" and not 0 <= weekday <= 6:
         raise errors.Invalid("weekday", _("Please choose a day of the week."))
@@ -99,6 +100,11 @@ def choose(rhythm: str, *, minute: int, zone: str, weekday: int | None = None) -
 def period(rhythm: str) -> timedelta:
     """Return the longest time between two slots; on weekdays that is the one over a weekend."""
     return timedelta(days={"weekly": 7, "weekdays": 3}.get(rhythm, 1))
+
+
+def local_date(now: datetime, zone: str) -> date:
+    """Return the date that it is in a zone."""
+    return now.astimezone(ZoneInfo(zone)).date()
 
 
 def promised_at(minute: int, zone: str, slot: date) -> datetime:
@@ -204,11 +210,14 @@ def move_on(digest_id: int, slot: date, due_at: datetime, *, now: datetime) -> N
 
 
 def due_first(now: datetime) -> list[int]:
-    """Return the ids of digests that owe somebody a first edition."""
+    """Return the ids of digests that owe somebody a first edition; a withdrawn one owes nothing until it is back."""
     wanted = (
         select(Subscription.digest_id)
-        .join(Subscriber)
-        .where(Subscription.first_due_at <= now, Subscription.state == "on", Subscriber.state == "active")
+        .join(Subscription.subscriber)
+        .join(Subscription.digest)
+        .where(
+            Subscription.first_due_at <= now, Subscription.state == "on", Subscriber.state == "active", Digest.active
+        )
         .distinct()
         .order_by(Subscription.digest_id)
     )
@@ -266,18 +275,21 @@ def _due_reader(subscription: Subscription, subscriber: Subscriber, taste: Taste
         link_version=subscriber.link_version,
         taste=taste,
         fresh_from=subscription.fresh_from,
-        language=subscriber.language,
         rhythm=row.rhythm,
         zone=row.zone,
     )
 
 
-def first_sent(subscription_id: int, *, slot: date, now: datetime) -> None:
-    """Record that a first edition was queued on the local date `slot`: the regular one of that date is left out."""
+def first_sent(subscription_id: int, *, slot: date, fresh_from: datetime) -> None:
+    """Record that a first edition was queued on the local date `slot`: the regular one of that date is left out.
+
+    `fresh_from` is when the newest story it chose from was first seen; what was stored while it was being made, even
+    with an earlier time on it than the clock has now, is new to this reader.
+    """
     subscription = db.session.get_one(Subscription, subscription_id)
     subscription.first_due_at = None
     subscription.not_before_slot = slot + timedelta(days=1)
-    subscription.fresh_from = now
+    subscription.fresh_from = fresh_from
 
 
 def first_empty(subscription_id: int) -> None:

@@ -5,9 +5,10 @@ import time
 from celery import shared_task
 
 from articles import feeds, ingest
-from core import clock, database, errors, fetch
+from core import clock, database, errors, fetch, logs
 from core.database import db
 
+log = logs.get(__name__)
 BATCH = 50
 LONGEST_S = 45.0
 
@@ -17,7 +18,12 @@ def fetch_due() -> None:
     """Fetch the feeds that are due, one after the other; what is not reached now is due a minute later."""
     started = time.monotonic()
     for feed_id in feeds.due(clock.utc_now(), BATCH):
-        fetch_one(feed_id)
+        try:
+            fetch_one(feed_id)
+        except Exception as error:  # a door: one feed that fails must not keep all others from being read
+            db.session.rollback()
+            log.exception("feed not stored", feed=feed_id)
+            _put_off(feed_id, error)
         if time.monotonic() - started > LONGEST_S:
             return
 
@@ -28,10 +34,19 @@ def fetch_one(feed_id: int) -> None:
     db.session.rollback()
     result, read = _bring(feed_id, request)
     with database.write_turn():
+        # The time is asked in turn: who chooses stories meanwhile relies on later ones having later times.
+        ingest.take_turn()
         now = clock.utc_now()
         feeds.note_result(feed_id, result, now)
         if read is not None:
             ingest.store_entries(feed_id, read, now)
+        db.session.commit()
+
+
+def _put_off(feed_id: int, error: Exception) -> None:
+    """Ask for a feed that failed in an unforeseen way again later, like one that cannot be read."""
+    with database.write_turn():
+        feeds.note_result(feed_id, error, clock.utc_now())
         db.session.commit()
 
 

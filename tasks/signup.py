@@ -21,7 +21,7 @@ def answer_waiting() -> None:
     for request_id in waiting:
         try:
             answer(request_id, current())
-        except Exception:  # a door: one request that fails must not keep the others waiting
+        except Exception:  # a door: one request that fails must not keep all others waiting
             db.session.rollback()
             log.exception("request not answered", request=request_id)
             _put_off(request_id)

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from web import articles, errors, headers, health, pages, preferences, sharing, signup, unsubscribe, words
+from web import articles, bodies, errors, headers, health, pages, preferences, sharing, signup, unsubscribe, words
 
 
 def register(app: Flask) -> None:
@@ -11,6 +11,7 @@ def register(app: Flask) -> None:
     app.url_map.merge_slashes = False
     pages.register(app)
     words.register(app)
+    bodies.register(app)
     headers.register(app)
     errors.register(app)
     for blueprint in (

@@ -22,8 +22,6 @@ STRIP_TOPICS = 8
 DESCRIPTION = 200
 _REF = re.compile(r"[a-z0-9]{1,32}(?:-[A-Za-z0-9-]{0,200})?")
 
-_BEFORE = "%Y%m%dT%H%M%S.%fZ"
-
 
 @articles.get("/")
 def home() -> Response:
@@ -54,10 +52,8 @@ def topics() -> Response:
 @articles.get(PATHS["topic"])
 def topic(topic: str) -> Response:
     """Show the latest stories of a topic."""
-    found = [known for known in topic_shelf.all_topics() if known.key == topic]
-    if not found:
-        raise errors.NotFound
-    return _listing("articles/topic.html", {"topic": found[0]}, topic=found[0])
+    found = topic_shelf.by_key(topic)
+    return _listing("articles/topic.html", {"topic": found}, topic=found)
 
 
 @articles.get(PATHS["story"])

@@ -1,11 +1,17 @@
 """What goes wrong, as a page: one table from kinds of errors to status and title."""
 
-from flask import Flask, Response
-from werkzeug.exceptions import HTTPException
+from contextlib import suppress
 
-from core import errors
+from flask import Flask, Response
+from sqlalchemy import exc
+from werkzeug.exceptions import HTTPException, ServiceUnavailable
+
+from core import errors, logs
+from core.database import db
 from core.errors import _
 from web import forms, pages, signup
+
+log = logs.get(__name__)
 
 KINDS: dict[type[errors.DomainError], tuple[int, str]] = {
     errors.LinkDamaged: (404, _("You need a fresh link")),
@@ -25,7 +31,14 @@ STATUSES: dict[int, tuple[str, str]] = {
     404: (_("Not found"), errors.NotFound.message),
     405: (_("Not in this way"), _("This address cannot be used in this way. Please go back and try again.")),
     413: (_("Too much at once"), _("This is more than we can take at once. Please send less.")),
+    503: (
+        _("Not available just now"),
+        _("This cannot be answered just now. Nothing of it was saved. Please try again in half a minute."),
+    ),
 }
+UNAVAILABLE = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)
+"""What SQLAlchemy raises when the database cannot be reached, or has no time for us."""
+RETRY_AFTER_S = 30
 OTHER = (_("Something went wrong"), _("Something went wrong. Please try again."))
 LINKS = (errors.LinkDamaged, errors.LinkExpired)
 
@@ -34,6 +47,8 @@ def register(app: Flask) -> None:
     """Answer every error with a page in the reader's language."""
     app.register_error_handler(errors.DomainError, _domain_error)
     app.register_error_handler(HTTPException, _http_error)
+    for kind in UNAVAILABLE:
+        app.register_error_handler(kind, _database_error)
 
 
 def _domain_error(error: errors.DomainError) -> Response:
@@ -52,6 +67,13 @@ def _http_error(error: HTTPException) -> Response:
         if name in ("Allow", "Retry-After"):
             response.headers[name] = value
     return response
+
+
+def _database_error(error: exc.SQLAlchemyError) -> Response:
+    with suppress(exc.SQLAlchemyError):
+        db.session.rollback()
+    log.error("database not reachable", error=type(error).__name__, why=str(getattr(error, "orig", None)))
+    return _http_error(ServiceUnavailable(retry_after=RETRY_AFTER_S))
 
 
 def _page(template: str, status: int, title: str, message: str, **values: object) -> Response:

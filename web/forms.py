@@ -2,15 +2,14 @@
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, TypeVar, cast
 
 from werkzeug.datastructures import MultiDict
 
-from core import addresses, errors
+from core import addresses, characters, errors
 from core.errors import _
 from subscribers import preferences, rhythm
 
@@ -134,21 +133,22 @@ def fresh_link_form(values: Values) -> FreshLinkForm:
     return form
 
 
-def choices_form(values: Values, *, today: date) -> ChoicesForm:
-    """Read a reader's choices for one digest; `today` is the reader's date. Raises Refused.
+def choices_form(values: Values, *, now: datetime) -> ChoicesForm:
+    """Read a reader's choices for one digest. Raises Refused. What exists and what is on offer, the rooms know.
 
-    What exists and what is on offer, the rooms know.
+    A pause counts from the date in the zone that is chosen with it.
     """
     sheet = _Sheet(values)
+    zone = sheet.read("zone", rhythm.known_zone, instead="UTC")
     form = ChoicesForm(
         topics=sheet.read_all("topics"),
         countries=sheet.read_all("countries"),
         rhythm=sheet.read("rhythm", str),
         weekday=sheet.read("weekday", _weekday),
         minute=60 * sheet.read("hour", _hour, instead=0) + sheet.read("quarter", _quarter, instead=0),
-        zone=sheet.read("zone", rhythm.known_zone),
+        zone=zone,
         format=sheet.read("format", str),
-        paused_until=_paused_until(sheet, today=today),
+        paused_until=_paused_until(sheet, today=rhythm.local_date(now, zone)),
         version=sheet.read("version", _version),
     )
     sheet.finish()
@@ -173,7 +173,7 @@ def line(text: str, field: str, *, limit: int | None = LINE) -> str:
     text = text.strip(" \t")
     if limit is not None and len(text) > limit:
         raise errors.Invalid(field, _("This is too long. At most %(limit)s characters can be taken."), limit=limit)
-    if any(unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") for sign in text[:LINE]):
+    if characters.has_hidden(text[:LINE]):
         raise errors.Invalid(field, _("There is a line break or a hidden character in this. Please type it again."))
     return text
 
@@ -214,12 +214,19 @@ class _Sheet:
 
 
 def _paused_until(sheet: _Sheet, *, today: date) -> date | None:
-    pause = sheet.read("pause", str, instead="")
+    pause = sheet.read("pause", _pause)
     if pause in PAUSES:
         return today + timedelta(days=PAUSES[pause])
     if pause == "date":
         return sheet.read("until", lambda text: _date_of_return(text, today=today))
     return None
+
+
+def _pause(text: str) -> str:
+    # A value that we do not know must not end a pause that the reader relies on.
+    if text not in (*PAUSES, "date", "none"):
+        raise errors.Invalid("pause", _("Please choose how long you want to pause, or no pause."))
+    return text
 
 
 def _date_of_return(text: str, *, today: date) -> date:

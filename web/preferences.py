@@ -1,8 +1,7 @@
 """A reader's choices: the overview with one sentence a digest, and the form behind it."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
 from flask import Blueprint, Response, request
 
@@ -30,7 +29,7 @@ PAUSES = (
 )
 PLACED = (
     *("topics", "countries", "rhythm", "weekday", "minute", "hour", "quarter"),
-    *("zone", "format", "until"),
+    *("zone", "format", "pause", "until"),
 )
 """The fields of the choices page that a list of faults can lead to."""
 
@@ -41,7 +40,7 @@ def overview(token: str) -> Response:
     now = clock.utc_now()
     subscriber = _opened(token, now)
     shown = [choice for choice in choices_of.view(subscriber, now) if choice.on]
-    until = next((choice.paused_until for choice in shown if choice.paused_until), None)
+    until = choices_of.paused_until(subscriber, now) if shown else None
     values = {
         "address": subscriber.mailbox.masked,
         "saved": "saved" in request.args,
@@ -77,7 +76,7 @@ def save(digest: str, token: str) -> Response:
     now = clock.utc_now()
     subscriber = _opened(token, now)
     try:
-        form = forms.choices_form(request.form, today=_today(subscriber, now))
+        form = forms.choices_form(request.form, now=now)
         with database.write_turn():
             subscriber = _opened(token, now)
             _save(subscriber, digest, form, now)
@@ -122,10 +121,6 @@ def _save(subscriber: Subscriber, digest: str, form: forms.ChoicesForm, now: dat
         choices_of.pause(subscriber, form.paused_until, now)
 
 
-def _today(subscriber: Subscriber, now: datetime) -> date:
-    return now.astimezone(ZoneInfo(subscriber.zone)).date()
-
-
 def _saved(token: str) -> Response:
     """Lead back to the overview, so that a reload does not save a second time."""
     response = pages.to("preferences", 303, token=token)
@@ -136,6 +131,7 @@ def _saved(token: str) -> Response:
 def _described(choice: Choice, token: str, now: datetime) -> dict[str, object]:
     """Return what the sentence, the line below it and the buttons of one digest need."""
     key = choice.digest.key
+    at = timetable.next_mail(choice.subscription, now=now) if choice.digest.active else None
     return {
         "digest": choice.digest,
         "rhythm": choice.rhythm,
@@ -143,7 +139,7 @@ def _described(choice: Choice, token: str, now: datetime) -> dict[str, object]:
         "time": words.minute(choice.minute),
         "city": words.city(choice.zone),
         "topics": words.on_topics([*choice.countries, *choice.topics]),
-        "next": words.instant(timetable.next_mail(choice.subscription, now=now), choice.zone),
+        "next": words.instant(at, choice.zone) if at else None,
         "edit": links.path("choices", digest=key, token=token),
         "stop": _stop(choice.subscription.subscriber, key, now),
     }
@@ -183,7 +179,7 @@ def _form(
     conflict: str = "",
 ) -> Response:
     """Return the page with the form. After a conflict it shows the choices as they are now."""
-    today = _today(choice.subscription.subscriber, now)
+    today = rhythm.local_date(now, choice.zone)
     known = sorted(topic_shelf.all_topics(), key=pages.topic_name)
     offered = (*choice.digest.rhythms, choice.rhythm)
     values = {

@@ -124,7 +124,7 @@ def confirmed(token: str) -> Response:
     preferences = services.current().links.preferences(
         reader.public_id, version=reader.link_version, day=clock.day_number(now)
     )
-    plans = [_plan(subscription, done.first, now) for subscription in done.subscriptions]
+    plans = [_plan(subscription, done, now) for subscription in done.subscriptions]
     values = {"again": False, "plans": plans, "preferences": pages.local(preferences)}
     return pages.page("signup/confirmed.html", values)
 
@@ -162,10 +162,13 @@ def _fresh_link_page(typed: str = "", faults: Sequence[errors.Invalid] = ()) -> 
     return pages.page("signup/fresh_link.html", values, status=422 if faults else 200)
 
 
-def _plan(subscription: Subscription, first: Subscription | None, now: datetime) -> dict[str, object]:
-    """Return what a new subscriber is told of one digest: it comes at once, or when it can."""
-    is_first = first is not None and subscription.id == first.id
+def _plan(subscription: Subscription, done: requests.Confirmed, now: datetime) -> dict[str, object]:
+    """Return what a new subscriber is told of one digest: it comes at once, or when it can, or as it did before."""
+    if subscription not in done.new:
+        return {"digest": subscription.digest, "is_new": False}
+    is_first = subscription is done.first
     if is_first and editions.anything_for(subscription, now=now):
-        return {"digest": subscription.digest, "at": None}
+        return {"digest": subscription.digest, "is_new": True, "at": None}
     at, zone = timetable.next_mail(subscription, now=now), subscription.rhythm.zone
-    return {"digest": subscription.digest, "waits": is_first, "at": words.instant(at, zone), "city": words.city(zone)}
+    told = {"waits": is_first, "at": words.instant(at, zone), "city": words.city(zone)}
+    return {"digest": subscription.digest, "is_new": True, **told}

@@ -16,9 +16,6 @@ from web import pages
 
 RHYTHMS = {"daily": _("Every day"), "weekdays": _("Monday to Friday"), "weekly": _("Once a week")}
 _OFFERED = {"daily": _("every day"), "weekdays": _("on weekdays"), "weekly": _("once a week")}
-_PARTS_OF_THE_WORLD = frozenset(
-    ["Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"]
-)
 NAMED_TOPICS = 4
 """How many topics a sentence names before it says how many more there are."""
 
@@ -62,7 +59,7 @@ def on_topics(topics: Sequence[Topic]) -> str:
 @lru_cache
 def zones() -> list[str]:
     """Return the time zones to propose: those named after a place. Others, such as `US/Pacific`, can be typed."""
-    return sorted(zone for zone in rhythm.zones() if zone.partition("/")[0] in _PARTS_OF_THE_WORLD and "/" in zone)
+    return sorted(filter(languages.is_place, rhythm.zones()))
 
 
 def register(app: Flask) -> None:

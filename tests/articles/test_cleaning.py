@@ -187,3 +187,8 @@ def test_the_text_of_html_has_its_entities_decoded_and_its_blocks_apart():
 
 def test_plain_text_becomes_paragraphs():
     assert cleaning.paragraphs("One <1>\nline\r\n\r\n\n Two") == "<p>One &lt;1&gt;<br>line</p><p>Two</p>"
+
+
+def test_a_plain_field_loses_what_only_says_where_a_line_may_break_and_keeps_what_joins():
+    assert cleaning.plain("in\u00advis\u200bi\u2060ble\ufeff", most=100) == "invisible"
+    assert cleaning.plain("می\u200cخواهم 👩\u200d🚀", most=100) == "می\u200cخواهم 👩\u200d🚀"

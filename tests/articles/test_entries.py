@@ -90,7 +90,22 @@ def test_no_field_brings_in_line_breaks_controls_or_bidi_overrides(field):
     assert value[field] in ("One Bcc: two confirm", ("One Bcc: two confirm",))
 
 
-@pytest.mark.parametrize("title", [None, "", " \n ", "\u202e\ue000"])
+@pytest.mark.parametrize(
+    "title",
+    [
+        None,
+        "",
+        " \n ",
+        "\u202e\ue000",
+        "\u200b",
+        "\u2060\u00ad",
+        "\u200d",
+        "\u200c \u200e",
+        "\u00a0\u3000",
+        "\U000e0041",
+    ],
+    ids=ascii,
+)
 def test_an_entry_without_a_title_is_refused_and_its_neighbours_are_read(title):
     found = entries.read(atom.feed(atom.entry("a"), atom.entry("b", title=title), atom.entry("c")))
     assert [type(entry) for entry in found] == [Entry, Refused, Entry]

@@ -97,3 +97,17 @@ def test_a_digest_chooses_from_what_was_first_seen_after_a_time(stories):
         first_seen_at=NOW + 2 * HOUR,
     )
     assert len(shelf.candidates("en", since=None)) == 4
+
+
+def test_a_rare_topic_is_not_cut_off_by_the_limit(stories, monkeypatch):
+    monkeypatch.setattr(shelf, "_MOST_CANDIDATES", 1)
+    sea, korea = topics.by_key("sea").id, topics.by_key("kr").id
+
+    def chosen(*topic_ids):
+        return [one.article_id for one in shelf.candidates("en", since=None, topic_ids=frozenset(topic_ids))]
+
+    assert [one.article_id for one in shelf.candidates("en", since=None)] == [stories["d"].id]
+    assert chosen(sea) == [shelf.latest("en", limit=1, topic=topics.by_key("sea"))[0].id] != [stories["d"].id]
+    monkeypatch.setattr(shelf, "_MOST_CANDIDATES", 10)
+    assert len(chosen(sea, korea)) == len(set(chosen(sea, korea))) == 3
+    assert chosen() == []

@@ -57,7 +57,7 @@ def test_a_topic_has_a_name_in_every_language(shelf, key, language, name):
     ],
 )
 def test_a_feeds_terms_mean_topics_by_key_or_any_name_in_either_case(shelf, terms, meant):
-    assert keys(topics.match(terms)) == meant
+    assert keys(topics.matching(terms, topics.spoken())) == meant
 
 
 def test_topics_are_chosen_by_their_keys_in_the_order_given(shelf):

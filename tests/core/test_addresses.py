@@ -18,6 +18,7 @@ BROKEN_NAME = [
     *(".name@example.org", "name.@example.org", "na..me@example.org", "na,me@example.org", "na;me@example.org"),
     *("na:me@example.org", "na(me)@example.org", "na<me@example.org", "na\\me@example.org", '"na me"@example.org'),
     *('"name"@example.org', "naïve@example.org", "名@example.org", "[name]@example.org", f"{'a' * 65}@example.org"),
+    *("name%example.net@example.org", "na%FFme@example.org", "%@example.org"),
 ]
 BROKEN_DOMAIN = [
     *("name@example", "name@.example.org", "name@example..org", "name@-example.org", "name@example-.org"),
@@ -73,7 +74,7 @@ def test_no_address_with_a_control_character_a_blank_or_a_bracket_inside_is_take
         ("name@example.org", "name@example.org"),
         ("  name@example.org\t", "name@example.org"),
         ("First.Last+News@Example.ORG", "First.Last+News@example.org"),
-        ("o'brien!#$%&*/?=^_`{|}~@example.org", "o'brien!#$%&*/?=^_`{|}~@example.org"),
+        ("o'brien!#$&*/?=^_`{|}~@example.org", "o'brien!#$&*/?=^_`{|}~@example.org"),
         ("1@sub.example.co.uk", "1@sub.example.co.uk"),
         ("name@exämple.org", "name@xn--exmple-cua.org"),
         ("name@straße.de", "name@xn--strae-oqa.de"),

@@ -95,6 +95,11 @@ def test_a_zone_is_known_by_its_city():
     assert language.zone_city("America/Argentina/Buenos_Aires", "en") == "Buenos Aires"
 
 
+@pytest.mark.parametrize("zone", ["US/Pacific", "Etc/GMT+12", "GMT", "UTC", "Brazil/East", "Japan", "EST5EDT"])
+def test_a_zone_that_is_no_place_is_called_by_its_own_name(zone):
+    assert language.zone_city(zone, "en") == language.zone_city(zone, "ar") == zone
+
+
 @pytest.mark.parametrize(
     ("count", "words"),
     [

@@ -208,11 +208,11 @@ def test_a_readers_other_digests_are_those_that_are_on_in_the_order_of_the_offer
     own = one_house.reader()
     arabic, trade = one_house.reader(digest="asia-arabic"), one_house.reader(digest="asia-trade")
     one_house.reader("somebody@example.org", digest="asia-trade")
-    assert [one.id for one in editions.others(one_house.subscription(own))] == [trade, arabic]
+    assert [one.id for one in editions.to_begin(one_house.subscription(own))] == [trade, arabic]
     with database.write_turn():
         db.session.execute(update(Subscription).where(Subscription.id == trade).values(state="off"))
         db.session.commit()
-    assert [one.id for one in editions.others(one_house.subscription(own))] == [arabic]
+    assert [one.id for one in editions.to_begin(one_house.subscription(own))] == [arabic]
 
 
 def test_a_digest_that_is_withdrawn_is_not_among_a_readers_other_digests(one_house):
@@ -221,7 +221,7 @@ def test_a_digest_that_is_withdrawn_is_not_among_a_readers_other_digests(one_hou
     with database.write_turn():
         db.session.execute(update(Digest).where(Digest.key == "asia-trade").values(active=False))
         db.session.commit()
-    assert editions.others(one_house.subscription(own)) == []
+    assert editions.to_begin(one_house.subscription(own)) == []
 
 
 def test_who_comes_back_on_the_day_of_the_first_edition_is_promised_no_second_one(one_house):

@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from core import database
 from core.database import db
-from digests import editions
+from digests import dispatch, editions
 from digests.models import Edition
 from subscribers.models import Subscription
 from tests.digests.house import DAY, DUE, HOUR, MINUTE, NOW, TUESDAY, House
@@ -53,7 +53,7 @@ def test_after_the_first_edition_the_regular_one_of_the_same_date_is_skipped_and
     (first,) = house.go(NOW)
     subscription = house.subscription(subscription_id)
     assert subscription.first_due_at is None
-    assert (subscription.not_before_slot, subscription.fresh_from) == (TUESDAY, NOW)
+    assert (subscription.not_before_slot, subscription.fresh_from) == (TUESDAY, NOW - HOUR)
     house.article("In the afternoon", at=NOW + HOUR)
     assert house.go(NOW + 4 * HOUR) == [], "21:00 of the same Monday"
     (second,) = house.go(NOW + 4 * HOUR + DAY)
@@ -98,6 +98,33 @@ def test_a_first_edition_of_one_digest_names_no_others(house):
     house.reader("somebody@example.org", digest="asia-trade")
     (mail,) = house.go(NOW)
     assert "begins by" not in mail.text
+
+
+def test_a_digest_that_the_reader_has_been_getting_is_not_said_to_begin(house):
+    house.articles(2)
+    house.reader(digest="asia-trade")
+    assert len(house.go(DUE)) == 1
+    house.articles(2, prefix="New", at=DUE + HOUR)
+    house.reader(digest="asia-arabic", at=DUE + HOUR)
+    house.reader(first=DUE + HOUR, at=DUE + HOUR)
+    (mail,) = house.go(DUE + HOUR)
+    assert "Asia Trade" not in mail.text and "آسيا اليوم begins by" in mail.text
+
+
+def test_a_story_that_was_being_stored_while_the_first_edition_was_composed_is_not_lost(house):
+    house.articles(2)
+    house.reader(first=NOW)
+    (wave,) = house.open(NOW)
+    with database.write_turn():
+        assert editions.begin(wave, NOW)
+        db.session.commit()
+    made = house.made(wave, NOW)
+    house.article("Stored meanwhile", at=NOW - MINUTE, seen=NOW - MINUTE)
+    with database.write_turn():
+        assert dispatch.write_chunk(made, NOW, house.services)
+        db.session.commit()
+    (mail,) = house.go(DUE)
+    assert mail.headlines == ["Stored meanwhile"]
 
 
 PLACES = [

@@ -90,6 +90,24 @@ def test_in_two_digests_at_one_instant_no_reader_gets_an_article_twice(house, at
     assert [state for *_rest, state in house.waves()] == ["composed", "composed"]
 
 
+def test_whoever_had_a_mail_composed_meanwhile_is_looked_at_again_and_gets_the_rest(house):
+    house.articles(6)
+    for number in range(3):
+        house.reader(f"r{number}@example.org")
+    house.reader("r1@example.org", digest="asia-trade", most=2)
+    daily, trade = house.open(DUE)
+    begin(daily)
+    slow = house.made(daily, DUE)
+    house.compose(trade, DUE)
+    with database.write_turn():
+        assert not dispatch.write_chunk(slow, DUE, house.services), "r1 must be looked at again"
+        db.session.commit()
+    assert work_on(house, daily)() == "finished"
+    got = [(mail.to, len(mail.headlines)) for mail in house.mails()]
+    assert sorted(got) == [("r0@example.org", 6), ("r1@example.org", 2), ("r1@example.org", 4), ("r2@example.org", 6)]
+    assert_nobody_got_an_article_twice(house)
+
+
 @pytest.mark.parametrize("round_", range(ROUNDS))
 def test_two_digests_of_many_tastes_never_wait_for_each_other_in_a_circle(postgres_house, at_once, round_):
     # PostgreSQL ends one of two transactions that wait for each other, and its wave would lie still for a minute.

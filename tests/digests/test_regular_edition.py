@@ -42,9 +42,16 @@ def test_a_story_that_came_in_late_is_new_though_it_was_published_long_ago(house
 
 
 def test_stories_that_were_there_before_a_reader_came_are_not_news_to_them(house):
-    house.article("Old", at=NOW - 3 * DAY)
-    house.article("Fresh", at=NOW - 2 * HOUR)
+    house.article("Old", at=NOW - 25 * HOUR)
+    house.article("Fresh", at=NOW - 23 * HOUR)
     house.reader(fresh_from=NOW - DAY)
+    assert headlines(house.go(DUE)) == [["Fresh"]]
+
+
+def test_what_is_older_than_two_periods_is_no_news_to_anybody(house):
+    house.article("Stale", at=DUE - 49 * HOUR)
+    house.article("Fresh", at=DUE - 47 * HOUR)
+    house.reader(fresh_from=NOW - 30 * DAY)
     assert headlines(house.go(DUE)) == [["Fresh"]]
 
 

@@ -66,7 +66,7 @@ def _choose_text_only(house: House, preferences: str) -> None:
     form = house.get(choices[1]).data.decode()
     fields = [(name, value) for name, value in re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form)]
     fields += [("rhythm", "weekly"), ("weekday", "6"), ("hour", "6"), ("quarter", "30"), ("zone", "Asia/Seoul")]
-    saved = house.post(choices[1], [*fields, ("format", "text"), ("topics", "religion")])
+    saved = house.post(choices[1], [*fields, ("format", "text"), ("topics", "religion"), ("pause", "none")])
     assert saved.status == 303, saved.data
     assert "Seoul" in house.get(preferences).data.decode()
 

@@ -1,6 +1,6 @@
 """What a reader has chosen, and changing it."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -181,6 +181,20 @@ def test_a_pause_is_shown_until_it_is_over(subscription):
     preferences.pause(subscription.subscriber, date(2026, 3, 9), NOW)
     shown = [preferences.view(subscription.subscriber, NOW + days * DAY)[0].paused_until for days in (0, 6, 7)]
     assert shown == [date(2026, 3, 9), date(2026, 3, 9), None]
+
+
+def test_saving_tells_where_the_reader_is(subscription):
+    assert subscription.subscriber.zone == "Asia/Hong_Kong"
+    save(subscription)
+    assert subscription.subscriber.zone == "Europe/Rome"
+
+
+def test_a_pause_of_one_digest_ends_in_its_own_zone_and_that_of_the_reader_in_theirs(subscription):
+    preferences.pause(subscription.subscriber, date(2026, 3, 9), NOW)
+    subscription.subscriber.zone = "Europe/Rome"
+    at = datetime(2026, 3, 8, 17, tzinfo=UTC)  # 9 March in Hong Kong, 8 March in Rome
+    assert preferences.view(subscription.subscriber, at)[0].paused_until is None
+    assert preferences.paused_until(subscription.subscriber, at) == date(2026, 3, 9)
 
 
 def test_a_pause_can_be_ended(subscription):

@@ -101,7 +101,7 @@ def test_a_due_reader_brings_all_that_composing_needs(reader):
     assert (found.reader_key, found.link_version) == (subscriber.public_id, 1)
     assert (found.address.mailbox, found.addr_hash) == ("reader@example.org", subscriber.addr_hash)
     assert (found.taste, found.fresh_from) == (reader.taste, NOW - timedelta(days=1))
-    assert (found.language, found.rhythm, found.zone) == ("en", "daily", "Asia/Hong_Kong")
+    assert (found.rhythm, found.zone) == ("daily", "Asia/Hong_Kong")
 
 
 def test_readers_come_in_pages_by_subscription(app, services):
@@ -141,9 +141,17 @@ def test_a_first_edition_is_owed_until_it_was_sent(app, services):
     subscription = only(joined(services))
     assert rhythm.due_first(NOW) == [people.asia().id]
     assert [found.subscription_id for found in first()] == [subscription.id]
-    rhythm.first_sent(subscription.id, slot=NOW.date(), now=NOW)
+    rhythm.first_sent(subscription.id, slot=NOW.date(), fresh_from=NOW)
     assert rhythm.due_first(NOW) == []
     assert first() == []
+
+
+def test_a_withdrawn_digest_owes_no_first_edition_until_it_is_back(app, services):
+    joined(services)
+    offer.apply([{**people.ASIA, "active": False}])
+    assert rhythm.due_first(NOW) == []
+    offer.apply([people.ASIA])
+    assert rhythm.due_first(NOW) == [people.asia().id]
 
 
 def first(due_at: datetime = NOW) -> list[rhythm.DueReader]:
@@ -158,9 +166,9 @@ def test_a_first_edition_is_not_owed_before_its_instant(app, services):
 
 def test_a_first_edition_stands_for_the_regular_one_of_its_date(app, services):
     subscription = only(joined(services))
-    rhythm.first_sent(subscription.id, slot=TOMORROW, now=NOW + timedelta(minutes=1))
+    rhythm.first_sent(subscription.id, slot=TOMORROW, fresh_from=NOW - timedelta(minutes=1))
     assert subscription.not_before_slot == date(2026, 3, 4)
-    assert subscription.fresh_from == NOW + timedelta(minutes=1)
+    assert subscription.fresh_from == NOW - timedelta(minutes=1)
     assert due() == []
     rhythm.move_on(people.asia().id, TOMORROW, DUE_AT, now=DUE_AT)
     assert due(slot=date(2026, 3, 4), due_at=DUE_AT + timedelta(days=1)) != []

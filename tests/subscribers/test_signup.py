@@ -174,7 +174,12 @@ def test_another_wish_gets_its_mail_at_once(app, services):
 @pytest.mark.parametrize("kind", ["signup", "fresh_link"])
 def test_an_address_gets_three_answers_of_a_kind_in_a_day_and_then_silence(app, services, kind):
     joined(services)
-    ask = fresh_link if kind == "fresh_link" else lambda services, at: answered(services, digests=["asia-arabic"], at=at)
+
+    def ask(services, at):
+        return (
+            fresh_link(services, at=at) if kind == "fresh_link" else answered(services, digests=["asia-arabic"], at=at)
+        )
+
     states = [ask(services, at=NOW + n * MINUTES).state for n in range(1, 6)]
     sent = 3 if kind == "fresh_link" else 2  # joining was the first
     assert states == ["answered"] * sent + ["dropped"] * (5 - sent)
@@ -470,6 +475,7 @@ def test_confirming_again_changes_nothing(app, services):
     db.session.commit()
     before = (first.subscriptions[0].version, people.count(ConsentEntry))
     again = signup.confirm(request, services=services, now=NOW + DAY)
+    assert list(first.new) == list(first.subscriptions)
     assert again == signup.Confirmed(first.subscriber, list(first.subscriptions), None, again=True)
     assert (again.subscriptions[0].version, people.count(ConsentEntry)) == before
     assert again.subscriptions[0].first_due_at == NOW
@@ -532,6 +538,7 @@ def test_one_more_digest_leaves_the_others_as_the_reader_set_them(app, services)
     assert [one.digest.key for one in more.subscriptions] == ["asia-daily", "asia-arabic"]
     assert (daily.taste.countries, daily.version, daily.first_due_at) == (["kr"], version, NOW)
     assert more.first is more.subscriptions[1]
+    assert list(more.new) == [more.subscriptions[1]]
     assert more.subscriptions[1].taste.topics == ["economy"]
 
 

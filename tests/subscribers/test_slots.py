@@ -173,6 +173,13 @@ def test_the_day_of_a_weekly_digest_is_saturday_until_the_reader_names_one():
     assert rhythm.choose("weekly", minute=420, zone="Europe/Rome").weekdays == 0b0100000
 
 
+@pytest.mark.parametrize(("minute", "part"), [(1440, "an hour"), (-15, "an hour"), (427, "the minutes")])
+def test_what_is_wrong_with_a_time_is_said(minute, part):
+    with pytest.raises(errors.Invalid) as caught:
+        rhythm.choose("daily", minute=minute, zone="Europe/Rome")
+    assert caught.value.message == f"Please choose {part} from the list."
+
+
 @pytest.mark.parametrize(
     ("field", "wrong"),
     [

@@ -22,7 +22,7 @@ def site_and_file(tmp_path_factory) -> Iterator[tuple[Flask, Path, Path]]:
     app = create_app(settings_for(f"sqlite:///{file}"))
     with app.app_context():
         Base.metadata.create_all(db.engine)
-        publication.load(clock.utc_now())
+        publication.load(publication.read(), clock.utc_now())
         db.session.commit()
         db.session.remove()
         db.engine.dispose()

@@ -3,9 +3,12 @@
 import logging
 
 import pytest
+from sqlalchemy import exc
 
 from articles import shelf
 from core import errors
+from core.database import db
+from subscribers import unsubscribe
 from tests.web import markup
 from web import errors as table
 
@@ -48,6 +51,42 @@ def test_a_mistake_of_ours_is_a_page_without_a_word_of_it(app, client, monkeypat
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Content-Security-Policy"]
     assert markup.problems(markup.read(answer.text)) == []
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        exc.OperationalError("SELECT", {}, Exception("the server closed the connection")),
+        exc.InterfaceError("SELECT", {}, Exception("connection already closed")),
+        exc.TimeoutError("QueuePool limit reached"),
+    ],
+    ids=lambda trouble: type(trouble).__name__,
+)
+def test_a_database_out_of_reach_is_a_page_that_says_when_to_come_back(client, monkeypatch, language, trouble):
+    def fail(*_args, **_values):
+        raise trouble
+
+    monkeypatch.setattr(shelf, "latest", fail)
+    answer = client.get(f"/{language}/")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
+    assert f'<html lang="{language}"' in answer.text
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert markup.problems(markup.read(answer.text)) == []
+    monkeypatch.undo()
+    assert client.get(f"/{language}/").status_code == 200
+
+
+def test_a_form_that_meets_a_database_out_of_reach_is_not_saved_and_the_next_one_is(client, reader, monkeypatch):
+    def fail(*_args, **_values):
+        db.session.flush()
+        raise exc.OperationalError("INSERT", {}, Exception("disk full"))
+
+    monkeypatch.setattr(unsubscribe, "leave", fail)
+    assert client.post(reader.unsubscribe).status_code == 503
+    monkeypatch.undo()
+    assert client.post(reader.unsubscribe).status_code == 200
+    assert reader.row.state == "left"
 
 
 @pytest.mark.parametrize(

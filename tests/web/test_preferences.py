@@ -6,11 +6,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import time_machine
 
-from core import clock
+from core import clock, database
 from core import language as languages
 from core.database import db
-from subscribers import preferences
+from subscribers import offer, preferences
 from tests.web import markup
 from tests.web.markup import faults
 from tests.web.readers import dump
@@ -143,6 +144,47 @@ def test_a_pause_ends_by_itself_on_a_day_that_is_said(client, roman, save, prese
     assert filled(client, roman) | {"pause": "date", "until": until.isoformat()} == filled(client, roman)
 
 
+def test_a_pause_outlives_a_form_without_a_word_of_it(client, roman, save):
+    save(roman, pause="month")
+    until = roman.row.paused_until
+    fields = filled(client, roman)
+    del fields["pause"]
+    answer = client.post(roman.choices(), data=fields)
+    assert answer.status_code == 422
+    assert len(faults(answer)) == 1
+    assert roman.row.paused_until == until is not None
+
+
+def test_what_is_wrong_with_the_minutes_is_said_of_the_minutes(roman, save):
+    assert faults(save(roman, quarter="7")) == ["Please choose the minutes from the list."]
+
+
+def test_a_withdrawn_digest_is_said_to_be_out_of_print(client, roman):
+    assert "Next mail:" in client.get(roman.preferences).text
+    with database.write_turn():
+        offer.by_key("asia-daily").active = False
+        db.session.commit()
+    answer = client.get(roman.preferences)
+    assert markup.problems(markup.read(answer.text)) == []
+    assert "This digest is not published at present." in answer.text
+    assert "Next mail:" not in answer.text
+
+
+@pytest.mark.parametrize(("zone", "hour"), [("Pacific/Kiritimati", 11), ("Pacific/Pago_Pago", 10)])
+def test_a_pause_counts_from_the_date_in_the_zone_that_is_saved_with_it(roman, save, zone, hour):
+    """At 11:00 UTC it is tomorrow already on Kiritimati; at 10:00 UTC it is still yesterday in Pago Pago."""
+    tomorrow = clock.utc_now().replace(hour=hour) + timedelta(days=1)
+    with time_machine.travel(tomorrow, tick=False):
+        save(roman, zone=zone, pause="week")
+        row = roman.row
+        assert row.zone == zone
+        here = clock.utc_now().astimezone(ZoneInfo(zone)).date()
+        assert here != clock.utc_now().date()
+        assert row.paused_until == here + timedelta(days=7)
+        shown = choice(roman).paused_until
+        assert shown == preferences.paused_until(row, clock.utc_now()) == row.paused_until
+
+
 def test_a_pause_can_last_until_any_day_within_a_year_and_be_ended_at_once(client, roman, save):
     today = clock.utc_now().astimezone(ZoneInfo("Europe/Rome")).date()
     save(roman, pause="date", until=(today + timedelta(days=365)).isoformat())
@@ -182,6 +224,9 @@ def test_a_pause_can_last_until_any_day_within_a_year_and_be_ended_at_once(clien
         {"format": "pdf"},
         {"version": ""},
         {"version": "x"},
+        {"pause": ""},
+        {"pause": "forever"},
+        {"pause": "None"},
         {"pause": "date", "until": ""},
         {"pause": "date", "until": "2020-01-01"},
         {"pause": "date", "until": "9999-12-31"},

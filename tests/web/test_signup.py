@@ -173,7 +173,7 @@ def test_what_was_typed_is_kept_and_everything_wrong_is_said_at_once(form):
 
 
 def test_bytes_that_are_no_text_and_forms_without_fields_are_refused(client):
-    for body in (b"", b"email=%ff%fe&digests=%ff", b"\xff\xfe\x00", b"=&=&=", b"&" * 60_000):
+    for body in (b"", b"=&=&=", b"&" * 60_000):
         answer = client.post("/en/subscribe", data=body, content_type="application/x-www-form-urlencoded")
         assert answer.status_code == 422, body[:20]
     for kind in ("application/json", "text/plain", "multipart/form-data", "multipart/form-data; boundary=x"):
@@ -226,6 +226,47 @@ def test_a_second_click_on_confirm_changes_nothing(client, readers):
     assert "/preferences/t/" not in answer.text, "an old confirmation link opens nothing else"
     assert "Already confirmed" in client.get(link).text
     assert dump() == before
+
+
+BROKEN = {
+    "percent": ("application/x-www-form-urlencoded", b"email=reader%FF@example.org"),
+    "raw": ("application/x-www-form-urlencoded", b"email=reader\xff@example.org"),
+    "cut": ("application/x-www-form-urlencoded", b"zone=%C3&email=reader@example.org"),
+    "surrogate": ("application/x-www-form-urlencoded", b"email=%ED%A0%80@example.org"),
+    "name": ("application/x-www-form-urlencoded", b"%FF=x"),
+    "multipart": (
+        "multipart/form-data; boundary=edge",
+        b'--edge\r\nContent-Disposition: form-data; name="email"\r\n\r\nreader\xff@example.org\r\n--edge--\r\n',
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+@pytest.mark.parametrize("path", ["/en/subscribe", "/ar/fresh-link"])
+def test_a_form_that_is_not_utf_8_cannot_be_read(client, path, kind):
+    content_type, body = BROKEN[kind]
+    answer = client.post(path, data=body, content_type=content_type)
+    assert answer.status_code == 400
+    assert markup.problems(markup.read(answer.text)) == []
+    assert requests() == []
+
+
+@pytest.mark.parametrize("multipart", [False, True])
+def test_a_form_in_any_script_is_read_whole(client, multipart):
+    fields = hidden_fields(client.get("/ar/subscribe").text) | {"digests": "asia-daily", "email": "قارئ %FF + é"}
+    content_type = "multipart/form-data" if multipart else "application/x-www-form-urlencoded"
+    answer = client.post("/ar/subscribe", data=fields, content_type=content_type)
+    assert answer.status_code == 422
+    assert 'value="قارئ %FF + é"' in answer.text
+
+
+def test_of_a_digest_the_reader_had_already_the_page_says_that_it_comes_as_before(client, readers):
+    readers.join("reader@example.org")
+    link = readers.ask("reader@example.org", digests=("asia-daily", "asia-arabic"))
+    text = client.post(link).text
+    assert "You had" in text
+    assert "already. It comes as before." in text
+    assert text.count("the next mail can come on") + text.count("is on its way to your inbox") == 1
 
 
 def test_confirming_again_after_leaving_does_not_bring_anybody_back(client, readers):
