@@ -36,6 +36,8 @@ def tomorrow() -> None:
 
     The tour uses it, so that nobody has to wait until morning to see a regular edition.
     """
+    if not publication.is_here():
+        raise click.ClickException("This is not the demo: its stories are not here. `flask demo load` brings them in.")
     stories = publication.read(late=True)
     now = clock.utc_now()
     with database.write_turn():
@@ -44,4 +46,5 @@ def tomorrow() -> None:
         editions.open_due(now, current())
         db.session.commit()
     nudge.digests()
-    click.echo(f"{loaded.new} new stories came in. Every reader's next edition is due now: look into the inbox.")
+    came = f"{loaded.new} new stories came in." if loaded.new else "Tomorrow's stories were here already."
+    click.echo(f"{came} Every reader's next edition is due now; where there is nothing new, no mail comes.")

@@ -36,6 +36,11 @@ def load(stories: Stories, now: datetime) -> ingest.Ingested:
     return store(stories, now)
 
 
+def is_here() -> bool:
+    """Return whether the demo was loaded: a real publication's readers must not be mailed by a demo's command."""
+    return feeds.by_url(URL.format(name="english")) is not None
+
+
 def make_due(now: datetime) -> None:
     """Make the next mail of every reader due at once: visitors of the demo do not wait a night.
 
