@@ -38,6 +38,7 @@ def tomorrow() -> None:
     """
     if not publication.is_here():
         raise click.ClickException("This is not the demo: its stories are not here. `flask demo load` brings them in.")
+    db.session.rollback()
     stories = publication.read(late=True)
     now = clock.utc_now()
     with database.write_turn():
