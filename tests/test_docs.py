@@ -411,3 +411,12 @@ def test_what_the_procfile_starts_is_what_the_pages_say():
     assert {name for name in told if name.startswith(("gunicorn", "celery"))} == {
         command for command in commands if not command.startswith("flask")
     }
+
+
+def test_every_proof_has_its_page() -> None:
+    proofs = re.findall(r"^proof-([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert proofs
+    for name in proofs:
+        page = ROOT / "docs" / "proofs" / f"{name}.md"
+        assert page.is_file(), f"make proof-{name} writes it"
+        assert "**The proof holds.**" in page.read_text("utf-8")
