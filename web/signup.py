@@ -114,17 +114,19 @@ def confirmed(token: str) -> Response:
     now = clock.utc_now()
     with database.write_turn():
         asked = requests.open_request(_read(token), now)
+        pages.speak(asked.language)
         done = requests.confirm(asked, services=services.current(), now=now)
+        db.session.flush()
+        # Before the commit: after it the first edition may be composed at once, and then nothing would be left to come.
+        plans = [] if done.again else [_plan(subscription, done, now) for subscription in done.subscriptions]
         db.session.commit()
     nudge.digests()
-    pages.speak(asked.language)
     if done.again:
         return pages.page("signup/confirmed.html", {"again": True})
     reader = done.subscriber
     preferences = services.current().links.preferences(
         reader.public_id, version=reader.link_version, day=clock.day_number(now)
     )
-    plans = [_plan(subscription, done, now) for subscription in done.subscriptions]
     values = {"again": False, "plans": plans, "preferences": pages.local(preferences)}
     return pages.page("signup/confirmed.html", values)
 

@@ -6,11 +6,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from core import addresses, clock, services
+from core import addresses, clock, database, services
 from core.database import db
 from delivery import suppression
+from digests import editions
 from subscribers import unsubscribe
 from subscribers.models import SignupRequest, Subscription
+from tasks import digests as tasks
 from tests.web import markup
 from tests.web.markup import faults
 from tests.web.readers import dump, hidden_fields
@@ -338,3 +340,24 @@ def test_a_bad_address_on_the_fresh_link_form_is_kept_and_explained(client, lang
     assert len(faults(answer)) == 1
     assert 'value="reader@"' in answer.text
     assert requests() == []
+
+
+def test_the_page_says_that_the_first_edition_comes_also_when_it_is_composed_before_the_page_is(
+    client, readers, monkeypatch
+):
+    composed = []
+
+    def compose_at_once():
+        at = clock.utc_now()
+        with database.write_turn():
+            editions.open_due(at, services.current())
+            db.session.commit()
+        for wave_id in editions.unfinished(at):
+            tasks.compose.run(wave_id)
+            composed.append(wave_id)
+
+    link = readers.ask("quick@example.org")
+    monkeypatch.setattr("web.signup.nudge.digests", compose_at_once)
+    text = client.post(link).text
+    assert composed
+    assert "is on its way to your inbox." in text
