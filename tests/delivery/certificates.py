@@ -65,6 +65,8 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(min(now, now + days * DAY) - 2 * DAY)
             .not_valid_after(now + days * DAY)
+            # Newer Pythons check certificates strictly: without it there is no way from the server's to the CA's.
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         )
 
     def _write(self, path: Path, builder: x509.CertificateBuilder) -> None:
