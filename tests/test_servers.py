@@ -39,6 +39,8 @@ def test_postgres_listens_on_this_machine_only_and_speaks_unicode(postgres_datab
 @pytest.mark.parametrize("visit", ["first", "second"])
 def test_each_test_has_an_empty_postgres_database(postgres_database, visit):
     with psycopg.connect(postgres_database) as connection:
+        tables = connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone()
+        assert tables == (0,), f"the {visit} test finds what another has left"
         connection.execute("CREATE TABLE visits (name text)")
 
 

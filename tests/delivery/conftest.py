@@ -3,6 +3,7 @@
 import os
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -75,6 +76,12 @@ class Ledger:
         """Return a sender for a relay."""
         settings = installation.settings_for("sqlite://", smtp_port=relay.port)
         return Pump(self.engine, relay=settings.relay, services=self.services)
+
+    def wait_until_sent(self, delivery_id: int) -> None:
+        """Wait for a sender in another thread to hand a mail over; the test says what it found."""
+        deadline = time.monotonic() + 10
+        while self.row(delivery_id).state != "sent" and time.monotonic() < deadline:
+            time.sleep(0.02)
 
     def send_all(self, relay: Relay) -> None:
         """Run a sender until nothing more is due."""

@@ -6,10 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from app import create_app
 from tasks import nudge
 from tests.installation import settings_for
+
+
+def all_places_given_back() -> None:
+    """Wait until no publisher is at work any more."""
+    for _ in range(nudge._PUBLISHERS):
+        assert nudge._free.acquire(timeout=30)
+    for _ in range(nudge._PUBLISHERS):
+        nudge._free.release()
 
 
 @pytest.fixture
@@ -32,11 +41,8 @@ def silent_broker() -> Iterator[tuple[int, threading.Event]]:
         server.shutdown(socket.SHUT_RDWR)
         for connection in held:
             connection.close()
-        # The publishers' threads end with their connections, and give their places back.
-        for _ in range(nudge._PUBLISHERS):
-            assert nudge._free.acquire(timeout=30)
-        for _ in range(nudge._PUBLISHERS):
-            nudge._free.release()
+        # The publishers' threads end with their connections.
+        all_places_given_back()
 
 
 def test_a_broker_that_never_answers_does_not_hold_the_visitor(silent_broker, tmp_path: Path):
@@ -51,8 +57,15 @@ def test_a_broker_that_is_down_is_one_log_line_and_no_error(tmp_path: Path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     create_app(settings_for(f"sqlite:///{tmp_path / 'nudge.db'}", redis_url=f"redis://127.0.0.1:{port}/0"))
-    nudge.post()
-    nudge.digests()
+    with capture_logs() as lines:
+        nudge.post()
+        nudge.digests()
+        all_places_given_back()
+    said = [(line["log_level"], line["event"], line["task"]) for line in lines]
+    assert said == [
+        ("warning", "nudge lost", "tasks.delivery.ring"),
+        ("warning", "nudge lost", "tasks.digests.open_due"),
+    ]
 
 
 def test_the_patience_is_what_was_promised():

@@ -163,11 +163,16 @@ def test_a_story_s_head_names_its_one_address_and_its_other_languages(client, st
 def test_see_also_shows_older_stories_of_the_same_language_with_their_dates(client, story):
     page = client.get(address(story)).text
     aside = page[page.index("<aside") : page.index("</aside>")]
-    linked = re.findall(r'<a href="/en/([^"]+)"', aside)
-    assert 1 <= len(linked) <= 5
-    for ref in linked:
-        assert shelf.by_ref(ref).published_at < story.published_at
-    assert aside.count("<time") == len(linked)
+    shown = re.findall(r'<a href="/en/([^"]+)"[^>]*>([^<]+)</a>\s*.*?<time datetime="([^"]+)"', aside, re.DOTALL)
+    assert [headline for _ref, headline, _at in shown] == [
+        "In a Korean paper village, sheets for letters that must last",
+        "Rice cakes reach Havana in a suitcase, in time for the New Year",
+        "In a Cuban port town, a Korean class outgrows the sitting room",
+        "In a Korean market town, grandparents practise on a patient machine",
+        "Aleppo soap, aged in the dark, finds a shelf in Osaka",
+    ]
+    for ref, _headline, at in shown:
+        assert datetime.fromisoformat(at) == shelf.by_ref(ref).published_at < story.published_at
 
 
 def test_subscribe_now_proposes_the_story_s_topics(client, story):
