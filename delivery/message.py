@@ -5,12 +5,11 @@ unsubscribe button, and in Python 3.11.7 it does not check headers for line brea
 """
 
 import base64
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from core import clock
+from core import characters, clock
 from core.services import Services
 from core.tokens import encode
 from delivery import content
@@ -22,8 +21,6 @@ MAX_HEADER_LINE = 998
 _WORD_BYTES = 39
 """Octets of UTF-8 in one encoded word: 64 columns with its frame; with `Subject: ` before it not more than the 76 that
 such a line may have (RFC 2047, section 2)."""
-_BANNED = ("Cc", "Cs", "Zl", "Zp")
-_BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _NOT_IN_ADDRESSES = '\r\n\t "(),:;<>[]\\'
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -60,7 +57,7 @@ def words(text: str) -> list[str]:
 
     Raises ValueError for control characters, line and paragraph separators, and bidi controls.
     """
-    if any(unicodedata.category(char) in _BANNED or char in _BIDI for char in text):
+    if characters.has_controls(text):
         raise ValueError("A header text holds a control character.")
     if text.isascii() and "=?" not in text and len(text) <= 900:
         return [text]

@@ -6,7 +6,6 @@ A group is a cohort in the making: the same stories in the same format, with the
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from articles import shelf
 from core import language as languages
@@ -55,7 +54,7 @@ class Chunk:
     groups: tuple[Group, ...]
     empty: tuple[rhythm.DueReader, ...]
     seen_until: datetime
-    frame: rendering.FrameView
+    shell: rendering.ShellView
     not_after: datetime
 
 
@@ -82,10 +81,9 @@ def read_chunk(wave_id: int, now: datetime, services: Services) -> Chunk:
         groups=tuple(groups),
         empty=tuple(empty),
         seen_until=reading.seen_until,
-        frame=rendering.FrameView(
+        shell=rendering.ShellView(
             digest=digest.name,
             language=digest.language,
-            slot=edition.slot,
             subscribe_url=services.links.to("subscribe", language=digest.language),
         ),
         not_after=(now if edition.kind == "first" else wave.due_at) + timedelta(seconds=digest.not_after_s),
@@ -98,6 +96,29 @@ def _readers(edition: Edition, wave: Wave) -> list[rhythm.DueReader]:
     return rhythm.readers_due(
         digest_id=edition.digest_id, slot=edition.slot, due_at=wave.due_at, after_id=wave.cursor, limit=CHUNK
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Outlook:
+    """What a mail says of dates: its own, and in a first edition when the digest comes again and others begin."""
+
+    dated: date
+    own: str
+    others: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Alike:
+    """What readers of one group share."""
+
+    taste_id: int
+    history_id: int | None
+    fresh_from: datetime | None
+    outlook: _Outlook
+
+
+_NOTHING: tuple[int | None, bytes] = (None, b"")
+"""The history of somebody who had nothing yet."""
 
 
 class _Reading:
@@ -124,26 +145,21 @@ class _Reading:
         if found:
             # Not now: a feed that is being stored at this moment has stories of before, which nobody sees yet.
             self.seen_until = max(one.first_seen_at for one in found)
-        sorted_out: dict[tuple[object, ...], list[rhythm.DueReader]] = {}
+        sorted_out: dict[_Alike, list[rhythm.DueReader]] = {}
         for reader in readers:
-            past = had.get(reader.subscriber_id)
-            key = (
-                reader.taste.id,
-                past[0] if past else None,
-                fresh[reader.subscription_id],
-                self._begins(reader),
-            )
+            history_id, _entries = had.get(reader.subscriber_id, _NOTHING)
+            key = _Alike(reader.taste.id, history_id, fresh[reader.subscription_id], self._outlook(reader))
             sorted_out.setdefault(key, []).append(reader)
         groups: list[Group] = []
         empty: list[rhythm.DueReader] = []
-        for same in sorted_out.values():
-            history_id, entries = had.get(same[0].subscriber_id, (None, b""))
-            wish = self._wish(same[0].taste, fresh[same[0].subscription_id])
-            chosen = selection.choose(found, wish, had=(entry.article_id for entry in histories.unpack(entries)))
+        for key, same in sorted_out.items():
+            past = had.get(same[0].subscriber_id, _NOTHING)
+            wish = self._wish(same[0].taste, key.fresh_from)
+            chosen = selection.choose(found, wish, had=(entry.article_id for entry in histories.unpack(past[1])))
             if len(chosen) < (1 if self._first else self._digest.least):
                 empty += same
             else:
-                groups.append(self._group(same, chosen, history_id, entries))
+                groups.append(self._group(same, chosen, past, key.outlook))
         return groups, empty
 
     def _wanted(self, readers: Sequence[rhythm.DueReader]) -> frozenset[int] | None:
@@ -165,17 +181,18 @@ class _Reading:
         )
 
     def _group(
-        self, readers: list[rhythm.DueReader], chosen: list[int], history_id: int | None, entries: bytes
+        self, readers: list[rhythm.DueReader], chosen: list[int], past: tuple[int | None, bytes], outlook: _Outlook
     ) -> Group:
         missing = [one for one in chosen if one not in self._views]
         self._views |= {one.id: rendering.story_view(one, self._services) for one in shelf.by_ids(missing)}
         stories = tuple(self._views[one] for one in chosen if one in self._views)
         publication = self._services.publication.name(self._digest.language)
+        history_id, entries = past
         return Group(
             readers=tuple(readers),
             format=readers[0].taste.format,
             stories=stories,
-            opening=self._opening(readers[0], stories, publication),
+            opening=self._opening(outlook, stories, publication),
             subject=self._digest.subject.format(
                 publication=publication, digest=self._digest.name, headline=stories[0].headline
             ),
@@ -184,30 +201,29 @@ class _Reading:
         )
 
     def _opening(
-        self, reader: rhythm.DueReader, stories: Sequence[rendering.StoryView], publication: str
+        self, outlook: _Outlook, stories: Sequence[rendering.StoryView], publication: str
     ) -> rendering.Opening:
-        begins = self._begins(reader)
         return rendering.Opening(
             publication=publication,
             digest=self._digest.name,
-            date=languages.date_text(self._slot, self._digest.language),
+            date=languages.date_text(outlook.dated, self._digest.language),
             stories=len(stories),
             minutes=sum(story.minutes for story in stories),
             preheader=" · ".join(story.headline for story in stories[1:3]),
             first=self._first,
-            rhythm_next=begins[0][1] if begins else "",
-            begins=begins[1:],
+            rhythm_next=outlook.own,
+            begins=outlook.others,
         )
 
-    def _begins(self, reader: rhythm.DueReader) -> tuple[tuple[str, str], ...]:
-        """Return, for a first edition, when this digest comes and others begin: (name, when in words)."""
+    def _outlook(self, reader: rhythm.DueReader) -> _Outlook:
         if not self._first:
-            return ()
+            return _Outlook(self._slot, "", ())
         own = db.session.get_one(Subscription, reader.subscription_id)
         # The regular slot of this date, as it is where the reader is, is skipped: see rhythm.first_sent.
-        tomorrow = self._now.astimezone(ZoneInfo(reader.zone)).date() + timedelta(days=1)
-        lines = []
-        for one in (own, *editions.to_begin(own)):
-            at = timetable.next_mail(one, now=self._now, not_before=tomorrow if one is own else None)
-            lines.append((one.digest.name, rendering.when(at, self._digest.language, one.rhythm.zone)))
-        return tuple(lines)
+        today = rhythm.local_date(self._now, reader.zone)
+        comes = self._when(own, not_before=today + timedelta(days=1))
+        return _Outlook(today, comes, tuple((one.digest.name, self._when(one)) for one in editions.to_begin(own)))
+
+    def _when(self, subscription: Subscription, *, not_before: date | None = None) -> str:
+        at = timetable.next_mail(subscription, now=self._now, not_before=not_before)
+        return rendering.when(at, self._digest.language, subscription.rhythm.zone)

@@ -6,8 +6,7 @@ makes several digests at one instant safe together.
 
 import hashlib
 from dataclasses import dataclass
-from datetime import date, datetime
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
 from sqlalchemy import func, select, update
 
@@ -28,7 +27,7 @@ _TURN = int.from_bytes(b"chunk")
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A chunk with its frame and blocks compiled; nothing of it is in the database yet."""
+    """A chunk with its shell and blocks compiled; nothing of it is in the database yet."""
 
     chunk: Chunk
     head: content.Part
@@ -38,7 +37,7 @@ class Made:
 
 def make(chunk: Chunk, services: Services) -> Made:
     """Render and compile what the chunk needs. Slow, so outside of any transaction."""
-    head, foot = rendering.frame_parts(chunk.frame, services.publication)
+    head, foot = rendering.shell_parts(chunk.shell, services.publication)
     parts: dict[View, content.Part] = {}
     for group in chunk.groups:
         parts[group.opening] = rendering.opening_part(group.opening, chunk.language)
@@ -120,13 +119,9 @@ def _write_group(made: Made, group: Group, now: datetime, services: Services) ->
         )
     if chunk.kind == "first":
         for reader in winners:
-            slot = _local_date(now, reader.zone)
+            slot = rhythm.local_date(now, reader.zone)
             rhythm.first_sent(reader.subscription_id, slot=slot, fresh_from=chunk.seen_until)
     return [reader for reader in readers if reader.subscriber_id not in moved]
-
-
-def _local_date(now: datetime, zone: str) -> date:
-    return now.astimezone(ZoneInfo(zone)).date()
 
 
 def _planned(reader: rhythm.DueReader, content_id: int) -> outbox.Planned:

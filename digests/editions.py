@@ -1,7 +1,6 @@
 """Open what is due: an edition for each digest and date, and in it a wave for each instant at which readers are due."""
 
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -37,10 +36,14 @@ def open_due(now: datetime, services: Services) -> None:
             rhythm.move_on(due.digest_id, due.slot, due.due_at, now=now)
     for digest_id in rhythm.due_first(now):
         digest = db.session.get_one(Digest, digest_id)
-        today = now.astimezone(ZoneInfo(digest.default_zone)).date()
-        edition = _edition(digest, "first", today, now, services)
+        edition = _edition(digest, "first", _first_slot(digest, now), now, services)
         if not _awaited(edition, now):
             _add_wave(edition, now, "open")
+
+
+def _first_slot(digest: Digest, now: datetime) -> date:
+    """Return the date under which today's first editions are kept, whatever day it is where a reader lives."""
+    return rhythm.local_date(now, digest.default_zone)
 
 
 def _add_wave(edition_id: int, due_at: datetime, state: str) -> None:
@@ -155,8 +158,8 @@ def candidates(
 def anything_for(subscription: Subscription, *, now: datetime) -> bool:
     """Return whether a reader who asks for a first edition gets one: not twice in a day, and nothing they had."""
     digest, reader = subscription.digest, subscription.subscriber
-    today = now.astimezone(ZoneInfo(digest.default_zone)).date()
-    mailing_id = db.session.scalar(select(Edition.mailing_id).filter_by(digest_id=digest.id, kind="first", slot=today))
+    edition = select(Edition.mailing_id).filter_by(digest_id=digest.id, kind="first", slot=_first_slot(digest, now))
+    mailing_id = db.session.scalar(edition)
     if mailing_id is not None and outbox.already_queued(mailing_id, [reader.addr_hash]):
         return False
     _history, entries = histories.of_readers([reader.id]).get(reader.id, (None, b""))

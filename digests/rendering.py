@@ -1,7 +1,7 @@
-"""Stories and frames of a digest, rendered and compiled once: everything Jinja2 and CSS do happens here."""
+"""Stories and shells of a digest, rendered and compiled once: everything Jinja2 and CSS do happens here."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from functools import lru_cache
 
 from articles.models import Article
@@ -87,23 +87,17 @@ def stylesheet() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class FrameView:
-    """What the frame of an edition says: which digest, of which date, and where others can get their own."""
+class ShellView:
+    """What the shell of an edition says: which digest, and where others can get their own."""
 
     digest: str
     language: str
-    slot: date
     subscribe_url: str
 
 
-def frame_parts(view: FrameView, publication: Publication) -> tuple[content.Part, content.Part]:
+def shell_parts(view: ShellView, publication: Publication) -> tuple[content.Part, content.Part]:
     """Return head and foot of an edition's mails, compiled."""
-    values = {
-        "publication": publication,
-        "digest": view.digest,
-        "date": languages.date_text(view.slot, view.language),
-        "subscribe_url": view.subscribe_url,
-    }
+    values = {"publication": publication, "digest": view.digest, "subscribe_url": view.subscribe_url}
     return content.compile_shell(mailtext.render("digest", view.language, values))
 
 

@@ -10,7 +10,6 @@ from sqlalchemy.engine import CursorResult
 from core import addresses, database, errors, logs, tokens
 from core.database import db
 from core.errors import _
-from core.services import Services
 from subscribers import consent, joining, mails, offer, rhythm
 from subscribers.models import SignupRequest, Subscriber, Subscription
 
@@ -130,7 +129,7 @@ def _open(request: SignupRequest, now: datetime) -> bool:
     return usable and request.at > now - mails.CONFIRM_WITHIN
 
 
-def confirm(request: SignupRequest, *, services: Services, now: datetime) -> Confirmed:
+def confirm(request: SignupRequest, *, now: datetime) -> Confirmed:
     """Make the reader's choice count. A request moves once: confirmed again, also after leaving, it changes nothing.
 
     Raises LinkExpired, and NotFound when nothing that was asked for is on offer any more.

@@ -115,7 +115,7 @@ def confirmed(token: str) -> Response:
     with database.write_turn():
         asked = requests.open_request(_read(token), now)
         pages.speak(asked.language)
-        done = requests.confirm(asked, services=services.current(), now=now)
+        done = requests.confirm(asked, now=now)
         db.session.flush()
         # Before the commit: after it the first edition may be composed at once, and then nothing would be left to come.
         plans = [] if done.again else [_plan(subscription, done, now) for subscription in done.subscriptions]

@@ -1,6 +1,6 @@
 """The first edition: at once, the latest that matches, and then the regular ones as they were promised."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -230,3 +230,12 @@ def test_while_composing_fails_the_waves_of_first_editions_do_not_pile_up(one_ho
     later = NOW + HOUR
     one_house.reader("late@example.org", first=later)
     assert sorted(mail.to for mail in one_house.go(later)) == ["late@example.org", "reader@example.org"]
+
+
+def test_a_first_edition_bears_the_date_that_it_is_where_the_reader_is(house):
+    house.articles(2)
+    late = datetime(2026, 3, 2, 17, 0, tzinfo=UTC)  # Tuesday already in Hong Kong, Monday still in Rome.
+    house.reader("rome@example.org", zone="Europe/Rome", first=late)
+    house.reader("hongkong@example.org", first=late)
+    dated = {mail.to: mail.text.split(" · ")[0].splitlines()[-1] for mail in house.go(late)}
+    assert dated == {"rome@example.org": "2 March 2026", "hongkong@example.org": "3 March 2026"}

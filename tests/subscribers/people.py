@@ -113,7 +113,7 @@ def answer(request_id: int, *, services: Services, now: datetime) -> None:
 
 def joined(services: Services, email: str = "reader@example.org", *, at=NOW, **form) -> signup.Confirmed:
     """Ask for digests, and press the button in the mail."""
-    return signup.confirm(answered(services, email, at=at, **form), services=services, now=at)
+    return signup.confirm(answered(services, email, at=at, **form), now=at)
 
 
 def only(confirmed: signup.Confirmed) -> Subscription:

@@ -65,7 +65,7 @@ def test_one_request_confirmed_by_many_at_once_makes_one_subscriber(app, service
 
     def press() -> bool:
         request = db.session.get_one(SignupRequest, request_id)
-        return signup.confirm(request, services=services, now=NOW).again
+        return signup.confirm(request, now=NOW).again
 
     results = at_once(app, *[press] * RUNNERS)
     assert sorted(results, key=str) == [False] + [True] * (RUNNERS - 1)
@@ -82,7 +82,7 @@ def test_many_requests_of_one_address_confirmed_at_once_make_one_subscriber(app,
 
     def press(request_id: int) -> bool:
         request = db.session.get_one(SignupRequest, request_id)
-        return signup.confirm(request, services=services, now=NOW).again
+        return signup.confirm(request, now=NOW).again
 
     assert at_once(app, *[lambda one=one: press(one) for one in ids]) == [False] * RUNNERS
     assert (people.count(Subscriber), people.count(Subscription), people.count(ConsentEntry)) == (1, 2, 2)
@@ -112,7 +112,7 @@ def test_many_new_readers_at_once_share_their_rows_and_never_wait_in_a_circle(ap
 
     def press(request_id: int) -> bool:
         request = db.session.get_one(SignupRequest, request_id)
-        return signup.confirm(request, services=services, now=NOW).again
+        return signup.confirm(request, now=NOW).again
 
     assert at_once(app, *[lambda one=one: press(one) for one in ids]) == [False] * RUNNERS
     assert (people.count(Subscriber), people.count(Rhythm), people.count(Taste)) == (RUNNERS, 2, 2 * RUNNERS)
@@ -162,7 +162,7 @@ def test_leaving_while_a_second_request_is_confirmed_ends_as_one_or_the_other(ap
         unsubscribe.leave(db.session.get_one(Subscriber, subscriber_id), None, now=NOW)
 
     def press() -> None:
-        signup.confirm(db.session.get_one(SignupRequest, request_id), services=services, now=NOW)
+        signup.confirm(db.session.get_one(SignupRequest, request_id), now=NOW)
 
     monkeypatch.setattr(joining, "subscriptions_of", slowed(joining.subscriptions_of))
     assert at_once(app, leave, press) == [None, None]

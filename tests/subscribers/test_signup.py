@@ -265,7 +265,7 @@ def test_a_decision_that_does_not_hold_any_more_is_not_written(app, services, ha
     if happens == "suppressed":
         suppress(services, scope="all")
     elif happens == "joined":
-        signup.confirm(answered(services), services=services, now=NOW)
+        signup.confirm(answered(services), now=NOW)
     else:
         offer.apply([{**people.ASIA, "active": False}])
     before = mails(services)
@@ -430,7 +430,7 @@ def test_confirming_makes_a_subscriber_with_what_was_asked_for(app, services):
 
 def test_confirming_takes_the_request_out_of_the_way(app, services):
     request = answered(services)
-    confirmed = signup.confirm(request, services=services, now=NOW)
+    confirmed = signup.confirm(request, now=NOW)
     assert (request.state, request.address, request.subscriber_id) == (
         "confirmed",
         None,
@@ -471,10 +471,10 @@ def test_without_topics_everything_comes(app, services):
 
 def test_confirming_again_changes_nothing(app, services):
     request = answered(services)
-    first = signup.confirm(request, services=services, now=NOW)
+    first = signup.confirm(request, now=NOW)
     db.session.commit()
     before = (first.subscriptions[0].version, people.count(ConsentEntry))
-    again = signup.confirm(request, services=services, now=NOW + DAY)
+    again = signup.confirm(request, now=NOW + DAY)
     assert list(first.new) == list(first.subscriptions)
     assert again == signup.Confirmed(first.subscriber, list(first.subscriptions), None, again=True)
     assert (again.subscriptions[0].version, people.count(ConsentEntry)) == before
@@ -483,9 +483,9 @@ def test_confirming_again_changes_nothing(app, services):
 
 def test_confirming_after_leaving_changes_nothing(app, services):
     request = answered(services)
-    confirmed = signup.confirm(request, services=services, now=NOW)
+    confirmed = signup.confirm(request, now=NOW)
     unsubscribe.leave(confirmed.subscriber, None, now=NOW)
-    again = signup.confirm(request, services=services, now=NOW)
+    again = signup.confirm(request, now=NOW)
     assert again.again
     assert (only(again).state, again.subscriber.state) == ("off", "left")
     assert suppression.is_suppressed(again.subscriber.addr_hash, ["digest:asia-daily"])
@@ -500,7 +500,7 @@ def test_a_request_that_is_closed_cannot_be_confirmed(app, services, state):
     if state == "forgotten":
         signup.forget_unconfirmed(NOW + 7 * DAY)
     with pytest.raises(errors.LinkExpired):
-        signup.confirm(request, services=services, now=NOW + 7 * DAY if state != "dropped" else NOW)
+        signup.confirm(request, now=NOW + 7 * DAY if state != "dropped" else NOW)
     assert people.count(Subscriber) == 0
 
 
@@ -508,14 +508,14 @@ def test_nothing_on_offer_any_more_is_said_and_leaves_the_request_as_it_was(app,
     request = answered(services)
     offer.apply([{**people.ASIA, "active": False}])
     with pytest.raises(errors.NotFound):
-        signup.confirm(request, services=services, now=NOW)
+        signup.confirm(request, now=NOW)
     assert (request.state, people.count(Subscriber)) == ("answered", 0)
 
 
 def test_what_is_still_on_offer_is_confirmed(app, services):
     request = answered(services, digests=["asia-daily", "asia-arabic"])
     offer.apply([{**people.ASIA, "active": False}])
-    assert only(signup.confirm(request, services=services, now=NOW)).digest.key == "asia-arabic"
+    assert only(signup.confirm(request, now=NOW)).digest.key == "asia-arabic"
 
 
 def test_coming_back_turns_the_subscription_on_and_lifts_only_the_readers_own_leaving(app, services):
@@ -544,8 +544,8 @@ def test_one_more_digest_leaves_the_others_as_the_reader_set_them(app, services)
 
 def test_a_second_request_for_the_same_is_confirmed_without_a_second_first_edition(app, services):
     one, two = answered(services), answered(services, at=NOW + MINUTES)
-    first = signup.confirm(one, services=services, now=NOW)
-    second = signup.confirm(two, services=services, now=NOW + DAY)
+    first = signup.confirm(one, now=NOW)
+    second = signup.confirm(two, now=NOW + DAY)
     assert second.subscriber is first.subscriber
     assert (second.first, second.again) == (None, False)
     assert (people.count(Subscriber), people.count(Subscription), people.count(ConsentEntry)) == (1, 1, 1)
@@ -573,6 +573,6 @@ def test_an_address_nobody_confirmed_is_forgotten_after_seven_days(app, services
 
 def test_a_confirmed_request_stays_confirmed_when_others_are_forgotten(app, services):
     request = answered(services)
-    signup.confirm(request, services=services, now=NOW)
+    signup.confirm(request, now=NOW)
     assert signup.forget_unconfirmed(NOW + 30 * DAY) == 0
     assert request.state == "confirmed"

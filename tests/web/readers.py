@@ -89,7 +89,7 @@ class Readers:
         """Ask for digests and confirm."""
         confirm = self.ask(email, **asked)
         request = db.session.scalars(select(SignupRequest).order_by(SignupRequest.id.desc()).limit(1)).one()
-        done = signup.confirm(request, services=services.current(), now=clock.utc_now())
+        done = signup.confirm(request, now=clock.utc_now())
         db.session.commit()
         return Reader(done.subscriber.public_id, done.subscriber.link_version, confirm)
 
