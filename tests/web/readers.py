@@ -1,6 +1,5 @@
 """People for the tests of web/: they ask on the form, get their mail answered, press the button, hold their links."""
 
-import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,13 +10,12 @@ from sqlalchemy import select
 
 from articles import shelf
 from articles.models import Article
-from core import addresses, clock, services
+from core import clock, services
 from core.database import Base, db
 from subscribers import signup
 from subscribers.models import SignupRequest, Subscriber
 from tests.subscribers import people
 
-_numbers = itertools.count(1)
 HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)"')
 
 
@@ -66,24 +64,11 @@ class Readers:
     def ask(self, email: str, *, digests=("asia-daily",), topics=(), language="en", zone=None, at=None) -> str:
         """Ask for digests; return the path of the link in the confirmation mail."""
         now = at or clock.utc_now()
-        public_id = next(_numbers).to_bytes(16, "big")
-        signup.note_request(
-            addresses.parse(email),
-            public_id=public_id,
-            digests=digests,
-            topics=topics,
-            language=language,
-            zone=zone,
-            form="/en/subscribe",
-            wording="",
-            origin=None,
-            now=now,
-            keyring=services.current().keyring,
-        )
-        request = db.session.execute(select(SignupRequest).filter_by(public_id=public_id)).scalar_one()
+        asked = {"digests": digests, "topics": topics, "language": language, "zone": zone}
+        request = people.note(services.current(), email, at=now, **asked)
         people.answer(request.id, services=services.current(), now=now)
         db.session.commit()
-        return path(services.current().links.confirm(public_id, day=clock.day_number(now)))
+        return path(services.current().links.confirm(request.public_id, day=clock.day_number(now)))
 
     def join(self, email: str, **asked) -> Reader:
         """Ask for digests and confirm."""
