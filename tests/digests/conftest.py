@@ -1,7 +1,6 @@
 """A publication on each kind of database, laid out once and copied for each test."""
 
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from sqlalchemy import Engine, text, update
 
 from core.database import Base, db
 from subscribers.models import Digest
+from tests import at_once as at_once_module
 from tests import installation, servers
 from tests.digests.house import House, lay_out_offer
 
@@ -91,25 +91,6 @@ def at_once() -> Callable[..., list[object]]:
 
     def run_all(*works: Callable[[], object]) -> list[object]:
         app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-        start = threading.Barrier(len(works))
-        results: list[object] = [None] * len(works)
-
-        def run(place: int, work: Callable[[], object]) -> None:
-            with app.app_context():
-                start.wait(10)
-                try:
-                    results[place] = work()
-                except Exception as error:  # noqa: BLE001 - handed to the test
-                    results[place] = error
-                db.session.remove()
-
-        threads = [threading.Thread(target=run, args=item) for item in enumerate(works)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
-            assert not thread.is_alive()
-        db.session.rollback()
-        return results
+        return at_once_module.run(app, *works)
 
     return run_all

@@ -1,6 +1,5 @@
 """Two at once: what a person does twice at the same moment, and what two workers do to the same row."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -15,6 +14,7 @@ from core.database import db
 from delivery.models import Delivery
 from subscribers import joining, preferences, rhythm, signup, unsubscribe
 from subscribers.models import ConsentEntry, Rhythm, SignupRequest, Subscriber, Subscription, Taste
+from tests import at_once
 from tests.subscribers import conftest, people
 from tests.subscribers.people import NOW, answered, joined, note, note_fresh_link, only
 
@@ -34,31 +34,6 @@ def app(request, tmp_path) -> Iterator[Flask]:
         yield app
 
 
-def at_once(app: Flask, *doors: Callable[[], object]) -> list[object]:
-    """Run each door in a thread of its own, from one starting shot, as writers do: a turn, the call, a commit."""
-    start = threading.Barrier(len(doors))
-    results: list[object] = [None] * len(doors)
-
-    def run(place: int, door: Callable[[], object]) -> None:
-        with app.app_context():
-            start.wait(10)
-            try:
-                with database.write_turn():
-                    results[place] = door()
-                    db.session.commit()
-            except Exception as error:  # noqa: BLE001 - handed to the test
-                results[place] = error
-            db.session.remove()
-
-    threads = [threading.Thread(target=run, args=item) for item in enumerate(doors)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    db.session.rollback()
-    return results
-
-
 def test_one_request_confirmed_by_many_at_once_makes_one_subscriber(app, services):
     request_id = answered(services, digests=["asia-daily", "asia-arabic"], topics=["kr"]).id
     db.session.commit()
@@ -67,7 +42,7 @@ def test_one_request_confirmed_by_many_at_once_makes_one_subscriber(app, service
         request = db.session.get_one(SignupRequest, request_id)
         return signup.confirm(request, now=NOW).again
 
-    results = at_once(app, *[press] * RUNNERS)
+    results = at_once.run_as_writers(app, *[press] * RUNNERS)
     assert sorted(results, key=str) == [False] + [True] * (RUNNERS - 1)
     assert (people.count(Subscriber), people.count(Subscription), people.count(ConsentEntry)) == (1, 2, 2)
     assert (people.count(Rhythm), people.count(Taste)) == (2, 2)
@@ -84,7 +59,7 @@ def test_many_requests_of_one_address_confirmed_at_once_make_one_subscriber(app,
         request = db.session.get_one(SignupRequest, request_id)
         return signup.confirm(request, now=NOW).again
 
-    assert at_once(app, *[lambda one=one: press(one) for one in ids]) == [False] * RUNNERS
+    assert at_once.run_as_writers(app, *[lambda one=one: press(one) for one in ids]) == [False] * RUNNERS
     assert (people.count(Subscriber), people.count(Subscription), people.count(ConsentEntry)) == (1, 2, 2)
     first_due = db.session.scalars(select(Subscription.first_due_at)).all()
     assert sorted(first_due, key=str) == [NOW, None]
@@ -114,7 +89,7 @@ def test_many_new_readers_at_once_share_their_rows_and_never_wait_in_a_circle(ap
         request = db.session.get_one(SignupRequest, request_id)
         return signup.confirm(request, now=NOW).again
 
-    assert at_once(app, *[lambda one=one: press(one) for one in ids]) == [False] * RUNNERS
+    assert at_once.run_as_writers(app, *[lambda one=one: press(one) for one in ids]) == [False] * RUNNERS
     assert (people.count(Subscriber), people.count(Rhythm), people.count(Taste)) == (RUNNERS, 2, 2 * RUNNERS)
 
 
@@ -125,7 +100,7 @@ def test_one_request_answered_by_many_workers_at_once_sends_one_mail(app, servic
     request_id = (note(services) if kind == "signup" else note_fresh_link(services)).id
     before = people.count(Delivery)
     db.session.commit()
-    results = at_once(app, *[lambda: people.answer(request_id, services=services, now=NOW)] * RUNNERS)
+    results = at_once.run_as_writers(app, *[lambda: people.answer(request_id, services=services, now=NOW)] * RUNNERS)
     assert results == [None] * RUNNERS
     assert people.count(Delivery) == before + 1
 
@@ -136,7 +111,7 @@ def test_many_requests_of_one_address_answered_at_once_get_no_more_than_three_ma
     db.session.commit()
     doors = [lambda one=one: people.answer(one, services=services, now=NOW) for one in ids]
     for _again in range(5):
-        at_once(app, *doors)  # What another one made untrue is decided anew, as the door does.
+        at_once.run_as_writers(app, *doors)  # What another one made untrue is decided anew, as the door does.
     assert people.count(Delivery) == 3
     states = db.session.scalars(select(SignupRequest.state)).all()
     assert sorted(states) == ["answered"] * 3 + ["dropped"] * 2
@@ -147,7 +122,7 @@ def test_many_first_answers_at_once_open_their_mailing_once(app, services):
     db.session.commit()
     answer = people.answer
     doors = [lambda one=one: answer(one, services=services, now=NOW) for one in ids]
-    assert at_once(app, *doors) == [None] * RUNNERS
+    assert at_once.run_as_writers(app, *doors) == [None] * RUNNERS
     assert people.count(Delivery) == RUNNERS
 
 
@@ -165,7 +140,7 @@ def test_leaving_while_a_second_request_is_confirmed_ends_as_one_or_the_other(ap
         signup.confirm(db.session.get_one(SignupRequest, request_id), now=NOW)
 
     monkeypatch.setattr(joining, "subscriptions_of", slowed(joining.subscriptions_of))
-    assert at_once(app, leave, press) == [None, None]
+    assert at_once.run_as_writers(app, leave, press) == [None, None]
     subscriber = db.session.get_one(Subscriber, subscriber_id)
     on = {choice.digest.stream for choice in preferences.view(subscriber, NOW) if choice.on}
     off = {choice.digest.stream for choice in preferences.view(subscriber, NOW) if not choice.on}
@@ -192,7 +167,7 @@ def test_one_page_saved_by_many_at_once_is_saved_once(app, services):
         )
         return "saved"
 
-    results = at_once(app, *[lambda one=one: save(one * 15) for one in range(RUNNERS)])
+    results = at_once.run_as_writers(app, *[lambda one=one: save(one * 15) for one in range(RUNNERS)])
     assert [str(result) for result in results].count("saved") == 1
     assert sum(type(result).__name__ == "Conflict" for result in results) == RUNNERS - 1
     assert db.session.get_one(Subscription, subscription_id).version == 2
@@ -202,6 +177,6 @@ def test_one_wave_moved_on_by_many_workers_moves_once(app, services):
     row = only(joined(services)).rhythm
     digest_id, slot, due_at = row.digest_id, row.slot, row.next_due_at
     db.session.commit()
-    at_once(app, *[lambda: rhythm.move_on(digest_id, slot, due_at, now=due_at)] * RUNNERS)
+    at_once.run_as_writers(app, *[lambda: rhythm.move_on(digest_id, slot, due_at, now=due_at)] * RUNNERS)
     moved = db.session.scalars(select(Rhythm)).one()
     assert (moved.slot - slot).days == 1
