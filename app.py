@@ -10,7 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import commands
 import web
-from core import database, logs, services, startup
+from core import database, journal, logs, services, startup
 from core import settings as settings_module
 from core.database import db
 from core.errors import SettingsError, UnfitStart
@@ -43,6 +43,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     db.init_app(app)
     with app.app_context():
         database.prepare_engine(db.engine)
+        outside = journal.Journal(settings.state_dir, services.current().keyring.fingerprint)
+    journal.register(app, db.session, outside)
     Migrate(app, db, directory=str(ROOT / "migrations"), compare_type=True, render_as_batch=True)
     init_celery(app, settings)
     if settings.trusted_proxies:
@@ -69,6 +71,8 @@ def site() -> Flask:
         app = create_app()
         with app.app_context():
             startup.refuse_unfit(db.engine, services.current().keyring)
+            settings: Settings = app.extensions["postrider settings"]
+            startup.keep_outside(db.engine, settings.state_dir)
     except (SettingsError, UnfitStart) as error:
         sys.exit(f"Postrider does not start: {error}")
     return app

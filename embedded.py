@@ -46,7 +46,7 @@ from delivery import batches
 from inbox import ports
 from inbox.service import Inbox
 from subscribers import offer
-from tasks import delivery
+from tasks import alerts, delivery
 
 log = logs.get("embedded")
 
@@ -87,6 +87,7 @@ def _fill_environment(var: Path) -> None:
     defaults = {
         **made,
         "DATABASE_URL": f"sqlite:///{var / 'postrider.db'}",
+        "STATE_DIR": str(var),
         "SMTP_URL": f"smtp://127.0.0.1:{_port('INBOX_SMTP_PORT', 1025)}",
         "POSTRIDER_CONFIG": str(OWN_CONFIG if OWN_CONFIG.exists() else DEMO_CONFIG),
         "BASE_URL": f"http://127.0.0.1:{_port('PORT', 8000)}",
@@ -177,7 +178,8 @@ class _Local:
             celery: Celery = self._app.extensions["celery"]
             with self._app.app_context():
                 passed_down = services.current()
-            sender = delivery.start_sender(self._app, relay=self._settings.relay, services=passed_down)
+            sender = delivery.start_sender(self._app, post=self._settings.post, services=passed_down)
+            watch = alerts.start_watch(self._app)
             worker = celery.WorkController(
                 pool="threads",
                 concurrency=4,
@@ -194,6 +196,7 @@ class _Local:
                 thread.start()
             _say(sys.stdout, self._settings, self._inbox)
             server.serve_forever(poll_interval=0.1)
+            watch.stop()
             _stop(sender, beat, threads)
             sys.stdout.write("\n  Stopped.\n")
 
@@ -203,7 +206,8 @@ def _prepare(app: Flask) -> None:
     with app.app_context():
         flask_migrate.upgrade()
         startup.refuse_unfit(db.engine, services.current().keyring)
-        swept = batches.sweep(db.engine, alone=True)
+        startup.keep_outside(db.engine, Path(os.environ["STATE_DIR"]))
+        swept = batches.sweep(db.engine, app.extensions["postrider settings"].post.timing, alone=True)
         if swept:
             log.warning("an earlier run was cut off", freed=swept.freed, doubted=swept.doubted)
         if os.environ["POSTRIDER_CONFIG"] == str(DEMO_CONFIG) and not offer.active():

@@ -6,12 +6,13 @@ from celery.signals import celeryd_after_setup, setup_logging, worker_shutting_d
 from app import site
 from core import services
 from core.settings import Settings
-from tasks import delivery
+from tasks import alerts, delivery
 from tasks.celery_app import QUEUES
 
 flask_app = site()
 celery = flask_app.extensions["celery"]
 _senders: list[delivery.Sender] = []
+_watches: list[alerts.Watch] = []
 
 
 @setup_logging.connect
@@ -30,11 +31,14 @@ def _start_sender(**_signal: object) -> None:
     settings: Settings = flask_app.extensions["postrider settings"]
     with flask_app.app_context():
         passed_down = services.current()
-    _senders.append(delivery.start_sender(flask_app, relay=settings.relay, services=passed_down))
+    _senders.append(delivery.start_sender(flask_app, post=settings.post, services=passed_down))
+    _watches.append(alerts.start_watch(flask_app))
 
 
 @worker_shutting_down.connect
 def _stop_sender(sender: Worker, **_signal: object) -> None:
     """Let the mail in hand come to its end before the process goes."""
+    for watch in _watches:
+        watch.stop()
     for one in _senders:
         one.stop(patience_s=25)

@@ -2,16 +2,16 @@
 
 No proxy of the environment, no cookies, no credentials. A name is resolved once, every one of its addresses
 must be public, and the connection goes to the very address that was checked: rebinding the name is no use.
+
+An operator's own address may be anywhere: `post_json` tells it something, within the same limits.
 """
 
+import json
 import socket
-import ssl
-import threading
-import time
 import zlib
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from urllib.parse import urljoin
@@ -20,7 +20,11 @@ from urllib3 import HTTPResponse
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
-from core import gunzip, hosts
+from core import gunzip, hosts, reach
+from core.reach import FetchError as FetchError
+from core.reach import FetchFailed as FetchFailed
+from core.reach import FetchRefused as FetchRefused
+from core.reach import Network as Network
 
 _HEADERS = {
     "User-Agent": "Postrider feed reader",
@@ -28,23 +32,11 @@ _HEADERS = {
     "Accept-Encoding": "gzip",
     "Connection": "close",
 }
+_JSON_HEADERS = {"User-Agent": "Postrider", "Content-Type": "application/json", "Connection": "close"}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _CHUNK = 16_384
-_MAX_TRIES = 4
 _MAX_VALIDATOR = 1_000
 _DAY_S = 86_400
-
-
-class FetchError(Exception):
-    """A fetch that brought nothing. Its text says why, in English, for operators."""
-
-
-class FetchRefused(FetchError):
-    """Our own rules say no: where it leads, how large it is, how it is packed."""
-
-
-class FetchFailed(FetchError):
-    """The other side, or the way there, failed. Later it may work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,60 +78,6 @@ class Fetched:
     retry_after: int | None = None
 
 
-def _resolve(host: str, port: int) -> Sequence[str]:
-    return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-
-
-def _connect(address: str, port: int, timeout: float) -> socket.socket:
-    return socket.create_connection((address, port), timeout)
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """How names become addresses, addresses sockets, and sockets TLS. Nobody but a test makes another one."""
-
-    resolve: Callable[[str, int], Sequence[str]] = _resolve
-    connect: Callable[[str, int, float], socket.socket] = _connect
-    tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
-
-
-_PUBLIC = Network()
-
-
-@dataclass(frozen=True, slots=True)
-class _Deadline:
-    """The time of one fetch. It cuts the connection, whatever that waits for: no slow byte resets it."""
-
-    total_s: float
-    began: float = field(default_factory=time.monotonic)
-
-    def left(self) -> float:
-        """Return the seconds that are left. Raises FetchFailed when there are none."""
-        left = self.total_s - (time.monotonic() - self.began)
-        if left <= 0:
-            raise FetchFailed(f"it took longer than {self.total_s:g} seconds")
-        return left
-
-    def guard(self, sock: socket.socket) -> Callable[[], None]:
-        """Shut `sock` down at the deadline; return what calls it off. A duplicate survives TLS wrapping."""
-        left = self.left()
-        twin = sock.dup()
-        timer = threading.Timer(left, _shut, [twin])
-        timer.daemon = True
-        timer.start()
-
-        def call_off() -> None:
-            timer.cancel()
-            twin.close()
-
-        return call_off
-
-
-def _shut(sock: socket.socket) -> None:
-    with suppress(OSError):
-        sock.shutdown(socket.SHUT_RDWR)
-
-
 class _PlainPinned(HTTPConnection):
     """An HTTP connection over a socket that is connected already."""
 
@@ -158,20 +96,23 @@ class _TlsPinned(HTTPSConnection):
         return self.pinned
 
 
-def check(url: str) -> hosts.Target:
-    """Return what `url` leads to, without looking it up. Raises FetchRefused unless `get` would try it."""
+def check(url: str, *, any_port: bool = False) -> hosts.Target:
+    """Return what `url` leads to, without looking it up. Raises FetchRefused unless `get` would try it.
+
+    `any_port` is for an address of the operator's, as `post_json` takes it.
+    """
     try:
-        return hosts.parse(url)
+        return hosts.parse(url, any_port=any_port)
     except ValueError as error:
         raise FetchRefused(str(error)) from error
 
 
-def get(request: FetchRequest, limits: FetchLimits = LIMITS, *, _network: Network = _PUBLIC) -> Fetched:
+def get(request: FetchRequest, limits: FetchLimits = LIMITS, *, _network: Network = reach.PUBLIC) -> Fetched:
     """Fetch one address. HTTP errors are answers, too. Raises FetchRefused or FetchFailed.
 
     `_network` is for tests, which cannot reach the public internet. No setting and no variable leads to it.
     """
-    deadline = _Deadline(limits.total_s)
+    deadline = reach.Deadline(limits.total_s)
     url = request.url
     for _hop in range(limits.max_redirects + 1):
         answer, location = _exchange(url, request, limits, deadline, _network)
@@ -184,18 +125,49 @@ def get(request: FetchRequest, limits: FetchLimits = LIMITS, *, _network: Networ
     raise FetchRefused(f"it redirects more than {limits.max_redirects} times")
 
 
+def post_json(
+    url: str, document: Mapping[str, object], limits: FetchLimits = LIMITS, *, _network: Network = reach.PUBLIC
+) -> None:
+    """Tell an address of the operator's settings something, as JSON in a POST. Raises FetchRefused or FetchFailed.
+
+    It may be any host and any port, since nobody else chose it. Whatever is not 2xx is a failure, a redirect too.
+    """
+    deadline = reach.Deadline(limits.total_s)
+    target = check(url, any_port=True)
+    body = json.dumps(document).encode("ascii")
+    with _talking(target, limits, deadline, _network, public_only=False) as connection:
+        connection.request("POST", target.path, body=body, headers=_JSON_HEADERS, preload_content=False)
+        status = connection.getresponse().status
+    if not 200 <= status < 300:
+        raise FetchFailed(f"it answered {status}")
+
+
 def _exchange(
-    url: str, request: FetchRequest, limits: FetchLimits, deadline: _Deadline, network: Network
+    url: str, request: FetchRequest, limits: FetchLimits, deadline: reach.Deadline, network: Network
 ) -> tuple[Fetched, str | None]:
     """Ask once. Return the answer and, if it redirects, where to."""
     target = check(url)
-    with _reach(target, limits, deadline, network) as sock:
+    with _talking(target, limits, deadline, network, public_only=True) as connection:
+        connection.request("GET", target.path, headers=_headers(request), preload_content=False)
+        response = connection.getresponse()
+        body = _read(response, limits) if response.status == 200 else None
+    location = response.headers.get("Location") if response.status in _REDIRECTS else None
+    return _answer(response, url, body), location
+
+
+@contextmanager
+def _talking(
+    target: hosts.Target, limits: FetchLimits, deadline: reach.Deadline, network: Network, *, public_only: bool
+) -> Iterator[_PlainPinned | _TlsPinned]:
+    """Have a connection to the target until the block ends, or the deadline cuts it."""
+    sock = reach.connected(
+        target, connect_s=limits.connect_s, deadline=deadline, network=network, public_only=public_only
+    )
+    with sock:
         connection = _over(sock, target, deadline.left(), network)
         call_off = deadline.guard(sock)
         try:
-            connection.request("GET", target.path, headers=_headers(request), preload_content=False)
-            response = connection.getresponse()
-            body = _read(response, limits) if response.status == 200 else None
+            yield connection
             deadline.left()  # A body without a stated length looks whole when the deadline has cut it.
         except (HTTPError, HTTPException, OSError, ValueError, zlib.error) as error:
             deadline.left()  # What looks like an error of theirs may be our own cut.
@@ -203,36 +175,6 @@ def _exchange(
         finally:
             call_off()
             connection.close()
-    location = response.headers.get("Location") if response.status in _REDIRECTS else None
-    return _answer(response, url, body), location
-
-
-def _reach(target: hosts.Target, limits: FetchLimits, deadline: _Deadline, network: Network) -> socket.socket:
-    """Return a socket that is connected to a checked address of the target."""
-    addresses = _look_up(target, min(limits.connect_s, deadline.left()), network)
-    if not all(map(hosts.is_public, addresses)):
-        raise FetchRefused("the host is not on the public internet")
-    for address in addresses[:_MAX_TRIES]:
-        timeout = min(limits.connect_s, deadline.left())
-        with suppress(OSError):
-            return network.connect(address, target.port, timeout)
-    raise FetchFailed("the host cannot be reached")
-
-
-def _look_up(target: hosts.Target, timeout: float, network: Network) -> list[str]:
-    """Resolve in a thread of its own: the system's resolver takes no time limit."""
-    found: list[str] = []
-
-    def ask() -> None:
-        with suppress(OSError, UnicodeError):
-            found.extend(network.resolve(target.host, target.port))
-
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(timeout)
-    if thread.is_alive() or not found:
-        raise FetchFailed("the host's name cannot be resolved")
-    return list(found)
 
 
 def _over(sock: socket.socket, target: hosts.Target, timeout: float, network: Network) -> _PlainPinned | _TlsPinned:

@@ -24,10 +24,11 @@ class Target:
     path: str
 
 
-def parse(url: str) -> Target:
+def parse(url: str, *, any_port: bool = False) -> Target:
     """Return what a URL leads to. Raises ValueError, whose text says what is wrong with it.
 
-    Only http and https, only ports 80 and 443, no user name, no odd spelling of an IP address.
+    Only http and https, only ports 80 and 443 unless `any_port` says otherwise, no user name, no odd spelling of an
+    IP address.
     """
     if len(url) > _MAX_URL or any(ord(char) <= 32 or ord(char) == 127 for char in url):
         raise ValueError("the address is malformed")
@@ -41,7 +42,7 @@ def parse(url: str) -> Target:
     if "@" in parts.netloc:
         raise ValueError("the address has a user name in it")
     port = PORTS[parts.scheme] if port is None else port
-    if port not in PORTS.values():
+    if not port or (port not in PORTS.values() and not any_port):
         raise ValueError("only ports 80 and 443 are fetched from")
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
     query = "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~?") if parts.query else ""

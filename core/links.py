@@ -6,6 +6,7 @@ A link in a mail that was sent is a public API for ever: a pattern is added here
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote
 
 from core.tokens import Purpose, Tokens
@@ -56,18 +57,25 @@ class Links:
 
     def preferences(self, key: bytes, *, version: int, day: int) -> str:
         """Return the link to a reader's preferences."""
-        return self.to("preferences", token=self.tokens.mint(Purpose.PREFERENCES, key, version=version, day=day))
+        token = self.tokens.mint(Purpose.PREFERENCES, key, version=version, day=day)
+        return self.base_url + _before_token("preferences") + token
 
     def unsubscribe(self, key: bytes, *, digest: str, version: int, day: int) -> str:
         """Return the link that leaves one digest. An empty `digest` leaves all of them."""
         token = self.tokens.mint(Purpose.UNSUBSCRIBE, key, version=version, day=day, scope=digest)
-        return self.to("unsubscribe", digest=digest, token=token) if digest else self.to("unsubscribe_all", token=token)
+        return self.base_url + _before_token("unsubscribe" if digest else "unsubscribe_all", digest) + token
 
     def confirm(self, key: bytes, *, day: int) -> str:
         """Return the link that confirms one request: `key` is the request's opaque 16 bytes."""
-        return self.to("confirm", token=self.tokens.mint(Purpose.CONFIRM, key, version=0, day=day))
+        return self.base_url + _before_token("confirm") + self.tokens.mint(Purpose.CONFIRM, key, version=0, day=day)
 
 
 def path(name: str, **values: str) -> str:
     """Return the path of the page `name`. Raises KeyError for an unknown page or a missing value."""
     return re.sub(r"<(\w+)>", lambda match: quote(values[match[1]], safe=""), PATHS[name])
+
+
+@lru_cache(maxsize=1024)
+def _before_token(name: str, digest: str = "") -> str:
+    """Return the path of a personal page up to its token, which is last and needs no percent-encoding."""
+    return path(name, digest=digest, token="")

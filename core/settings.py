@@ -3,25 +3,24 @@
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 from zoneinfo import available_timezones
 
 from babel import Locale, UnknownLocaleError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from core import addresses, characters
-from core.errors import Invalid, SettingsError
-from core.identity import MailIdentity, Relay
+from core import alerting, characters, relays
+from core.alerting import AlertSettings
+from core.errors import SettingsError
+from core.identity import LaneSender, MailIdentity, PostOffice
 from core.publication import Publication
 
 ROOT = Path(__file__).resolve().parent.parent
 MIN_SECRET = 32
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_RELAY_OPTIONS = ("starttls", "ca")
+MIN_METRICS_TOKEN = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +28,21 @@ class Settings:
     """All that an installation chooses. Without `redis_url` the queue is in the process itself.
 
     `trusted_proxies` is how many proxies of ours stand before the site: only then is what they say of a visitor's
-    address believed.
+    address believed. Without `metrics_token` there are no metrics to be had. `state_dir` is this host's own folder,
+    outside the database.
     """
 
     publication: Publication
     mail: MailIdentity
-    relay: Relay
+    post: PostOffice
     database_url: str
     redis_url: str | None
     secret_key: bytes
     hash_key: bytes
     trusted_proxies: int = 0
+    metrics_token: bytes | None = None
+    alerts: AlertSettings = field(default_factory=AlertSettings)
+    state_dir: Path = ROOT / "var"
 
     def __repr__(self) -> str:
         """Show no secret."""
@@ -50,15 +53,19 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
     """Read the settings. Raises SettingsError, whose text names the setting and what to do."""
     env = os.environ if env is None else env
     table = _read_file(Path(env.get("POSTRIDER_CONFIG") or ROOT / "postrider.toml"))
+    lanes = relays.read_lanes(table)
     return Settings(
         publication=_publication(_section(table, "publication"), env),
-        mail=_mail(_section(table, "mail")),
-        relay=_relay(_required(env, "SMTP_URL")),
+        mail=_mail(_section(table, "mail"), lanes),
+        post=relays.read_post_office(table, env, lanes),
         database_url=_database_url(_required(env, "DATABASE_URL")),
         redis_url=_redis_url(env.get("REDIS_URL", "").strip()),
         secret_key=_secret(env, "SECRET_KEY"),
         hash_key=_secret(env, "HASH_KEY"),
         trusted_proxies=_count(env, "TRUSTED_PROXIES"),
+        metrics_token=_metrics_token(env.get("METRICS_TOKEN", "").strip()),
+        alerts=alerting.read_alerts(env),
+        state_dir=Path(env.get("STATE_DIR", "").strip() or ROOT / "var").resolve(),
     )
 
 
@@ -100,6 +107,16 @@ def _secret(env: Mapping[str, str], name: str) -> bytes:
         cure = 'python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
         raise SettingsError(f"{name} is a default or too weak. Make one of your own with: {cure}")
     return value.encode()
+
+
+def _metrics_token(value: str) -> bytes | None:
+    """Return what a request for the metrics must carry; it stands in a header, so it is plain ASCII."""
+    if value and (len(value) < MIN_METRICS_TOKEN or not value.isascii() or not value.isprintable() or " " in value):
+        cure = 'python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
+        raise SettingsError(
+            f"METRICS_TOKEN must be at least {MIN_METRICS_TOKEN} ASCII characters without spaces. Make one with: {cure}"
+        )
+    return value.encode() or None
 
 
 def _text(section: Mapping[str, Any], where: str, key: str, *, lines: bool = False) -> str:
@@ -156,50 +173,28 @@ def _publication(section: Mapping[str, Any], env: Mapping[str, str]) -> Publicat
     )
 
 
-def _split(url: str) -> SplitResult | None:
-    """Return the parts of a URL with a host and a possible port; None for anything else."""
-    try:
-        parts = urlsplit(url)
-        fits = bool(parts.hostname) and parts.port != 0 and url.isascii() and url.isprintable() and " " not in url
-    except ValueError:
-        return None
-    return parts if fits else None
-
-
 def _base_url(url: str) -> str:
-    parts = _split(url)
+    parts = relays.split_url(url)
     if parts is None or "@" in parts.netloc or parts.scheme not in ("http", "https"):
         raise SettingsError("The base URL must read like https://news.example.org (an IDN in its xn-- form).")
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+    if parts.scheme == "http" and parts.hostname not in relays.LOOPBACK:
         raise SettingsError(f"The base URL {url!r} must be an https address (http is for this machine only).")
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise SettingsError(f"The base URL {url!r} must end after the host name.")
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _mail(section: Mapping[str, Any]) -> MailIdentity:
+def _mail(section: Mapping[str, Any], lanes: Mapping[str, LaneSender]) -> MailIdentity:
     feedback = _text(section, "mail", "feedback_sender")
     if not (5 <= len(feedback) <= 15 and feedback.isascii() and feedback.isalnum()):
         raise SettingsError("mail.feedback_sender must be 5 to 15 letters and digits (it ends the Feedback-ID header).")
     return MailIdentity(
-        sender=_address(section, "sender", _text(section, "mail", "sender")),
-        domain=_domain(section, "domain"),
-        bounce_domain=_domain(section, "bounce_domain"),
+        sender=relays.plain_address("mail.sender", _text(section, "mail", "sender")),
+        domain=relays.domain("mail.domain", _text(section, "mail", "domain")),
+        bounce_domain=relays.domain("mail.bounce_domain", _text(section, "mail", "bounce_domain")),
         feedback_sender=feedback,
+        lanes=lanes,
     )
-
-
-def _address(section: Mapping[str, Any], key: str, text: str) -> str:
-    try:
-        return addresses.parse(text).mailbox
-    except Invalid as error:
-        like = "one plain address, like news@example.org" if key == "sender" else "a domain, like example.org"
-        raise SettingsError(f"mail.{key} {section[key]!r} must be {like}.") from error
-
-
-def _domain(section: Mapping[str, Any], key: str) -> str:
-    """Return a domain as its A-label: a broken one would make every mail fail, long after the start."""
-    return _address(section, key, "x@" + _text(section, "mail", key)).partition("@")[2]
 
 
 def _database_url(url: str) -> str:
@@ -217,38 +212,6 @@ def _database_url(url: str) -> str:
 
 
 def _redis_url(url: str) -> str | None:
-    if url and (_split(url) is None or not url.startswith(("redis://", "rediss://"))):
+    if url and (relays.split_url(url) is None or not url.startswith(("redis://", "rediss://"))):
         raise SettingsError("REDIS_URL must read like redis://:password@host:6379/0, or rediss://… for TLS.")
     return url or None
-
-
-def _relay(url: str) -> Relay:
-    """Read smtp://user:password@host:port, smtps://… (TLS from the start), with ?ca=file for a private CA.
-
-    A host that is not this machine is spoken to in TLS only: smtp:// then means STARTTLS (RFC 3207). For a relay on
-    this machine ?starttls asks for it.
-    """
-    parts = _split(url)
-    if parts is None or parts.scheme not in ("smtp", "smtps") or parts.path.strip("/"):
-        raise SettingsError("SMTP_URL must read like smtp://user:password@relay.example.org:587 or smtps://….")
-    if (parts.username is None) != (parts.password is None):
-        raise SettingsError("SMTP_URL must have a user name and a password, or neither.")
-    query = parse_qs(parts.query, keep_blank_values=True)
-    if not query.keys() <= set(_RELAY_OPTIONS):
-        raise SettingsError(f"SMTP_URL has an unknown option; there are {' and '.join(_RELAY_OPTIONS)}.")
-    plain = parts.hostname in LOOPBACK and "starttls" not in query
-    security = "tls" if parts.scheme == "smtps" else "none" if plain else "starttls"
-    return Relay(
-        host=str(parts.hostname),
-        port=parts.port or {"tls": 465, "starttls": 587, "none": 25}[security],
-        security=security,
-        username=unquote(parts.username) if parts.username else None,
-        password=unquote(parts.password) if parts.password else None,
-        ca_file=_ca_file(query["ca"][-1]) if "ca" in query else None,
-    )
-
-
-def _ca_file(path: str) -> str:
-    if not Path(path).is_file():
-        raise SettingsError(f"SMTP_URL: there is no certificate file {path!r} to check the relay with.")
-    return path

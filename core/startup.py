@@ -1,8 +1,11 @@
 """What must be true before the service takes up work; otherwise it refuses to start, and names the cure."""
 
+import socket
+from pathlib import Path
+
 from sqlalchemy import Engine, inspect, select
 
-from core import database
+from core import database, hostfolder, journal
 from core.addresses import Keyring
 from core.database import Mark, insert_for
 from core.errors import UnfitStart
@@ -31,3 +34,20 @@ def _refuse_changed_hash_key(engine: Engine, keyring: Keyring) -> None:
             "HASH_KEY is not the one this database was made with: every opt-out would be forgotten. "
             "Set the old HASH_KEY again."
         )
+
+
+def keep_outside(engine: Engine, folder: Path) -> None:
+    """Make the folder that this host keeps outside the database, and note in the database where its journal will be:
+    whoever restores a backup is told which journals there are. Raises UnfitStart; leaves no connection open.
+    """
+    hostfolder.prepare(folder)
+    row = {
+        "name": journal.MARK + hostfolder.name_of(folder),
+        "value": f"{socket.gethostname()}:{folder / journal.FILE}",
+    }
+    try:
+        with database.writing(engine) as connection:
+            mark = insert_for(engine)(Mark).values(row)
+            connection.execute(mark.on_conflict_do_update(index_elements=["name"], set_={"value": mark.excluded.value}))
+    finally:
+        engine.dispose()

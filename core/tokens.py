@@ -30,9 +30,33 @@ class Token:
     day: int
 
 
+_CHUNK = 40
+"""Octets that become 64 characters of base32."""
+
+
+def _apart(groups: int) -> tuple[int, int, int]:
+    """Return what moves each field of twice `groups` 5-bit groups apart into two: low half, high half, by how much."""
+    width = 5 * groups
+    low = sum(((1 << width) - 1) << (16 * groups * field) for field in range(32 // groups))
+    return low, low << width, 8 * groups - width
+
+
+_HALVES = tuple(_apart(groups) for groups in (32, 16, 8, 4, 2, 1))
+_DIGITS = b"abcdefghijklmnopqrstuvwxyz234567".ljust(256)
+
+
 def encode(raw: bytes) -> str:
-    """Return bytes as lower-case base32 without padding (RFC 4648, section 6): mail programs may fold its case."""
-    return base64.b32encode(raw).decode("ascii").rstrip("=").lower()
+    """Return bytes as lower-case base32 without padding (RFC 4648, section 6): mail programs may fold its case.
+
+    Each mail has four tokens, so this is made for speed: one number, halved until each 5 bits have their own octet.
+    """
+    if len(raw) > _CHUNK:
+        return encode(raw[:_CHUNK]) + encode(raw[_CHUNK:])
+    length = (len(raw) * 8 + 4) // 5
+    bits = int.from_bytes(raw, "big") << (length * 5 - len(raw) * 8)
+    for low, high, shift in _HALVES:
+        bits = bits & low | (bits & high) << shift
+    return bits.to_bytes(64, "big").translate(_DIGITS)[64 - length :].decode("ascii")
 
 
 def decode(text: str) -> bytes:
@@ -50,12 +74,15 @@ class Tokens:
     """Makes and reads tokens with one secret key."""
 
     def __init__(self, secret: bytes) -> None:
-        self._secret = hashlib.sha256(b"postrider tokens" + secret).digest()
+        key = hashlib.sha256(b"postrider tokens" + secret).digest()
+        # Keyed once: a copy of it costs half of what a new one does.
+        self._keyed = hmac.new(key, digestmod="sha256")
 
     def mac(self, purpose: str, payload: bytes, *, scope: str = "") -> bytes:
         """Return the 10-byte authentication code of a payload for one purpose and scope."""
-        text = b"\0".join((purpose.encode(), scope.encode(), payload))
-        return hmac.digest(self._secret, text, "sha256")[:MAC_BYTES]
+        code = self._keyed.copy()
+        code.update(b"\0".join((purpose.encode(), scope.encode(), payload)))
+        return code.digest()[:MAC_BYTES]
 
     def mint(self, purpose: Purpose, key: bytes, *, version: int, day: int, scope: str = "") -> str:
         """Return a token of 47 characters. `scope` (a digest's key) is signed, not carried: the URL names it."""

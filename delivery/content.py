@@ -7,7 +7,8 @@ section 3.4), and a value of any length drops in without touching its neighbours
 
 import html
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,8 +16,16 @@ import css_inline
 
 from core import mailtext
 
-LINE = 76
-_PLAIN = frozenset(range(33, 127)) - {ord("=")}
+ROW = 75
+"""Columns of a line before the `=` of a soft break, with which it has 76."""
+_HEADS = {b" ": b"=20", b".": b"=2E", b"From": b"=46rom"}
+"""What must not stand at the beginning of a line, and how it is written there."""
+_GOES_ON = frozenset(b"=%X" % octet for octet in range(8, 12))
+"""How an octet begins that is not the first of its character: 80 to BF in UTF-8."""
+_STRANGE = re.compile("[^ !-<>-~]+")
+_AS_IT_IS = re.compile(r"(?:(?!\.|From)[!-<>-~]{75})*+(?:(?!\.|From)[!-<>-~]{1,74}+)?")
+"""A text whose encoding is itself, as that of a link is."""
+_CANONICAL = re.compile(r"(?:(?!\.|From |=_)(?=[ -~]{0,76}\r\n)(?:[ !-<>-~]++|=[0-9A-F]{2})*+=?\r\n)++")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +50,15 @@ class Part:
         """Return the part as it is stored."""
         return json.dumps({"text": _dump(self.text), "html": _dump(self.html)})
 
-    @classmethod
-    def from_json(cls, stored: str) -> "Part":
-        """Read a stored part."""
-        return cls.from_table(json.loads(stored))
+    @property
+    def octets(self) -> int:
+        """Return how long the part is without its personal values, text and HTML together."""
+        return sum(len(piece) for piece in (*self.text, *self.html) if isinstance(piece, bytes))
 
     @classmethod
-    def from_table(cls, table: Mapping[str, Sequence[str | list[str]]]) -> "Part":
-        """Read a part out of parsed JSON."""
-        return cls(_load(table["text"]), _load(table["html"]))
+    def from_json(cls, stored: str) -> "Part":
+        """Read a stored part. Raises ValueError for anything that `to_json` could not have written."""
+        return _part(_parsed(stored))
 
 
 def shell_json(head: Part, foot: Part) -> str:
@@ -58,52 +67,95 @@ def shell_json(head: Part, foot: Part) -> str:
 
 
 def shell_from_json(stored: str) -> tuple[Part, Part]:
-    """Read a stored frame: head and foot."""
-    head, foot = json.loads(stored)
-    return Part.from_table(head), Part.from_table(foot)
+    """Read a stored frame: head and foot. Raises ValueError for anything that `shell_json` could not have written."""
+    match _parsed(stored):
+        case [head, foot]:
+            return _part(head), _part(foot)
+    raise ValueError("A stored frame has no head and foot.")
+
+
+def _parsed(stored: str) -> object:
+    try:
+        return json.loads(stored)
+    except (ValueError, RecursionError) as error:
+        raise ValueError("A stored part of a mail is no JSON.") from error
+
+
+def _part(table: object) -> Part:
+    match table:
+        case {"text": list(text), "html": list(markup)}:
+            return Part(_load(text), _load(markup))
+    raise ValueError("A stored part of a mail has no text and HTML.")
 
 
 def _dump(pieces: Pieces) -> list[str | list[str]]:
     return [piece.decode("ascii") if isinstance(piece, bytes) else [piece.name] for piece in pieces]
 
 
-def _load(rows: Sequence[str | list[str]]) -> Pieces:
-    return tuple(row.encode("ascii") if isinstance(row, str) else PlaceOf(row[0]) for row in rows)
+def _load(rows: Iterable[object]) -> Pieces:
+    return tuple(_piece(row) for row in rows)
+
+
+def _piece(row: object) -> bytes | PlaceOf:
+    match row:
+        case [str(name)]:
+            return PlaceOf(name)
+        case str(lines) if _CANONICAL.fullmatch(lines):
+            # What was damaged in the database must not add a header, or end the mail on its way to the relay.
+            return lines.encode("ascii")
+    raise ValueError("A stored part of a mail is not in whole lines of quoted-printable.")
 
 
 def encode(text: str) -> bytes:
     """Return `text` in quoted-printable, in whole lines: the last one ends hard or in a soft break (`=`)."""
+    if text and _AS_IT_IS.fullmatch(text):
+        plain = text.encode("ascii")
+        return b"=\r\n".join([plain[start : start + ROW] for start in range(0, len(plain), ROW)]) + b"=\r\n"
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    encoded = [_encode_line(line) for line in lines[:-1]]
-    tail = _encode_line(lines[-1])
-    return b"".join(line + b"\r\n" for line in encoded) + (tail + b"=\r\n" if tail else b"")
+    encoded = [_encode_line(line) for line in lines]
+    if encoded[-1]:
+        encoded[-1] += b"=\r\n"
+    return b"\r\n".join(encoded)
 
 
 def _encode_line(line: str) -> bytes:
-    """Return one line with soft breaks inside where it is longer than 75 columns and the `=` of a break."""
-    rows: list[bytes] = []
-    row = b""
-    for index, char in enumerate(line):
-        token = _token(char, row, last=index == len(line) - 1)
-        if len(row) + len(token) > LINE - 1:
-            rows.append(row)
-            row = b""
-            token = _token(char, row, last=index == len(line) - 1)
-        row += token
-        if row == b"From":
-            row = b"=46rom"
-    rows.append(row)
+    """Return one line with soft breaks inside where it is longer than a row."""
+    octets = _STRANGE.sub(_octets, line).encode("ascii")
+    rows = []
+    start = 0
+    while start < len(octets):
+        row, length = _row(octets, start)
+        rows.append(row)
+        start += length
     return b"=\r\n".join(rows)
 
 
-def _token(char: str, row: bytes, *, last: bool) -> bytes:
-    """Return the encoded form of one character in its place: all its octets stay on one line."""
-    if char == " ":
-        return b"=20" if last or not row or row.endswith(b" ") else b" "
-    if char == "." and not row:
-        return b"=2E"
-    octets = char.encode("utf-8")
-    return octets if len(octets) == 1 and octets[0] in _PLAIN else b"".join(b"=%02X" % octet for octet in octets)
+def _octets(match: re.Match[str]) -> str:
+    return "=" + match[0].encode("utf-8").hex("=").upper()
+
+
+def _row(octets: bytes, start: int) -> tuple[bytes, int]:
+    """Return the row that begins at `start`, and how many of `octets` are in it: some blanks and dots grow."""
+    # Three more than fit: they show whether a character goes on there.
+    taken = octets[start : start + ROW + 3]
+    head = next((head for head in _HEADS if taken.startswith(head)), b"")
+    row = _HEADS.get(head, b"") + taken[len(head) :].replace(b"  ", b" =20")
+    if row.endswith(b" ") and start + len(taken) == len(octets):
+        row = row[:-1] + b"=20"
+    row = row[: _fitting(row)]
+    grown = row.count(b"=20") + row.startswith((b"=2E", b"=46"))
+    return row, len(row) - 2 * grown
+
+
+def _fitting(row: bytes) -> int:
+    """Return how much of a row fits without cutting through the octets of a character."""
+    if len(row) <= ROW:
+        return len(row)
+    inside = row.find(b"=", ROW - 2, ROW)
+    end = ROW if inside < 0 else inside
+    while row[end : end + 2] in _GOES_ON:
+        end -= 3
+    return end
 
 
 def cut(text: str) -> Pieces:
@@ -123,14 +175,32 @@ def places(*parts: Part) -> frozenset[str]:
     return frozenset(piece.name for piece in pieces if isinstance(piece, PlaceOf))
 
 
-def fill(pieces: Pieces, values: Mapping[str, str], *, as_html: bool) -> bytes:
-    """Return the bytes with the values in their places, escaped for HTML where they stand in HTML."""
-    return b"".join(
-        piece
-        if isinstance(piece, bytes)
-        else encode(html.escape(values[piece.name]) if as_html else values[piece.name])
-        for piece in pieces
-    )
+def forms(value: str) -> tuple[bytes, bytes]:
+    """Return a value as it drops into text and, escaped, into HTML."""
+    in_text = encode(value)
+    escaped = html.escape(value)
+    return in_text, in_text if escaped == value else encode(escaped)
+
+
+def fill(pieces: Pieces, values: Mapping[str, bytes]) -> bytes:
+    """Return the bytes with the encoded values in their places. Raises ValueError for a place without a value."""
+    try:
+        return b"".join([piece if isinstance(piece, bytes) else values[piece.name] for piece in pieces])
+    except KeyError as error:
+        raise ValueError(f"A mail has a place for {error}, but its delivery brings no such value.") from error
+
+
+def merged(pieces: Iterable[bytes | PlaceOf]) -> Pieces:
+    """Return the same pieces, as few as can be: neighbours that are bytes become one."""
+    fewer: list[bytes | PlaceOf] = []
+    run: list[bytes] = []
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            run.append(piece)
+        else:
+            fewer += (b"".join(run), piece) if run else (piece,)
+            run.clear()
+    return (*fewer, b"".join(run)) if run else tuple(fewer)
 
 
 _document = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)

@@ -5,30 +5,41 @@ unsubscribe button, and in Python 3.11.7 it does not check headers for line brea
 """
 
 import base64
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import InitVar, dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from core import characters, clock
 from core.services import Services
 from core.tokens import encode
-from delivery import content
-from delivery.batches import Intent
+from delivery import content, verp
+from delivery.content import PlaceOf
 from delivery.models import Lane, LinkSet
+from delivery.moves import Intent
 
 MAX_HEADER_LINE = 998
 """Octets in a line, without its CRLF (RFC 5322, section 2.1.1)."""
 _WORD_BYTES = 39
 """Octets of UTF-8 in one encoded word: 64 columns with its frame; with `Subject: ` before it not more than the 76 that
 such a line may have (RFC 2047, section 2)."""
-_NOT_IN_ADDRESSES = '\r\n\t "(),:;<>[]\\'
+MAX_OCTETS = 10_240_000
+"""The longest mail that is made: what Postfix takes when nothing else is set (message_size_limit)."""
+_ATOM = r"[\w!#$%&'*+./=?^`{|}~-]+"
+_ADDRESS = re.compile(f"{_ATOM}@{_ATOM}", re.ASCII)
+"""An address that no header could read as anything else; what needs quoting is refused at the form."""
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that the mails of one content share, loaded once: the mailing's headers and the compiled parts in order."""
+    """All that the mails of one content share: the mailing's headers, and the whole mail in as few pieces as can be.
+
+    It is made of the compiled parts in order, which it does not keep. Raises ValueError for a header that may not
+    leave, and for a mail of more than MAX_OCTETS.
+    """
 
     lane: int
     stream: str
@@ -39,7 +50,19 @@ class Recipe:
     feedback: str
     subject: str
     format: str
-    parts: Sequence[content.Part]
+    parts: InitVar[Sequence[content.Part]]
+    mail: content.Pieces = field(init=False, repr=False)
+
+    def __post_init__(self, parts: Sequence[content.Part]) -> None:
+        """Compile the mail."""
+        object.__setattr__(self, "mail", content.merged(_pieces(self, parts)))
+        if self.octets > MAX_OCTETS:
+            raise ValueError(f"The mail would be longer than {MAX_OCTETS:,} octets: shorten its longest story.")
+
+    @property
+    def octets(self) -> int:
+        """Return how long the mail is without what is of one reader."""
+        return sum(len(piece) for piece in self.mail if isinstance(piece, bytes))
 
 
 def header(name: str, value: str) -> bytes:
@@ -70,6 +93,7 @@ def words(text: str) -> list[str]:
     return [f"=?utf-8?B?{base64.b64encode(chunk).decode('ascii')}?=" for chunk in chunks]
 
 
+@lru_cache(maxsize=1024)
 def text_header(name: str, text: str) -> bytes:
     """Return a header of free text, folded between encoded words where there are several."""
     first, *rest = words(text)
@@ -87,13 +111,33 @@ def address_header(name: str, address: str) -> bytes:
 
 
 def _one_address(name: str, address: str) -> str:
-    local, at, domain = address.partition("@")
-    strange = any(char in _NOT_IN_ADDRESSES for char in address) or not address.isascii() or "=?" in address
-    if strange or not (local and at and domain) or "@" in domain:
+    if not _ADDRESS.fullmatch(address) or "=?" in address:
         raise ValueError(f"The {name} header would hold a damaged address.")
     return address
 
 
+def needs_smtputf8(to: str) -> bool:
+    """Say whether a mail to this address can leave only with SMTPUTF8 and 8BITMIME (RFC 6531, section 3)."""
+    return not to.isascii()
+
+
+def recipient_header(to: str) -> bytes:
+    """Return the To header: the only one that may hold raw UTF-8, before the @ (RFC 6532, section 3.2).
+
+    Raises ValueError for a damaged address, for characters that nobody sees, and for a domain that is no A-label.
+    """
+    if not needs_smtputf8(to):
+        return address_header("To", to)
+    local, _at, domain = to.rpartition("@")
+    shown = "".join(char if char.isascii() or characters.is_hidden(char) else "x" for char in local)
+    _one_address("To", f"{shown}@{domain}")
+    line = f"To: {to}".encode()
+    if len(line) > MAX_HEADER_LINE:
+        raise ValueError(f"The To header would be longer than {MAX_HEADER_LINE} octets.")
+    return line + b"\r\n"
+
+
+@lru_cache(maxsize=64)
 def mailbox_header(name: str, display: str, address: str) -> bytes:
     """Return a header with a display name and an address (RFC 5322, section 3.4)."""
     address = _one_address(name, address)
@@ -129,44 +173,79 @@ def values_for(intent: Intent, recipe: Recipe, services: Services) -> Mapping[st
     return {"preferences": links.preferences, "unsubscribe": links.unsubscribe}
 
 
+def envelope_sender(recipe: Recipe, intent: Intent, services: Services) -> str:
+    """Return the address that bounces of a delivery come back to, at the bounce domain of its lane."""
+    domain = services.identity.bounce_domain_of(_LANE_NAMES[recipe.lane])
+    return verp.envelope_sender(intent.id, tokens=services.links.tokens, domain=domain)
+
+
 def splice(recipe: Recipe, intent: Intent, *, to: str, services: Services) -> bytes:
-    """Return the whole message of one recipient, with CRLF line ends and no line that SMTP would have to stuff."""
+    """Return the whole message of one recipient, with CRLF line ends and no line that SMTP would have to stuff.
+
+    Raises ValueError for an address that may not stand in a header, and for a place that the delivery has no value for.
+    """
     values = values_for(intent, recipe, services)
-    return _headers(recipe, intent, to, values, services) + _body(recipe, values)
+    filled = {
+        "to": recipient_header(to),
+        "date": _date_header(intent.dated_at.replace(microsecond=0)),
+        "message_id": header("Message-ID", message_id(intent.id, services)),
+        "leave": _leave_headers(values),
+    }
+    for name, value in values.items():
+        filled[f"text {name}"], filled[f"html {name}"] = content.forms(value)
+    return content.fill(recipe.mail, filled)
 
 
-def _headers(recipe: Recipe, intent: Intent, to: str, values: Mapping[str, str], services: Services) -> bytes:
-    lines = [
-        mailbox_header("From", recipe.sender_name, recipe.sender),
-        address_header("To", to),
-        text_header("Subject", recipe.subject),
-        header("Date", date_text(intent.dated_at)),
-        header("Message-ID", message_id(intent.id, services)),
-    ]
-    if recipe.reply_to:
-        lines.append(address_header("Reply-To", recipe.reply_to))
-    if recipe.lane == Lane.TRANSACTIONAL:
-        lines.append(header("Auto-Submitted", "auto-generated"))
-    if recipe.list_id:
-        lines.append(header("List-Id", recipe.list_id))
-    if recipe.lane != Lane.TRANSACTIONAL and "unsubscribe" in values:
-        # One line each, https only: the one-click address of RFC 8058, section 3.1.
-        lines.append(header("List-Unsubscribe", f"<{values['unsubscribe']}>"))
-        lines.append(header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
-    lines += [header("Feedback-ID", recipe.feedback), header("MIME-Version", "1.0")]
-    return b"".join(lines)
+@lru_cache(maxsize=64)
+def _date_header(second: datetime) -> bytes:
+    return header("Date", date_text(second))
 
 
+def _leave_headers(values: Mapping[str, str]) -> bytes:
+    """Return the headers of one-click unsubscribing, if there is a link for it."""
+    if "unsubscribe" not in values:
+        return b""
+    # One line each, https only: the one-click address of RFC 8058, section 3.1.
+    return header("List-Unsubscribe", f"<{values['unsubscribe']}>") + _ONE_CLICK
+
+
+_ONE_CLICK = b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+_LANE_NAMES = {int(lane): lane.name.lower() for lane in Lane}
+_EDGE = b"=_postrider"
+"""The boundary: `=_` cannot occur in quoted-printable, so it is in no part (RFC 2045, section 6.7)."""
 _PART = b'Content-Type: text/%s; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
 
 
-def _body(recipe: Recipe, values: Mapping[str, str]) -> bytes:
-    text = b"".join(content.fill(part.text, values, as_html=False) for part in recipe.parts)
+def _pieces(recipe: Recipe, parts: Sequence[content.Part]) -> list[bytes | PlaceOf]:
+    """Return the whole mail of a recipe with places for what is of one reader."""
+    pieces: list[bytes | PlaceOf] = [
+        mailbox_header("From", recipe.sender_name, recipe.sender),
+        PlaceOf("to"),
+        text_header("Subject", recipe.subject),
+        PlaceOf("date"),
+        PlaceOf("message_id"),
+    ]
+    if recipe.reply_to:
+        pieces.append(address_header("Reply-To", recipe.reply_to))
+    if recipe.lane == Lane.TRANSACTIONAL:
+        pieces.append(header("Auto-Submitted", "auto-generated"))
+    if recipe.list_id:
+        pieces.append(header("List-Id", recipe.list_id))
+    if recipe.lane != Lane.TRANSACTIONAL:
+        pieces.append(PlaceOf("leave"))
+    return [*pieces, header("Feedback-ID", recipe.feedback), header("MIME-Version", "1.0"), *_body(recipe, parts)]
+
+
+def _body(recipe: Recipe, parts: Sequence[content.Part]) -> list[bytes | PlaceOf]:
+    text = [_PART % b"plain", *_named("text", [piece for part in parts for piece in part.text])]
     if recipe.format == "text":
-        return _PART % b"plain" + text
-    html = b"".join(content.fill(part.html, values, as_html=True) for part in recipe.parts)
-    # "=_" cannot occur in quoted-printable, so this boundary is in no part (RFC 2045, section 6.7).
-    edge = b"=_postrider"
-    opening = b'Content-Type: multipart/alternative; boundary="%s"\r\n\r\n' % edge
-    parts = (b"--%s\r\n" % edge + _PART % kind + body + b"\r\n" for kind, body in ((b"plain", text), (b"html", html)))
-    return opening + b"".join(parts) + b"--%s--\r\n" % edge
+        return text
+    markup = [_PART % b"html", *_named("html", [piece for part in parts for piece in part.html])]
+    opening = b'Content-Type: multipart/alternative; boundary="%s"\r\n\r\n' % _EDGE
+    edge = b"--%s\r\n" % _EDGE
+    return [opening, edge, *text, b"\r\n", edge, *markup, b"\r\n--%s--\r\n" % _EDGE]
+
+
+def _named(form: str, pieces: Iterable[bytes | PlaceOf]) -> list[bytes | PlaceOf]:
+    """Return the pieces of the text or the HTML, whose values differ."""
+    return [piece if isinstance(piece, bytes) else PlaceOf(f"{form} {piece.name}") for piece in pieces]

@@ -1,6 +1,6 @@
 """The post office's tables: mailings, compiled pieces, the ledger of deliveries, and addresses not to be mailed."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import IntEnum
 
 from sqlalchemy import (
@@ -24,6 +24,8 @@ class Lane(IntEnum):
     """Priority: a lower number leaves first."""
 
     TRANSACTIONAL = 0
+    BREAKING = 10
+    SHARE = 20
     DIGEST = 30
 
 
@@ -36,7 +38,10 @@ class LinkSet(IntEnum):
 
 
 class Mailing(Base):
-    """What the post office is asked to carry under one key: an edition, or one kind of system mail."""
+    """What the post office is asked to carry under one key: an edition, or one kind of system mail.
+
+    `counts` is JSON, mails by state, written when the mailing is closed: nothing of it is open any more.
+    """
 
     __tablename__ = "mailings"
     id: Mapped[RowId]
@@ -51,6 +56,7 @@ class Mailing(Base):
     state: Mapped[str] = mapped_column(default="running")
     doubt_policy: Mapped[str]
     why_paused: Mapped[str | None]
+    counts: Mapped[str | None]
     revision: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
     __table_args__ = (
@@ -97,6 +103,11 @@ class Content(Base):
     __table_args__ = (UniqueConstraint("mailing_id", "fingerprint"),)
 
 
+def _partial(name: str, *columns: str, where: str) -> Index:
+    """Return an index of some of the ledger's rows: one that every row were in would cost every step of every mail."""
+    return Index(f"ix_deliveries_{name}", *columns, postgresql_where=text(where), sqlite_where=text(where))
+
+
 class Delivery(Base):
     """The ledger row: one content to one recipient. The sealed address is cleared when the row is done."""
 
@@ -108,8 +119,9 @@ class Delivery(Base):
     reader_key: Mapped[bytes | None] = mapped_column(LargeBinary(16))
     link_set: Mapped[int] = mapped_column(SmallInteger)
     link_version: Mapped[int] = mapped_column(SmallInteger, default=1)
-    addr_hash: Mapped[bytes] = mapped_column(LargeBinary(16), index=True)
+    addr_hash: Mapped[bytes] = mapped_column(LargeBinary(16))
     address_sealed: Mapped[bytes | None]
+    provider: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     lane: Mapped[int] = mapped_column(SmallInteger)
     state: Mapped[str] = mapped_column(String(10), default=State.PLANNED.value)
     epoch: Mapped[int] = mapped_column(default=0)
@@ -140,27 +152,12 @@ class Delivery(Base):
         CheckConstraint("state <> 'sending' OR (intent_at IS NOT NULL AND dated_at IS NOT NULL)", name="intent"),
         CheckConstraint(f"doubts BETWEEN 0 AND {states.MAX_DOUBTS}", name="doubts"),
         CheckConstraint("attempts BETWEEN 0 AND epoch", name="attempts"),
-        Index(
-            "ix_deliveries_queue",
-            "lane",
-            "next_attempt_at",
-            "id",
-            postgresql_where=text("state = 'planned'"),
-            sqlite_where=text("state = 'planned'"),
-        ),
-        Index(
-            "ix_deliveries_lease",
-            "lease_until",
-            postgresql_where=text("state IN ('claimed', 'sending')"),
-            sqlite_where=text("state IN ('claimed', 'sending')"),
-        ),
+        _partial("queue", "mailing_id", "provider", "next_attempt_at", "id", where="state = 'planned'"),
+        _partial("expiry", "not_after", where="state = 'planned'"),
+        _partial("lease", "lease_until", where="state IN ('claimed', 'sending')"),
+        _partial("doubt", "doubt_at", where="state = 'in_doubt' AND done_at IS NULL"),
+        _partial("system", "addr_hash", where="lane = 0"),
         Index("ix_deliveries_mailing_state", "mailing_id", "state"),
-        Index(
-            "ix_deliveries_doubt",
-            "doubt_at",
-            postgresql_where=text("state = 'in_doubt' AND done_at IS NULL"),
-            sqlite_where=text("state = 'in_doubt' AND done_at IS NULL"),
-        ),
     )
 
 
@@ -186,3 +183,47 @@ class Suppression(Base):
     reason: Mapped[str] = mapped_column(primary_key=True)
     source: Mapped[str]
     created_at: Mapped[datetime]
+
+
+class Gate(Base):
+    """What holds a relay's mail back: provider 0 is the relay itself, any other is who runs the receiving side.
+
+    `not_before` with `fails` is back-off; `probe` is the one delivery that may find out whether the gate can open.
+    `rate` is in mails a second over all senders, NULL when nothing limits them; `ready_at` is until when it is used
+    up. `paused_at` waits for a person.
+    """
+
+    __tablename__ = "gates"
+    relay: Mapped[str] = mapped_column(primary_key=True)
+    provider: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    not_before: Mapped[datetime | None]
+    fails: Mapped[int] = mapped_column(default=0)
+    probe: Mapped[int | None] = mapped_column(BigId)
+    rate: Mapped[float | None]
+    ready_at: Mapped[datetime | None]
+    slowed_at: Mapped[datetime | None]
+    paused_at: Mapped[datetime | None]
+    why: Mapped[str | None] = mapped_column(String(300))
+
+
+class Quota(Base):
+    """How many mails of a domain were let go on a UTC day, where its relay is being warmed up."""
+
+    __tablename__ = "quotas"
+    domain: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    taken: Mapped[int]
+
+
+class Worker(Base):
+    """A sender process that lives, or did: `heartbeat_at` is refreshed every few seconds, `refused` is JSON."""
+
+    __tablename__ = "workers"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    host: Mapped[str]
+    pid: Mapped[int]
+    started_at: Mapped[datetime]
+    heartbeat_at: Mapped[datetime]
+    sent: Mapped[int] = mapped_column(BigId, default=0)
+    rate: Mapped[float] = mapped_column(default=0.0)
+    refused: Mapped[str] = mapped_column(default="{}")

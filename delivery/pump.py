@@ -1,206 +1,142 @@
-"""The sender: a plain thread that claims due mails and hands them to the relay, one connection, one mail at a time.
-
-Between a mail's intent and its result there is never a second mail on the same connection: a crash puts at most one
-recipient per open connection in doubt. No setting may raise that bound.
-"""
+"""The sender: wires the loop over the lines to the threads that claim, commit and keep the leases, and ends them."""
 
 import threading
 import time
 import uuid
+from collections.abc import Callable, Sequence
 
 from cryptography.exceptions import InvalidTag
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from core import logs
-from core.identity import Relay
+from core.identity import PostOffice
 from core.services import Services
-from delivery import batches, message, recipes, retries, smtp, verp
-from delivery.smtp import Verdict
-from delivery.states import State
+from delivery import batches, message, pools, recipes
+from delivery.bell import Bell
+from delivery.committer import Committer
+from delivery.lessons import Lessons
+from delivery.loop import CannotBeMade, LedgerAway, Loop, Mail
+from delivery.moves import Claimed, Intent
+from delivery.pulse import Pulse
+from delivery.supplier import Supplier
+from delivery.tally import Tally
 
 log = logs.get(__name__)
 
-POLL_S = 15.0
-"""The sender looks by itself this often, so losing every doorbell costs seconds and no mail."""
-CLAIM_SIZE = 20
-"""Few, so that a confirmation never waits behind a long row of claimed digests."""
-IDLE_S = 30.0
-"""A line that carried nothing for so long is closed by us, before the relay closes it under the next mail."""
+PATIENCE_S = 25.0
+"""How long the mails in hand may take when the sender is told to stop; then open lines are closed."""
+LAST_WORDS_S = 4.0
+"""How long the ledger may take to be told the last results, after that."""
+BEGUN_WITHIN = 0.75
+"""A message is begun only in this first part of its lease; the rest is for a sender that is stopped meanwhile."""
 
 
 class Pump:
-    """One sender with its worker id, its line to the relay, and what it holds: claims and results not handed in yet."""
+    """One sender, with its worker id."""
 
-    def __init__(self, engine: Engine, *, relay: Relay, services: Services) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        post: PostOffice,
+        services: Services,
+        bell: Bell,
+        watch: Callable[[], None] = lambda: None,
+    ) -> None:
         self._engine = engine
-        self._relay = relay
         self._services = services
+        self._lease_s = post.timing.lease_s
         self._recipes = recipes.Recipes(engine)
-        self._worker = uuid.uuid4().hex
-        self._line: smtp.Connection | None = None
-        self._line_used_at = 0.0
-        self._failures = 0
-        self._quiet_until = 0.0
-        self._sweep_at = 0.0
-        self._held: list[batches.Claimed] = []
-        self._results: list[batches.Result] = []
+        self._wake = Bell()
+        self.worker = uuid.uuid4().hex
+        self.pools = pools.of(post, services.identity)
+        tally = Tally()
+        self._committer = Committer(engine, self.worker, post.timing, self._wake.set)
+        self._supplier = Supplier(
+            engine,
+            self.worker,
+            self.pools,
+            identity=services.identity,
+            timing=post.timing,
+            ring=self._wake.set,
+            prepare=self._prepare,
+        )
+        self._pulse = Pulse(
+            engine, self.worker, relays=list(post.relays.values()), timing=post.timing, tally=tally, watch=watch
+        )
+        self._loop = Loop(
+            self.pools,
+            wake=self._wake,
+            bell=bell,
+            make=self._make,
+            committer=self._committer,
+            supplier=self._supplier,
+            lessons=Lessons(self._supplier, tally),
+            safe_until=self._safe_until,
+        )
 
-    def run(self, stop: threading.Event, bell: threading.Event) -> None:
-        """Send until `stop` is set. `bell` says look now."""
+    def run(self, stop: threading.Event, *, patience_s: float = PATIENCE_S) -> None:
+        """Send until `stop` is set; then let the mails in hand come to their end, and give the rest back."""
+        for thread in (self._pulse, self._committer, self._supplier):
+            thread.start()
         while not stop.is_set():
-            bell.clear()
-            if not self._round(stop):
-                self._hang_up_if_idle()
-                bell.wait(self._pause())
-        self._let_go()
-        self.hang_up()
+            self._turn()
+        self._end(time.monotonic() + patience_s)
 
-    def _round(self, stop: threading.Event) -> bool:
-        """Sweep, claim and send once; return whether there may be more to do at once."""
+    def _turn(self) -> None:
         try:
-            self._sweep()
-            self._exchange([])
-            return time.monotonic() >= self._quiet_until and self.send_due(stop)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the only thread that sends
-            # Claims and results are kept: handing them in again changes nothing that was already done.
-            log.error("sender held up", error=repr(error), unrecorded=len(self._results), held=len(self._held))
-            self.hang_up()
-            self._quiet_until = time.monotonic() + retries.RELAY_FIRST
-            return False
+            self._loop.turn()
+        except Exception as error:
+            log.exception("sender stumbled", error=repr(error))
+            time.sleep(0.1)
 
-    def _sweep(self) -> None:
-        if time.monotonic() < self._sweep_at:
-            return
-        self._sweep_at = time.monotonic() + POLL_S
-        swept = batches.sweep(self._engine)
-        if swept:
-            log.warning("swept", freed=swept.freed, doubted=swept.doubted, resent=swept.resent, settled=swept.settled)
-
-    def _pause(self) -> float:
-        quiet = self._quiet_until - time.monotonic()
-        if quiet > 0:
-            return quiet
-        return IDLE_S / 2 if self._line is not None else POLL_S
-
-    def send_due(self, stop: threading.Event) -> bool:
-        """Claim some due deliveries and send them; return whether there were any and the relay took them."""
-        if not self._held:
-            self._held = batches.claim(self._engine, self._worker, CLAIM_SIZE)
-        if not self._held:
-            return False
-        while self._held and not stop.is_set() and self._connected():
-            intents = self._exchange(self._held[:1])
-            self._held.pop(0)
-            for intent in intents:
-                self._results.append(self._send(intent))
-        self._exchange([])
-        finished = not self._held
-        self._give_back()
-        return finished
-
-    def _exchange(self, wanted: list[batches.Claimed]) -> list[batches.Intent]:
-        """Hand in the results there are and ask for intents, in one transaction."""
-        if not wanted and not self._results:
-            return []
-        intents = batches.exchange(self._engine, self._worker, self._results, wanted)
-        self._results.clear()
-        return intents
-
-    def _give_back(self) -> None:
-        batches.give_back(self._engine, self._worker, self._held)
-        self._held.clear()
-
-    def _let_go(self) -> None:
-        """Hand in what is left before the end; without a database the leases see to it."""
+    def _end(self, until: float) -> None:
+        self._loop.stop()
+        for pool in self.pools:
+            self._supplier.drop(pool)
+        while self._loop.busy and time.monotonic() < until:
+            self._turn()
+        self._loop.close("The sender was told to stop.")
+        last = time.monotonic() + LAST_WORDS_S
+        self._supplier.end(last)
+        unrecorded = self._committer.end(last)
+        self._pulse.end(time.monotonic() + 1)
         try:
-            self._exchange([])
-            self._give_back()
+            batches.leave(self._engine, self.worker)
         except SQLAlchemyError as error:
-            log.error("ended without the database", error=type(error).__name__, unrecorded=len(self._results))
+            log.error("ended without the ledger", error=type(error).__name__, unrecorded=unrecorded)
+        self._wake.close()
 
-    def _send(self, intent: batches.Intent) -> batches.Result:
-        """Make one recipient's mail and hand it over; return what became of it."""
+    def _safe_until(self, granted_at: float) -> float:
+        return max(granted_at, self._pulse.renewed_at) + self._lease_s * BEGUN_WITHIN
+
+    def _prepare(self, claimed: Sequence[Claimed]) -> None:
+        """Read what the mails are made of, for all of them at once, before they are asked for one by one."""
+        self._recipes.load_many([one.content_id for one in claimed])
+
+    def _make(self, intent: Intent) -> Mail:
+        """Make one recipient's mail. Raises CannotBeMade, or LedgerAway."""
         try:
             to = self._services.keyring.unseal(intent.address_sealed, intent.addr_hash)
             recipe = self._recipes.of(intent.content_id)
             mail = message.splice(recipe, intent, to=to, services=self._services)
+            return message.envelope_sender(recipe, intent, self._services), to, mail
         except SQLAlchemyError as error:
-            log.error("recipe out of reach", delivery=intent.id, error=type(error).__name__)
-            return self._later(intent, None, "The database was out of reach.", retries.RELAY_FIRST, refund=True)
+            raise LedgerAway(type(error).__name__) from error
         except (ValueError, KeyError, InvalidTag) as error:
-            log.error("mail cannot be made", delivery=intent.id, error=repr(error))
-            return batches.Result(intent.id, intent.epoch, State.FAILED, text=f"Not made: {type(error).__name__}")
-        tokens, domain = self._services.links.tokens, self._services.identity.bounce_domain
-        return self._result(
-            intent, self._hand_over(verp.envelope_sender(intent.id, tokens=tokens, domain=domain), to, mail)
-        )
-
-    def _hand_over(self, sender: str, to: str, mail: bytes) -> smtp.Reply:
-        """Send on the open line; a relay that closed it after earlier mails is called once more, and no failure."""
-        used_before = self._line_used_at > 0
-        reply = self._send_on_line(sender, to, mail)
-        if reply.verdict is Verdict.RELAY and not reply.usable and used_before and self._connected():
-            return self._send_on_line(sender, to, mail)
-        return reply
-
-    def _send_on_line(self, sender: str, to: str, mail: bytes) -> smtp.Reply:
-        assert self._line is not None  # noqa: S101 - _connected() said so
-        reply = self._line.send(sender, to, mail)
-        self._line_used_at = time.monotonic()
-        if not reply.usable:
-            self.hang_up()
-        return reply
-
-    def _result(self, intent: batches.Intent, reply: smtp.Reply) -> batches.Result:
-        """Return what a reply means for the ledger."""
-        if reply.verdict is Verdict.ACCEPTED:
-            self._failures = 0
-            return batches.Result(intent.id, intent.epoch, State.SENT, reply.code, reply.text)
-        log.warning(
-            "not handed over", delivery=intent.id, verdict=reply.verdict.value, code=reply.code, text=reply.text
-        )
-        if reply.verdict is Verdict.RELAY:
-            return self._later(intent, reply.code, reply.text, self._relay_failed(), refund=True)
-        if reply.verdict is Verdict.LATER:
-            return self._later(intent, reply.code, reply.text, retries.recipient_delay(intent.attempts), refund=False)
-        state = State.FAILED if reply.verdict is Verdict.REFUSED else State.IN_DOUBT
-        return batches.Result(intent.id, intent.epoch, state, reply.code, reply.text)
-
-    @staticmethod
-    def _later(intent: batches.Intent, code: int | None, text: str, delay: float, *, refund: bool) -> batches.Result:
-        return batches.Result(intent.id, intent.epoch, State.PLANNED, code, text, delay=delay, refund=refund)
-
-    def _connected(self) -> bool:
-        """Have a line to the relay; without one, wait longer each time before the next try."""
-        if time.monotonic() < self._quiet_until:
-            return False
-        if self._line is None:
-            try:
-                self._line = smtp.Connection(self._relay)
-            except smtp.RelayTrouble as error:
-                log.warning("relay out of reach", error=str(error), again_in_s=self._relay_failed())
-                return False
-        return True
-
-    def _relay_failed(self) -> float:
-        self._failures += 1
-        delay = retries.relay_delay(self._failures)
-        self._quiet_until = time.monotonic() + delay
-        return delay
-
-    def _hang_up_if_idle(self) -> None:
-        if self._line is not None and time.monotonic() - self._line_used_at > IDLE_S:
-            self.hang_up()
-
-    def hang_up(self) -> None:
-        """Close the line to the relay; the next mail opens a new one."""
-        if self._line is not None:
-            self._line.close()
-        self._line = None
-        self._line_used_at = 0.0
+            raise CannotBeMade(f"{type(error).__name__}: {error}".strip(": ")) from error
 
 
-def run(stop: threading.Event, bell: threading.Event, *, engine: Engine, relay: Relay, services: Services) -> None:
-    """Send until `stop` is set; the body of the sender thread."""
-    Pump(engine, relay=relay, services=services).run(stop, bell)
+def run(
+    stop: threading.Event,
+    bell: Bell,
+    *,
+    engine: Engine,
+    post: PostOffice,
+    services: Services,
+    patience_s: float = PATIENCE_S,
+    watch: Callable[[], None] = lambda: None,
+) -> None:
+    """Send until `stop` is set (ring the bell after setting it); the body of the sender thread."""
+    Pump(engine, post=post, services=services, bell=bell, watch=watch).run(stop, patience_s=patience_s)

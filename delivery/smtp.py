@@ -1,173 +1,242 @@
-"""The one place that speaks SMTP: a transaction driven phase by phase, so that doubt is told apart from failure.
+"""The one place that opens a line to a relay: connection, TLS and login as the standard library does them.
 
-Only an error while waiting for the reply to the final dot is doubtful; everything earlier is provably not accepted
-(RFC 5321, section 4.2.5; RFC 1047). `smtplib.sendmail()` raises the same error in both cases.
+Once a line is greeted and logged in, it does not block any more: see Line.
 """
 
-import contextlib
-import re
 import smtplib
+import socket
 import ssl
+import time
 from dataclasses import dataclass
-from enum import Enum
 
-from core import logs
+from core import faults
 from core.identity import Relay
+from delivery import replies
+from delivery.phases import LIMITS, Offers, Phase, Transaction
+from delivery.replies import Reply
 
 CONNECT_S = 30
-COMMAND_S = 60
-BODY_S = 180
-FINAL_DOT_S = 600
-LONGEST_S = 3 * COMMAND_S + BODY_S + FINAL_DOT_S
-"""How long each phase may take, in seconds (RFC 5321, section 4.5.3.2: ten minutes for the final dot)."""
-
-
-_ABOUT_US = (421, 530, 534, 535, 538)
-"""Closing, and login wanted or refused (RFC 4954, section 6)."""
-_POLICY = re.compile(
-    r"\b5\.7\.\d|\brelay(ing)? (access |is )?(denied|not permitted|not allowed|prohibited)|\bto relay\b",
-    re.IGNORECASE,
-)
-"""The word alone says nothing: a user can be "unknown in relay recipient table", or at relay.example.org."""
-
-
-class Verdict(Enum):
-    """What a transaction came to."""
-
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-    LATER = "later"
-    DOUBT = "doubt"
-    RELAY = "relay"
-    """Not accepted, and not the recipient's fault: the relay or the line to it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A verdict with the relay's words. `usable` says whether the connection can carry another mail."""
-
-    verdict: Verdict
-    code: int | None
-    text: str
-    usable: bool
+GOODBYE_S = 1.0
+_READ = 65_536
+_WRITE = 262_144
+"""Octets handed to the kernel at once; more would only be copied in vain when it takes less."""
 
 
 class RelayTrouble(Exception):
-    """The relay cannot be reached, refuses us, or its certificate is not good; nobody's mail was touched."""
+    """The relay cannot be reached just now; nobody's mail was touched."""
 
 
-class Connection:
-    """An open, greeted and logged-in line to the relay."""
-
-    def __init__(self, relay: Relay) -> None:
-        """Connect, with TLS and login as the relay says. Raises RelayTrouble."""
-        try:
-            self._smtp = self._open(relay)
-        except (OSError, smtplib.SMTPException, ssl.SSLError, ValueError) as error:
-            raise RelayTrouble(f"{type(error).__name__}: {_short(str(error))}") from error
-
-    @staticmethod
-    def _open(relay: Relay) -> smtplib.SMTP:
-        context = ssl.create_default_context(cafile=relay.ca_file)
-        smtp: smtplib.SMTP
-        if relay.security == "tls":
-            smtp = smtplib.SMTP_SSL(relay.host, relay.port, timeout=CONNECT_S, context=context)
-        else:
-            smtp = smtplib.SMTP(relay.host, relay.port, timeout=CONNECT_S)
-        try:
-            smtp.ehlo_or_helo_if_needed()
-            if relay.security == "starttls":
-                smtp.starttls(context=context)
-                smtp.ehlo()
-            if relay.username is not None:
-                smtp.login(relay.username, relay.password or "")
-        except BaseException:
-            smtp.close()
-            raise
-        return smtp
-
-    def close(self) -> None:
-        """Say goodbye, if the line still stands."""
-        with contextlib.suppress(OSError, smtplib.SMTPException):
-            self._limit(2)
-            self._smtp.quit()
-        self._smtp.close()
-
-    def send(self, sender: str, recipient: str, message: bytes) -> Reply:
-        """Run one transaction for one recipient. `message` ends in CRLF and has no line that begins with a dot."""
-        try:
-            before = self._envelope(sender, recipient)
-        except (OSError, smtplib.SMTPException) as error:
-            return Reply(Verdict.RELAY, None, _short(str(error)), usable=False)
-        if before is not None:
-            return before
-        try:
-            self._limit(BODY_S)
-            self._smtp.send(message + b".\r\n")
-        except (OSError, smtplib.SMTPException) as error:
-            # The last octet did not leave, so the relay has no whole message.
-            return Reply(Verdict.RELAY, None, _short(str(error)), usable=False)
-        return self._final_reply()
-
-    def _envelope(self, sender: str, recipient: str) -> Reply | None:
-        """Drive MAIL, RCPT and DATA; return None when the relay waits for the message, else why it does not."""
-        for text in (sender, recipient):
-            if any(char in text for char in "\r\n\0<> ") or not text.isascii():
-                return Reply(Verdict.REFUSED, None, "The address is damaged.", usable=True)
-        self._limit(COMMAND_S)
-        phases = ((f"MAIL FROM:<{sender}>", (250,)), (f"RCPT TO:<{recipient}>", (250, 251)), ("DATA", (354,)))
-        for index, (command, good) in enumerate(phases):
-            code, text = self._command(command)
-            if code not in good:
-                # A MAIL that is turned away is about us, never about the recipient.
-                verdict = Verdict.RELAY if index == 0 else _refusal(code, text)
-                return Reply(verdict, code, text, usable=code != 421 and self._reset())
-        return None
-
-    def _final_reply(self) -> Reply:
-        try:
-            self._limit(FINAL_DOT_S)
-            code, text = self._smtp.getreply()
-        except (OSError, smtplib.SMTPException) as error:
-            return Reply(Verdict.DOUBT, None, _short(str(error)), usable=False)
-        words = _short(text.decode("utf-8", "replace"))
-        if code == 250:
-            return Reply(Verdict.ACCEPTED, code, words, usable=True)
-        if 400 <= code < 600:
-            return Reply(_refusal(code, words), code, words, usable=code != 421)
-        return Reply(Verdict.DOUBT, code, words, usable=False)
-
-    def _command(self, command: str) -> tuple[int, str]:
-        self._smtp.putcmd(command)
-        code, text = self._smtp.getreply()
-        return code, _short(text.decode("utf-8", "replace"))
-
-    def _reset(self) -> bool:
-        try:
-            code, _text = self._command("RSET")
-        except (OSError, smtplib.SMTPException):
-            return False
-        return code == 250
-
-    def _limit(self, seconds: float) -> None:
-        if self._smtp.sock is not None:
-            self._smtp.sock.settimeout(seconds)
+class RelayRefusesUs(RelayTrouble):
+    """The login is refused, or the certificate is not good: only a person can set that right."""
 
 
-def _refusal(code: int, text: str) -> Verdict:
-    """Return what a negative reply to RCPT, DATA or the message means; an unparsable one is the relay's trouble.
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A line that stands: its socket, which does not block, and what the relay offers."""
 
-    Turned away by policy (5.7.x of RFC 3463, section 3.8, or "relaying denied") is our fault, never the recipient's:
-    those mails wait until somebody has set it right, instead of failing one after the other.
+    sock: socket.socket
+    offers: Offers
+
+
+def open_line(relay: Relay) -> Opened:
+    """Connect, greet, begin TLS and log in. Raises RelayTrouble; takes CONNECT_S seconds a step at most."""
+    try:
+        smtp = _open(relay)
+    except (ssl.SSLError, smtplib.SMTPAuthenticationError, smtplib.SMTPNotSupportedError) as error:
+        raise RelayRefusesUs(_words(error)) from error
+    except smtplib.SMTPResponseException as error:
+        kind = RelayRefusesUs if error.smtp_code in (530, 534, 535, 538) else RelayTrouble
+        raise kind(_words(error)) from error
+    except (OSError, smtplib.SMTPException, ValueError) as error:
+        raise RelayTrouble(_words(error)) from error
+    sock = smtp.sock
+    assert sock is not None  # noqa: S101 - for the type checker: it is connected
+    sock.setblocking(False)
+    if smtp.file is not None:
+        # It holds the socket open, and nothing more will be read through it.
+        smtp.file.close()
+    size = smtp.esmtp_features.get("size", "")
+    offers = Offers(
+        pipelining=smtp.has_extn("pipelining"),
+        smtputf8=smtp.has_extn("smtputf8") and smtp.has_extn("8bitmime"),
+        size=int(size) if size.isascii() and size.isdecimal() else 0,
+    )
+    return Opened(sock, offers)
+
+
+def _words(error: BaseException) -> str:
+    return replies.short(f"{type(error).__name__}: {error}")
+
+
+def _open(relay: Relay) -> smtplib.SMTP:
+    context = ssl.create_default_context(cafile=relay.ca_file)
+    smtp: smtplib.SMTP
+    if relay.security == "tls":
+        smtp = smtplib.SMTP_SSL(relay.host, relay.port, timeout=CONNECT_S, context=context)
+    else:
+        smtp = smtplib.SMTP(relay.host, relay.port, timeout=CONNECT_S)
+    try:
+        smtp.ehlo_or_helo_if_needed()
+        if relay.security == "starttls":
+            smtp.starttls(context=context)
+            smtp.ehlo()
+        if relay.username is not None:
+            smtp.login(relay.username, relay.password or "")
+    except BaseException:
+        smtp.close()
+        raise
+    return smtp
+
+
+class Line:
+    """An open line that carries one mail after the other, never two at once, and never waits.
+
+    `advance()` is called when the socket is ready, or when time is over; `deadline` is when the relay has been silent
+    for too long (time.monotonic).
     """
-    if code in _ABOUT_US or not 400 <= code < 600:
-        return Verdict.RELAY
-    return Verdict.REFUSED if code >= 500 and not _POLICY.search(text) else Verdict.LATER
+
+    def __init__(self, opened: Opened) -> None:
+        self.sock = opened.sock
+        self.offers = opened.offers
+        self.carried = 0
+        self.used_at = time.monotonic()
+        self.deadline = float("inf")
+        self.went_stale = False
+        """The relay had closed it after earlier mails, before it heard of the last one."""
+        self._heard = bytearray()
+        self._out = memoryview(b"")
+        self._transaction: Transaction | None = None
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor."""
+        return self.sock.fileno()
+
+    @property
+    def wants_write(self) -> bool:
+        """Return whether there is something left to send."""
+        return bool(self._out)
+
+    @property
+    def dot_is_out(self) -> bool:
+        """Return whether a whole message has left and its reply has not come: the line must not be closed lightly."""
+        return self._transaction is not None and self._transaction.phase is Phase.FINAL_DOT
+
+    def begin(self, sender: str, recipient: str, message: bytes) -> Reply | None:
+        """Begin one recipient's transaction; return its reply when it is over at once."""
+        self._transaction = Transaction(sender, recipient, message, self.offers)
+        self._out = memoryview(self._transaction.start())
+        return self.advance()
+
+    def advance(self) -> Reply | None:
+        """Send and hear as much as goes without waiting; return the reply when the transaction is over."""
+        transaction = self._transaction
+        if transaction is None:
+            return None
+        try:
+            self._send(transaction)
+            self._hear(transaction)
+        except (OSError, ssl.SSLError) as error:
+            self._hear_last_words(transaction)
+            transaction.lost(_words(error))
+        if transaction.reply is None and time.monotonic() > self.deadline:
+            transaction.lost(f"The relay was silent for {LIMITS[transaction.phase]:.0f} seconds.")
+        return self._over(transaction)
+
+    def abandon(self, words: str) -> Reply | None:
+        """End the transaction by closing the line: not accepted, or in doubt when the dot was out."""
+        if self._transaction is None:
+            return None
+        self._transaction.lost(words)
+        return self._over(self._transaction)
+
+    def _over(self, transaction: Transaction) -> Reply | None:
+        reply = transaction.reply
+        if reply is None:
+            return None
+        self.went_stale = self.carried > 0 and not transaction.heard
+        self._transaction = None
+        self._out = memoryview(b"")
+        self.deadline = float("inf")
+        self.carried += 1
+        self.used_at = time.monotonic()
+        return reply
+
+    def _send(self, transaction: Transaction) -> None:
+        if transaction.phase is Phase.BODY and self._out:
+            faults.at("before_body")
+        while self._out:
+            try:
+                taken = self.sock.send(self._out[:_WRITE])
+            except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                break
+            self._out = self._out[taken:]
+            self._wait(transaction)
+            if transaction.phase is Phase.BODY and self._out:
+                faults.at("mid_body")
+        if not self._out and transaction.phase is Phase.BODY:
+            transaction.body_sent()
+            self._wait(transaction)
+            faults.at("after_dot")
+        elif self.deadline == float("inf"):
+            self._wait(transaction)
+
+    def _wait(self, transaction: Transaction) -> None:
+        self.deadline = time.monotonic() + LIMITS[transaction.phase]
+
+    def _hear(self, transaction: Transaction) -> None:
+        while transaction.reply is None:
+            try:
+                octets = self.sock.recv(_READ)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return
+            if not octets:
+                transaction.lost("The relay closed the line.")
+                return
+            self._heard += octets
+            self._take_replies(transaction)
+
+    def _hear_last_words(self, transaction: Transaction) -> None:
+        """Read what the relay said before it closed the line under a message that it did not want."""
+        if transaction.phase is Phase.FINAL_DOT:
+            return
+        try:
+            self._heard += self.sock.recv(_READ)
+            self._take_replies(transaction)
+        except (OSError, ssl.SSLError):
+            return
+
+    def _take_replies(self, transaction: Transaction) -> None:
+        while transaction.reply is None and (end := _end_of_reply(self._heard)):
+            raw = bytes(self._heard[:end])
+            del self._heard[:end]
+            following = transaction.hear(raw)
+            if following:
+                self._out = memoryview(following)
+                self._wait(transaction)
+                self._send(transaction)
+
+    def part(self) -> None:
+        """Say goodbye where nothing is under way, wait a moment for the answer, and close. This one may wait."""
+        try:
+            self.sock.settimeout(GOODBYE_S)
+            if self._transaction is None:
+                self.sock.sendall(b"QUIT\r\n")
+                self.sock.recv(_READ)
+        except (OSError, ssl.SSLError):
+            pass
+        finally:
+            self.sock.close()
 
 
-def _short(text: str) -> str:
-    """Return a reply as one line of at most 300 characters, without control characters.
-
-    Relays like to repeat the recipient's address. The ledger keeps replies, but no address of a mail that is done.
-    """
-    return logs.mask("".join(char if char.isprintable() else " " for char in text))[:300]
+def _end_of_reply(heard: bytearray) -> int:
+    """Return where the first whole reply ends, 0 when it has not come yet. Nonsense without an end is cut off."""
+    start = 0
+    while True:
+        end = heard.find(b"\n", start)
+        if end < 0:
+            return len(heard) if len(heard) > replies.MAX_REPLY else 0
+        if heard[start + 3 : start + 4] != b"-":
+            return end + 1
+        start = end + 1
+        if start > replies.MAX_REPLY:
+            return start

@@ -100,7 +100,7 @@ def frame(digest: Digest, services: Services) -> outbox.Frame:
         lane=Lane.DIGEST,
         stream=digest.stream,
         sender_name=services.publication.name(digest.language),
-        sender=services.identity.sender,
+        sender=services.identity.sender_of("digest"),
         feedback=f"{digest.key}:digest:postrider:{services.identity.feedback_sender}",
         doubt_policy=digest.doubt_policy,
         list_id=f"<{digest.key}.{services.identity.domain}>",

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from sqlalchemy import select
+
 from core import logs, tokens
 from core.database import db
 from delivery import suppression
@@ -34,6 +36,19 @@ def leave(subscriber: Subscriber, digest: Digest | None, *, now: datetime, form:
     if all(found.state == "off" for found in known.values()):
         subscriber.state = "left"
     db.session.flush()
+
+
+def leave_by_hash(addr_hash: bytes, stream: str, *, now: datetime, form: str) -> bool:
+    """Leave the digest of a stream as the reader with this address did before; return whether there is such a reader.
+
+    It is for a database that was restored and has forgotten it: the pages, the proof and the sender all learn it again.
+    """
+    subscriber = db.session.scalar(select(Subscriber).filter_by(addr_hash=addr_hash))
+    digest = next((one for one in db.session.scalars(select(Digest)) if one.stream == stream), None)
+    if subscriber is None or digest is None:
+        return False
+    leave(subscriber, digest, now=now, form=form)
+    return True
 
 
 def _turn_off(subscription: Subscription, *, form: str, now: datetime) -> None:

@@ -12,7 +12,7 @@ from tasks import schedule
 EMBEDDED_BROKER = "memory://localhost/"
 QUEUES = ("work", "pump")
 """`work` is everything that decides and composes; `pump` only rings the sender's bell."""
-MODULES = ("tasks.signup", "tasks.digests", "tasks.feeds", "tasks.delivery")
+MODULES = ("tasks.signup", "tasks.digests", "tasks.feeds", "tasks.heartbeat", "tasks.delivery", "tasks.alerts")
 
 
 def init_celery(app: Flask, settings: Settings) -> Celery:

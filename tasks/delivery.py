@@ -7,11 +7,12 @@ from celery import shared_task
 from flask import Flask
 
 from core.database import db
-from core.identity import Relay
+from core.identity import PostOffice
 from core.services import Services
 from delivery import pump
+from delivery.bell import Bell
 
-_bell = threading.Event()
+_bell = Bell()
 
 
 @shared_task
@@ -35,7 +36,7 @@ class Sender:
         return not self.thread.is_alive()
 
 
-def start_sender(app: Flask, *, relay: Relay, services: Services) -> Sender:
+def start_sender(app: Flask, *, post: PostOffice, services: Services, patience_s: float = pump.PATIENCE_S) -> Sender:
     """Start the sender thread of this process."""
     halt = threading.Event()
     with app.app_context():
@@ -43,7 +44,7 @@ def start_sender(app: Flask, *, relay: Relay, services: Services) -> Sender:
     thread = threading.Thread(
         target=pump.run,
         args=(halt, _bell),
-        kwargs={"engine": engine, "relay": relay, "services": services},
+        kwargs={"engine": engine, "post": post, "services": services, "patience_s": patience_s},
         name="sender",
         daemon=True,
     )

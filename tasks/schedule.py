@@ -15,5 +15,7 @@ BEAT: Final = {
     "open what is due": _every(5.0, "tasks.digests.open_due"),
     "fetch feeds": _every(60.0, "tasks.feeds.fetch_due"),
     "ring the sender": _every(15.0, "tasks.delivery.ring"),
+    "tell operators": _every(60.0, "tasks.alerts.look"),
+    "hear beat": _every(15.0, "tasks.heartbeat.note"),
     "forget unconfirmed requests": _every(3600.0, "tasks.signup.forget_unconfirmed"),
 }

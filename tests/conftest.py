@@ -31,6 +31,7 @@ for _name in (
     "HASH_KEY",
     "BASE_URL",
     "POSTRIDER_CONFIG",
+    "METRICS_TOKEN",
 ):
     os.environ.pop(_name, None)
 

@@ -1,13 +1,18 @@
 """One installation for tests: settings, services, and a Flask application on a database of its own."""
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 
 from flask import Flask
 
 from core import database, services
 from core.database import Base, db
-from core.identity import MailIdentity, Relay
+from core.identity import MailIdentity, PostOffice, Relay
 from core.publication import Publication
 from core.services import Services
 from core.settings import Settings
@@ -29,16 +34,25 @@ IDENTITY = MailIdentity(
 )
 
 
+@cache
+def state_folder() -> Path:
+    """Return the folder that this test process keeps outside its databases; it goes with the process."""
+    folder = Path(tempfile.mkdtemp(prefix="postrider-state-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 def settings_for(database_url: str, *, smtp_port: int = 9, redis_url: str | None = None) -> Settings:
     """Return the settings of a test installation."""
     return Settings(
         publication=PUBLICATION,
         mail=IDENTITY,
-        relay=Relay("127.0.0.1", smtp_port, "none"),
+        post=PostOffice({"main": Relay("127.0.0.1", smtp_port, "none")}),
         database_url=database_url.replace("postgresql://", "postgresql+psycopg://"),
         redis_url=redis_url,
         secret_key=b"0123456789abcdef0123456789abcdef",
         hash_key=b"fedcba9876543210fedcba9876543210",
+        state_dir=state_folder(),
     )
 
 

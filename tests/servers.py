@@ -1,7 +1,8 @@
 """Real servers for the tests, PostgreSQL and Redis, on 127.0.0.1 only and gone when the tests are.
 
-Each runs under a guard: a small shell that waits on a pipe from the tests. When that pipe closes, because the
-tests are done, were stopped or were killed, the guard ends the server and removes its folder.
+Each runs under a guard: a small shell that reads a pipe from the tests. When that pipe closes, because the tests are
+done, were stopped or were killed, the guard ends the server and removes its folder. What it reads before are orders to
+signal the server or to start it again.
 """
 
 import contextlib
@@ -30,7 +31,13 @@ GUARD = """
 folder=$1 stop=$2; shift 2
 "$@" > "$folder/log" 2>&1 < /dev/null &
 server=$!
-cat > /dev/null
+while read -r order; do
+    case $order in
+        again) wait $server; "$@" >> "$folder/log" 2>&1 < /dev/null & server=$! ;;
+        *) kill -s "$order" $server ;;
+    esac
+done
+kill -s CONT $server
 kill -s "$stop" $server
 wait $server
 cd / && rm -rf "$folder"
@@ -62,11 +69,26 @@ def free_port() -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Guard:
+    """The shell around one server."""
+
+    process: subprocess.Popen[bytes]
+
+    def order(self, word: str) -> None:
+        """Send the server a signal (`QUIT`, `KILL`, `STOP`, `CONT`), or start it `again` when it has ended."""
+        assert self.process.stdin
+        self.process.stdin.write(f"{word}\n".encode())
+        self.process.stdin.flush()
+
+
+@dataclass(frozen=True, slots=True)
 class Postgres:
     """A running PostgreSQL server, to make databases on."""
 
     port: int
     password: str
+    guard: Guard
+    log: Path
 
     def url(self, database: str) -> str:
         """Return the address of a database as DATABASE_URL has it."""
@@ -86,6 +108,30 @@ class Postgres:
         finally:
             self._run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(database))
 
+    def restart_at_once(self, *, away_s: float = 0.0) -> None:
+        """Stop the server as `pg_ctl -m immediate` does, in the middle of whatever it does, and start it again.
+
+        Returns when it answers. It is away for a second or so, and at least for as long as is said.
+        """
+        before = self._started_at()
+        self.guard.order("QUIT")
+        time.sleep(away_s)
+        self.guard.order("again")
+
+        def answers_anew() -> None:
+            if self._started_at() == before:
+                raise psycopg.OperationalError("It has not stopped yet.")
+
+        wait_for(answers_anew, psycopg.OperationalError, log=self.log)
+
+    def wait_until_ready(self) -> None:
+        """Wait for the server's answer. Raises ServerMissingError when none comes."""
+        wait_for(self._started_at, psycopg.OperationalError, log=self.log)
+
+    def _started_at(self) -> object:
+        with psycopg.connect(self.url("postgres"), connect_timeout=5) as connection:
+            return connection.execute("SELECT pg_postmaster_start_time()").fetchone()
+
     def _run(self, statement: sql.Composed) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(statement)
@@ -102,10 +148,10 @@ def postgres_server() -> Iterator[Postgres]:
         if owner:
             os.chown(folder, owner["user"], owner["group"])
         programs_folder = postgres_programs(folder, owner)
-        server = Postgres(free_port(), make_cluster(programs_folder, folder, owner))
+        port, password = free_port(), make_cluster(programs_folder, folder, owner)
         settings = {
             "listen_addresses": "127.0.0.1",
-            "port": server.port,
+            "port": port,
             "unix_socket_directories": "",
             "fsync": "off",
             "full_page_writes": "off",
@@ -113,12 +159,9 @@ def postgres_server() -> Iterator[Postgres]:
         }
         options = [f"--{name}={value}" for name, value in settings.items()]
         command = [str(programs_folder / "postgres"), "-D", str(folder / "data"), *options]
-
-        def connect() -> None:
-            psycopg.connect(server.url("postgres"), connect_timeout=5).close()
-
-        with guarded(command, folder, stop="INT", owner=owner):
-            wait_for(connect, psycopg.OperationalError, log=folder / "log")
+        with guarded(command, folder, stop="INT", owner=owner) as guard:
+            server = Postgres(port, password, guard, folder / "log")
+            server.wait_until_ready()
             yield server
 
 
@@ -162,6 +205,13 @@ def make_cluster(programs_folder: Path, folder: Path, owner: Owner) -> str:
 @contextlib.contextmanager
 def redis_server() -> Iterator[str]:
     """Run a Redis server that evicts nothing and keeps nothing on disk; give its REDIS_URL."""
+    with guarded_redis() as (url, _guard):
+        yield url
+
+
+@contextlib.contextmanager
+def guarded_redis() -> Iterator[tuple[str, Guard]]:
+    """Run the same Redis server, and give its guard too, for tests that take the server away."""
     program = programs.find(programs.REDIS)
     if program is None:
         raise ServerMissingError(programs.REDIS.cure)
@@ -183,10 +233,10 @@ def redis_server() -> Iterator[str]:
 
     with (
         run_folder() as folder,
-        guarded([program, *options, "--dir", str(folder)], folder, stop="TERM", owner={}),
+        guarded([program, *options, "--dir", str(folder)], folder, stop="TERM", owner={}) as guard,
     ):
         wait_for(ping, redis.ConnectionError, log=folder / "log")
-        yield url
+        yield url, guard
 
 
 @contextlib.contextmanager
@@ -200,7 +250,7 @@ def run_folder() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def guarded(command: list[str], folder: Path, *, stop: str, owner: Owner) -> Iterator[None]:
+def guarded(command: list[str], folder: Path, *, stop: str, owner: Owner) -> Iterator[Guard]:
     """Run a server under a guard; end it with the signal, and its folder too."""
     guard = subprocess.Popen(
         ["/bin/sh", "-c", GUARD, "guard", str(folder), stop, *command],
@@ -210,12 +260,12 @@ def guarded(command: list[str], folder: Path, *, stop: str, owner: Owner) -> Ite
         **owner,
     )
     try:
-        yield
+        yield Guard(guard)
     finally:
         guard.communicate(timeout=READY_WITHIN_SECONDS)
 
 
-def wait_for(attempt: Callable[[], None], refusal: type[Exception], *, log: Path) -> None:
+def wait_for(attempt: Callable[[], object], refusal: type[Exception], *, log: Path) -> None:
     """Try until the server answers; raise ServerMissingError with the end of its log when it does not."""
     deadline = time.monotonic() + READY_WITHIN_SECONDS
     while True:

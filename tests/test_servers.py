@@ -60,6 +60,31 @@ def test_a_database_goes_even_when_somebody_is_connected(postgres_server):
     left_open.close()
 
 
+def test_postgres_can_be_stopped_in_the_middle_of_things_and_keeps_what_was_committed():
+    with servers.postgres_server() as server, server.database() as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("CREATE TABLE stories AS SELECT 1 AS id")
+            server.restart_at_once()
+            with pytest.raises(psycopg.OperationalError):
+                connection.execute("SELECT 1")
+        with psycopg.connect(url) as connection:
+            assert connection.execute("SELECT id FROM stories").fetchall() == [(1,)]
+
+
+def test_redis_can_be_killed_and_forgets_everything():
+    with servers.guarded_redis() as (url, guard), redis.Redis.from_url(url) as client:
+        client.set("story", "1")
+        guard.order("KILL")
+        guard.order("again")
+
+        def forgotten() -> None:
+            if client.get("story") is not None:
+                raise redis.ConnectionError("It has not ended yet.")
+
+        servers.wait_for(forgotten, redis.ConnectionError, log=ROOT)
+        assert client.dbsize() == 0
+
+
 def test_redis_evicts_nothing_and_keeps_nothing_on_disk(redis_database):
     with redis.Redis.from_url(redis_database) as client:
         assert client.dbsize() == 0

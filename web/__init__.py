@@ -2,7 +2,20 @@
 
 from flask import Flask
 
-from web import articles, bodies, errors, headers, health, pages, preferences, sharing, signup, unsubscribe, words
+from web import (
+    articles,
+    bodies,
+    errors,
+    headers,
+    health,
+    metrics,
+    pages,
+    preferences,
+    sharing,
+    signup,
+    unsubscribe,
+    words,
+)
 
 
 def register(app: Flask) -> None:
@@ -16,6 +29,7 @@ def register(app: Flask) -> None:
     errors.register(app)
     for blueprint in (
         health.health,
+        metrics.metrics,
         articles.articles,
         sharing.sharing,
         signup.signup,

@@ -88,6 +88,33 @@ def test_a_confirmation_link_names_the_request_and_its_day():
     assert TOKENS.read(Purpose.CONFIRM, link.rpartition("/")[2]) == tokens.Token(KEY, 0, 7)
 
 
+def test_the_links_that_were_sent_stay_what_they_were():
+    made = LINKS.reader(KEY, digest="asia-daily", version=2, day=7)
+    token = "aaaqeayeaudaocajbifqydiob4baab"
+    assert made.preferences == f"https://news.example.org/preferences/t/{token}7xyhalsyviwyv4bmi"
+    assert made.unsubscribe == f"https://news.example.org/unsubscribe/asia-daily/t/{token}7mxgblcktaxfgq5xq"
+    assert LINKS.unsubscribe(KEY, digest="", version=2, day=7) == (
+        f"https://news.example.org/unsubscribe/t/{token}6xpnf5innhangwbti"
+    )
+    assert LINKS.unsubscribe(KEY, digest="a b/ü", version=2, day=7) == (
+        f"https://news.example.org/unsubscribe/a%20b%2F%C3%BC/t/{token}3liilghg7h5o4pwra"
+    )
+    confirm = "https://news.example.org/confirm/t/aaaqeayeaudaocajbifqydiob4aaabzmgvaxxvot627i4gq"
+    assert LINKS.confirm(KEY, day=7) == confirm
+
+
+@given(st.sampled_from(["preferences", "unsubscribe", "unsubscribe_all", "confirm"]), st.text(min_size=1, max_size=20))
+def test_a_personal_link_is_the_page_of_its_name(page, digest):
+    digest = digest.encode(errors="ignore").decode() or "x"
+    made = {
+        "preferences": lambda: LINKS.preferences(KEY, version=2, day=7),
+        "unsubscribe": lambda: LINKS.unsubscribe(KEY, digest=digest, version=2, day=7),
+        "unsubscribe_all": lambda: LINKS.unsubscribe(KEY, digest="", version=2, day=7),
+        "confirm": lambda: LINKS.confirm(KEY, day=7),
+    }[page]()
+    assert made == LINKS.to(page, digest=digest, token=made.rpartition("/")[2])
+
+
 def test_a_personal_link_fits_on_a_line_of_a_mail_program():
     longest = max(map(len, astuple(LINKS.reader(KEY, digest="a" * 40, version=2, day=7))))
     assert longest - len(LINKS.base_url) < 120

@@ -207,7 +207,7 @@ def test_the_environment_wins_over_the_file(load):
     ],
 )
 def test_a_relay_elsewhere_is_spoken_to_in_tls_only(load, url, host, port, security):
-    relay = load(SMTP_URL=url).relay
+    relay = load(SMTP_URL=url).post.relays["main"]
     assert (relay.host, relay.port, relay.security) == (host, port, security)
     assert (relay.username, relay.password, relay.ca_file) == (None, None, None)
 
@@ -216,13 +216,13 @@ def test_a_relays_login_and_private_ca_are_read(load, tmp_path):
     ca_file = tmp_path / "ca & co.pem"
     ca_file.write_text("-----BEGIN CERTIFICATE-----")
     url = f"smtps://post%40news:p%3Aw%2Fd%40@relay.example.org?ca={str(ca_file).replace('&', '%26').replace(' ', '+')}"
-    relay = load(SMTP_URL=url).relay
+    relay = load(SMTP_URL=url).post.relays["main"]
     assert (relay.username, relay.password, relay.ca_file) == ("post@news", "p:w/d@", str(ca_file))
 
 
 def test_no_repr_shows_a_secret(load):
     loaded = load(REDIS_URL="redis://:word@127.0.0.1/0")
-    shown = f"{loaded!r} {loaded} {loaded.relay!r} {loaded.relay} {[loaded.relay]} {loaded.mail!r}"
+    shown = f"{loaded!r} {loaded} {loaded.post!r} {loaded.post} {[loaded.post]} {loaded.mail!r}"
     for secret in (SECRET, OTHER, "pass@word", "pass%40word", "word"):
         assert secret not in shown
     assert "relay.example.org:587" in shown and "news" in shown

@@ -1,9 +1,10 @@
 """Tokens: each opens one door only, survives mail programs, and no changed one opens anything."""
 
+import base64
 import os
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core import errors, tokens
@@ -127,6 +128,36 @@ def test_a_code_made_for_a_bounce_or_a_message_id_is_no_token():
 
 def test_a_link_version_beyond_one_byte_is_carried_by_its_last_byte():
     assert TOKENS.read(Purpose.CONFIRM, TOKENS.mint(Purpose.CONFIRM, KEY, version=259, day=DAY)).version == 3
+
+
+SENT = {
+    "aaaqeayeaudaocajbifqydiob4aaiiiqdiggo66eyzsepsa": (Purpose.CONFIRM, "", Token(KEY, 0, 1057)),
+    "aaaqeayeaudaocajbifqydiob4bqiikyhrtbtmxymq6yxka": (Purpose.PREFERENCES, "", Token(KEY, 3, 1057)),
+    "aaaqeayeaudaocajbifqydiob77qaabopaw3msl6bvkhb2a": (Purpose.UNSUBSCRIBE, "asia-daily", Token(KEY, 255, 0)),
+    "aaaqeayeaudaocajbifqydiob4b777znfaxzaa42atwjrnq": (Purpose.UNSUBSCRIBE, "", Token(KEY, 3, 65535)),
+    "aaaqeayeaudaocajbifqydiob4aqaaiz6prg3uwxfak636a": (Purpose.UNSUBSCRIBE, "日刊", Token(KEY, 1, 1)),
+}
+
+
+@pytest.mark.parametrize("token", SENT)
+def test_a_token_that_was_sent_opens_its_door_for_ever(token):
+    purpose, scope, says = SENT[token]
+    assert TOKENS.read(purpose, token, scope=scope) == says
+    assert TOKENS.mint(purpose, says.key, version=says.version, day=says.day, scope=scope) == token
+
+
+def test_the_codes_of_bounces_and_message_ids_stay_what_they_were():
+    assert TOKENS.mac("verp", (7).to_bytes(8, "big")).hex() == "8a8496de6644c94a4264"
+    assert TOKENS.mac("message-id", (7).to_bytes(8, "big")).hex() == "8ca37a89f7ae91bfa2e6"
+    assert TOKENS.mac("unsubscribe", b"x" * 200, scope="s" * 100).hex() == "22bc3aec8de92b2656c7"
+
+
+@given(st.binary(max_size=200))
+@example(b"")
+@example(bytes(40))
+@example(b"\xff" * 41)
+def test_a_token_is_base32_as_the_standard_has_it(raw):
+    assert tokens.encode(raw) == base64.b32encode(raw).decode().rstrip("=").lower()
 
 
 @given(st.binary(max_size=64))

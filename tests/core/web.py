@@ -30,6 +30,8 @@ class Asked(BaseHTTPRequestHandler):
         with contextlib.suppress(OSError):
             self.web.pages[self.path](self)
 
+    do_POST = do_GET  # noqa: N815 - as the standard library calls it
+
     def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
         """Answer; a header's underscores stand for hyphens."""
         self.send_response(status)

@@ -4,22 +4,28 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, select, text, update
+from sqlalchemy import Engine, and_, exists, or_, select, text, update
 
-from core import addresses, clock, database, mailtext
+from core import addresses, clock, database, identity, mailtext
 from core.database import Base, db
 from core.services import Services
-from delivery import outbox
-from delivery.models import Delivery, DeliveryEvent, Mailing
+from delivery import batches, outbox
+from delivery.bell import Bell
+from delivery.models import Delivery, DeliveryEvent, Lane, Mailing
+from delivery.moves import Claimed, Intent, Result
 from delivery.pump import Pump
+from delivery.sweeping import Swept
 from tests import installation, servers
 from tests.delivery.relay import Relay
+
+TIMING = identity.Timing()
 
 
 @dataclass
@@ -28,6 +34,7 @@ class Ledger:
 
     engine: Engine
     services: Services
+    bell: Bell
 
     def queue(self, recipient: str = "ok@example.org", *, hours: float = 24) -> int:
         """Put one system mail into the ledger; return the delivery's id."""
@@ -72,23 +79,65 @@ class Ledger:
         wanted = select(DeliveryEvent.kind).where(DeliveryEvent.delivery_id == delivery_id)
         return list(db.session.scalars(wanted.order_by(DeliveryEvent.id)))
 
-    def pump(self, relay: Relay) -> Pump:
+    def claim(self, worker: str = "one", limit: int = 10, *, lanes: Sequence[Lane] = tuple(Lane)) -> list[Claimed]:
+        """Claim as a sender does: look what there is, then take some of it."""
+        board = batches.look(self.engine, "main", [int(lane) for lane in lanes])
+        return batches.claim(self.engine, worker, board.queues, {}, limit=limit, timing=TIMING).claimed
+
+    def exchange(self, worker: str, results: Sequence[Result], wanted: Sequence[Claimed]) -> list[Intent]:
+        """Hand in results and ask for intents, as a committer does."""
+        return batches.exchange(self.engine, worker, results, {"main": wanted}, timing=TIMING)
+
+    def intend(self, worker: str = "one") -> list[Intent]:
+        """Claim, and have the intents made durable."""
+        return self.exchange(worker, [], self.claim(worker))
+
+    def sweep(self) -> Swept:
+        """Sweep once."""
+        return batches.sweep(self.engine, TIMING)
+
+    def pump(self, relay: Relay | identity.Relay) -> Pump:
         """Return a sender for a relay."""
-        settings = installation.settings_for("sqlite://", smtp_port=relay.port)
-        return Pump(self.engine, relay=settings.relay, services=self.services)
+        if isinstance(relay, Relay):
+            relay = installation.settings_for("sqlite://", smtp_port=relay.port).post.relays["main"]
+        post = identity.PostOffice({"main": relay}, identity.Timing(look_s=0.2))
+        return Pump(self.engine, post=post, services=self.services, bell=self.bell)
 
     def wait_until_sent(self, delivery_id: int) -> None:
         """Wait for a sender in another thread to hand a mail over; the test says what it found."""
-        deadline = time.monotonic() + 10
-        while self.row(delivery_id).state != "sent" and time.monotonic() < deadline:
-            time.sleep(0.02)
+        self.wait_until(lambda: self.row(delivery_id).state == "sent")
 
-    def send_all(self, relay: Relay) -> None:
+    @staticmethod
+    def wait_until(reached: Callable[[], bool], seconds: float = 10) -> None:
+        """Wait for something that a sender in another thread does; the test says what it found."""
+        deadline = time.monotonic() + seconds
+        while not reached() and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    @contextmanager
+    def sending(self, relay: Relay | identity.Relay) -> Iterator[Pump]:
+        """Have a sender run meanwhile."""
+        pump, stop = self.pump(relay), threading.Event()
+        thread = threading.Thread(target=pump.run, args=(stop,), kwargs={"patience_s": 5})
+        thread.start()
+        try:
+            yield pump
+        finally:
+            stop.set()
+            self.bell.set()
+            thread.join(15)
+            assert not thread.is_alive()
+
+    def send_all(self, relay: Relay | identity.Relay) -> None:
         """Run a sender until nothing more is due."""
-        pump = self.pump(relay)
-        while pump.send_due(threading.Event()):
-            pass
-        pump.hang_up()
+        with self.sending(relay):
+            self.wait_until(self._nothing_due)
+
+    def _nothing_due(self) -> bool:
+        db.session.rollback()
+        due = Delivery.next_attempt_at <= database.ledger_now(db.session.connection())
+        open_rows = or_(Delivery.state.in_(["claimed", "sending"]), and_(Delivery.state == "planned", due))
+        return not db.session.scalar(select(exists().where(open_rows)))
 
 
 @pytest.fixture(scope="session")
@@ -123,7 +172,9 @@ def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
     settings = installation.settings_for(request.getfixturevalue("ledger_postgres"))
     with installation.rooms_on(settings):
         empty(db.engine)
-        yield Ledger(db.engine, installation.services_for(settings))
+        bell = Bell()
+        yield Ledger(db.engine, installation.services_for(settings), bell)
+        bell.close()
 
 
 @pytest.fixture
@@ -131,7 +182,9 @@ def sqlite_ledger(tmp_path: Path, ledger_file: Path) -> Iterator[Ledger]:
     """An empty ledger on SQLite only, for what no database makes a difference to."""
     settings = installation.settings_for(f"sqlite:///{shutil.copy(ledger_file, tmp_path / 'ledger.db')}")
     with installation.rooms_on(settings):
-        yield Ledger(db.engine, installation.services_for(settings))
+        bell = Bell()
+        yield Ledger(db.engine, installation.services_for(settings), bell)
+        bell.close()
 
 
 @pytest.fixture

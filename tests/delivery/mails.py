@@ -10,16 +10,25 @@ from typing import Any
 from core import addresses
 from core.mailtext import place
 from delivery import content, message
-from delivery.batches import Intent
 from delivery.content import Part
 from delivery.message import Recipe
 from delivery.models import Lane, LinkSet
+from delivery.moves import Intent
 from tests import installation
 
 SERVICES = installation.services_for(installation.settings_for("sqlite://"))
 READER = bytes(range(16))
 DATED = datetime(2024, 2, 15, 6, 13, 7, 999_999, tzinfo=UTC)
 
+PARTS = [
+    Part(content.cut("The Monsoon Courier\n\n"), content.cut("<html><body>\n")),
+    Part(content.cut("A headline\n"), content.cut("<h2>A headline</h2>\n")),
+    Part(
+        content.cut(f"\nPreferences: {place('preferences')}\nUnsubscribe: {place('unsubscribe')}\n"),
+        content.cut(f'<a href="{place("preferences")}">P</a> <a href="{place("unsubscribe")}">U</a></body></html>\n'),
+    ),
+]
+LINK_ONLY = [Part(content.cut(f"Open {place('confirm')}\n"), content.cut(f'<a href="{place("confirm")}">Yes</a>\n'))]
 DIGEST = Recipe(
     lane=Lane.DIGEST,
     stream="digest:asia-daily",
@@ -30,16 +39,7 @@ DIGEST = Recipe(
     feedback="asia-daily:digest:postrider:monsoon",
     subject="Seoul and Havana exchange notes",
     format="both",
-    parts=[
-        Part(content.cut("The Monsoon Courier\n\n"), content.cut("<html><body>\n")),
-        Part(content.cut("A headline\n"), content.cut("<h2>A headline</h2>\n")),
-        Part(
-            content.cut(f"\nPreferences: {place('preferences')}\nUnsubscribe: {place('unsubscribe')}\n"),
-            content.cut(
-                f'<a href="{place("preferences")}">P</a> <a href="{place("unsubscribe")}">U</a></body></html>\n'
-            ),
-        ),
-    ],
+    parts=PARTS,
 )
 CONFIRMATION = replace(
     DIGEST,
@@ -49,13 +49,13 @@ CONFIRMATION = replace(
     reply_to=None,
     feedback="system-confirm:system:postrider:monsoon",
     subject="Please confirm: Asia Daily",
-    parts=[Part(content.cut(f"Open {place('confirm')}\n"), content.cut(f'<a href="{place("confirm")}">Yes</a>\n'))],
+    parts=LINK_ONLY,
 )
 
 
 def digest(**changes: Any) -> Recipe:
     """Return the digest's recipe with some fields changed."""
-    return replace(DIGEST, **changes)
+    return replace(DIGEST, **{"parts": PARTS, **changes})
 
 
 def intent(**changes: Any) -> Intent:
@@ -72,6 +72,7 @@ def intent(**changes: Any) -> Intent:
         address_sealed=b"",
         dated_at=DATED,
         attempts=1,
+        provider=1,
     )
     return replace(made, **changes)
 

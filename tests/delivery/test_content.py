@@ -11,6 +11,7 @@ from core import mailtext
 from core.mailtext import CLOSE, OPEN, place
 from delivery import content
 from delivery.content import Part, PlaceOf
+from tests.delivery import by_character
 
 AWKWARD = [
     *(
@@ -66,6 +67,14 @@ def decoded(encoded: bytes) -> str:
     return quopri.decodestring(encoded).decode("utf-8")
 
 
+def in_text(pieces: content.Pieces, values: dict[str, str]) -> bytes:
+    return content.fill(pieces, {name: content.forms(value)[0] for name, value in values.items()})
+
+
+def in_html(pieces: content.Pieces, values: dict[str, str]) -> bytes:
+    return content.fill(pieces, {name: content.forms(value)[1] for name, value in values.items()})
+
+
 def assert_canonical(encoded: bytes) -> None:
     """No relay has a reason to touch it, and no signature breaks."""
     assert encoded.isascii()
@@ -95,6 +104,44 @@ def test_what_is_encoded_decodes_to_the_text_with_crlf_and_is_canonical(text):
     assert_canonical(encoded)
 
 
+runs = st.lists(
+    st.tuples(st.sampled_from([*" .=FromaZ~!", "From", "é", "漢", "🕊", "\t", "\n"]), st.integers(1, 90)).map(
+        lambda run: run[0] * run[1]
+    ),
+    max_size=12,
+).map("".join)
+links = st.text(st.sampled_from("abcdefghijklmnopqrstuvwxyz234567/:.-_%?&;#~FromT="), max_size=400)
+
+
+@given(st.one_of(texts, runs, links))
+@example("")
+@example("https://news.example.org/unsubscribe/asia-daily/t/" + "a" * 47)
+@example("a" * 75)
+@example("a" * 150)
+@example("a" * 75 + "." + "a" * 74)
+@example("a" * 75 + "From")
+@example("From" + "a" * 71)
+@example("a" * 75 + " ")
+@example("a" * 74 + "  " + "a" * 74 + " \n ")
+@example("a" * 72 + "=")
+@example("a" * 73 + "é")
+@example("é" * 12 + "a" * 3 + "🕊" * 10)
+@example("a b" * 24 + "   ")
+def test_the_quick_encoder_writes_the_very_bytes_of_the_one_that_takes_a_character_at_a_time(text):
+    assert content.encode(text) == by_character.encode(text)
+
+
+def test_a_story_of_five_megabytes_is_encoded_whole():
+    text = (
+        "".join(("A ferry,  a fährt .", "\u0645\u0631\u062d\u0628\u0627 " * 40, "漢字" * 60, "x" * 5000, "\n From "))
+        * 900
+    )
+    assert len(text.encode()) > 5_000_000
+    encoded = content.encode(text)
+    assert decoded(encoded) == as_sent(text)
+    assert max(map(len, encoded.split(b"\r\n"))) == 76
+
+
 @given(lines_only, st.lists(st.integers(0, 400), max_size=5))
 def test_pieces_cut_anywhere_join_to_the_same_text(text, places):
     bounds = [0, *sorted(min(place, len(text)) for place in places), len(text)]
@@ -107,11 +154,11 @@ def test_pieces_cut_anywhere_join_to_the_same_text(text, places):
 def test_values_of_any_length_drop_into_their_places_and_change_no_neighbour(template, first, second):
     text = "".join(part if part.startswith(OPEN) else mailtext.without_marks(part) for part in template)
     pieces = content.cut(text)
-    filled = content.fill(pieces, {"preferences": first, "unsubscribe": second}, as_html=False)
+    filled = in_text(pieces, {"preferences": first, "unsubscribe": second})
     expected = text.replace(str(place("preferences")), "\0one\0").replace(str(place("unsubscribe")), "\0two\0")
     assert decoded(filled) == as_sent(expected.replace("\0one\0", first).replace("\0two\0", second))
     assert_canonical(filled)
-    others = content.fill(pieces, {"preferences": "", "unsubscribe": "x" * 500}, as_html=False)
+    others = in_text(pieces, {"preferences": "", "unsubscribe": "x" * 500})
     for piece in pieces:
         if isinstance(piece, bytes):
             assert piece in filled and piece in others
@@ -121,21 +168,21 @@ def test_values_of_any_length_drop_into_their_places_and_change_no_neighbour(tem
 def test_a_value_in_html_is_escaped_and_in_text_it_is_not(value):
     pieces = content.cut(f'<a href="{place("preferences")}">')
     values = {"preferences": value}
-    shown = decoded(content.fill(pieces, values, as_html=True))
+    shown = decoded(in_html(pieces, values))
     assert html.unescape(shown) == html.unescape(html.escape(as_sent(f'<a href="{value}">')))
     assert shown.count("<") == shown.count(">") == 1 and shown.count('"') == 2
-    assert decoded(content.fill(pieces, values, as_html=False)) == as_sent(f'<a href="{value}">')
+    assert decoded(in_text(pieces, values)) == as_sent(f'<a href="{value}">')
 
 
 def test_a_value_that_looks_like_a_place_is_no_place():
     value = f"{OPEN}unsubscribe{CLOSE}"
-    filled = content.fill(content.cut(str(place("preferences"))), {"preferences": value}, as_html=False)
+    filled = in_text(content.cut(str(place("preferences"))), {"preferences": value})
     assert decoded(filled) == value
 
 
 def test_a_missing_value_is_an_error_never_a_hole():
-    with pytest.raises(KeyError):
-        content.fill(content.cut(f"a{place('confirm')}b"), {"preferences": "x"}, as_html=False)
+    with pytest.raises(ValueError, match="no such value"):
+        in_text(content.cut(f"a{place('confirm')}b"), {"preferences": "x"})
 
 
 def test_text_without_places_is_one_piece_and_no_text_is_none():
@@ -156,6 +203,42 @@ parts = st.builds(
 def test_parts_are_stored_and_read_back_as_they_were(head, foot):
     assert Part.from_json(head.to_json()) == head
     assert content.shell_from_json(content.shell_json(head, foot)) == (head, foot)
+
+
+DAMAGED = {
+    "no JSON": "{",
+    "nothing": "",
+    "too deep": "[" * 100_000,
+    "a list": "[]",
+    "no HTML": '{"text": []}',
+    "pieces that are none": '{"text": "abc", "html": []}',
+    "a number": '{"text": [1], "html": []}',
+    "a place without a name": '{"text": [[]], "html": []}',
+    "raw UTF-8": '{"text": ["é\\r\\n"], "html": []}',
+    "half a line": '{"text": ["abc"], "html": []}',
+    "a bare line feed": '{"text": ["a\\nb\\r\\n"], "html": []}',
+    "the end of a mail": '{"text": ["a\\r\\n.\\r\\n"], "html": []}',
+    "a boundary": '{"text": ["a\\r\\n--=_postrider--\\r\\n"], "html": []}',
+    "an = that is none": '{"text": ["a=zz\\r\\n"], "html": []}',
+    "a long line": '{"text": ["' + "a" * 77 + '\\r\\n"], "html": []}',
+}
+
+
+@pytest.mark.parametrize("stored", DAMAGED.values(), ids=DAMAGED)
+def test_a_stored_part_that_was_damaged_is_an_error_not_a_mail(stored):
+    with pytest.raises(ValueError, match="stored"):
+        Part.from_json(stored)
+    with pytest.raises(ValueError, match="stored"):
+        content.shell_from_json(f"[{stored}, {stored}]" if stored != "[]" else stored)
+
+
+@given(st.lists(st.one_of(st.binary(min_size=1, max_size=3), st.builds(PlaceOf, st.sampled_from("ab")))))
+def test_merged_pieces_are_as_few_as_can_be_and_say_the_same(pieces):
+    fewer = content.merged(pieces)
+    values = {"a": b"<a>", "b": b"<b>"}
+    assert content.fill(fewer, values) == content.fill(tuple(pieces), values)
+    fixed = [isinstance(piece, bytes) for piece in fewer]
+    assert not any(one and next_one for one, next_one in zip(fixed, fixed[1:], strict=False)) and b"" not in fewer
 
 
 def test_the_places_of_parts_are_known():
@@ -179,8 +262,8 @@ def test_a_whole_mail_keeps_its_places_in_text_and_html_with_its_styles_on_the_e
     part = content.compile_mail(mail(f"Open {link}", PAGE.format(f'<p><a href="{link}">Yes</a></p>')))
     assert content.places(part) == {"confirm"}
     values = {"confirm": "https://example.org/confirm/t/abc?a=1&b=2"}
-    text = decoded(content.fill(part.text, values, as_html=False))
-    markup = decoded(content.fill(part.html, values, as_html=True))
+    text = decoded(in_text(part.text, values))
+    markup = decoded(in_html(part.html, values))
     assert text == "Open https://example.org/confirm/t/abc?a=1&b=2\r\n"
     assert 'href="https://example.org/confirm/t/abc?a=1&amp;b=2"' in markup
     assert '<p style="color: red;">' in markup and "@media print" in markup
@@ -194,9 +277,9 @@ def test_a_frame_is_cut_where_it_says_blocks():
     assert content.places(head) == {"preferences"} and content.places(foot) == {"unsubscribe"}
     block = Part(content.cut("A story.\n"), content.cut("<h2>A story</h2>\n"))
     values = {"preferences": "P", "unsubscribe": "U"}
-    whole = [b"".join(content.fill(part.text, values, as_html=False) for part in (head, block, foot))]
+    whole = [b"".join(in_text(part.text, values) for part in (head, block, foot))]
     assert decoded(whole[0]) == "Top P\r\nA story.\r\n\r\nBottom U\r\n"
-    joined = b"".join(content.fill(part.html, values, as_html=True) for part in (head, block, foot))
+    joined = b"".join(in_html(part.html, values) for part in (head, block, foot))
     order = [decoded(joined).index(word) for word in ("Top", "A story", 'href="U"', "</html>")]
     assert order == sorted(order)
 

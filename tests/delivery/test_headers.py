@@ -11,8 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from core import addresses
 from delivery import message
-from tests.delivery.mails import CONFIRMATION, DIGEST, digest, header_lines, read, spliced
+from tests.delivery.mails import CONFIRMATION, DIGEST, SERVICES, digest, header_lines, read, spliced
 
 BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 NAMES = [name for name, _value in read(spliced()).items()]
@@ -190,3 +191,56 @@ def test_a_plain_header_takes_nothing_but_printable_ascii(bad):
 def test_no_header_is_folded_but_those_of_long_texts():
     assert not any(line.startswith((b" ", b"\t")) for line in header_lines(spliced()))
     assert "\r\n =?utf-8?B?" in one_line(spliced(digest(subject="é" * 100)))
+
+
+SHOWN = st.text(st.characters(exclude_categories=["C", "Z"], min_codepoint=128), min_size=1, max_size=30)
+
+
+@given(SHOWN, st.sampled_from(["", "a.b+", "reader"]))
+@example("δοκιμή", "")
+@example("用户", "")
+@example("बेनाम", "")
+@example("🕊", "a")
+def test_an_address_with_more_than_ascii_before_the_at_stands_raw_in_to_and_nothing_else_does(shown, ascii_part):
+    to = f"{ascii_part}{shown}@xn--e1aybc.example.org"
+    assert message.needs_smtputf8(to)
+    raw = spliced(to=to)
+    others = [line for line in raw.split(b"\r\n") if line != b"To: " + to.encode()]
+    assert len(others) == raw.count(b"\r\n"), "one line, as it is"
+    assert all(line.isascii() for line in others)
+    assert b"\r\n".join(others) == b"\r\n".join(
+        line for line in spliced().split(b"\r\n") if not line.startswith(b"To: ")
+    )
+
+
+HIDDEN = ["\r", "\n", "\r\n", "\0", "\x85", "\u2028", "\u2029", "\u202e", "\u2066", "\xa0", "\u200b", "\ud800", "\t"]
+
+
+@pytest.mark.parametrize(
+    "bad", [*HIDDEN, " ", ",", "<", ">", '"', "(", ":", ";", "\\", "@", "=?", "x@y.example.org, é"]
+)
+def test_an_international_address_that_hides_or_opens_something_is_refused(bad):
+    with pytest.raises(ValueError, match="damaged address"):
+        spliced(to=f"é{bad}é@example.org")
+
+
+@pytest.mark.parametrize("to", ["é@bücher.example.org", "é", "é@", "@é", "@example.org", "é@a@example.org"])
+def test_an_international_address_keeps_its_domain_in_ascii(to):
+    with pytest.raises(ValueError, match="damaged address"):
+        spliced(to=to)
+
+
+def test_an_international_address_that_is_longer_than_a_line_may_be_is_refused():
+    with pytest.raises(ValueError, match="longer"):
+        spliced(to="é" * 500 + "@example.org")
+
+
+def test_an_address_of_ascii_needs_no_extension():
+    assert not message.needs_smtputf8("reader@example.org")
+    assert spliced().isascii()
+
+
+def test_an_international_address_comes_out_of_its_seal_as_it_went_in():
+    address = addresses.Address(mailbox="δοκιμή@example.org", folded="δοκιμή@example.org")
+    keyring = SERVICES.keyring
+    assert keyring.unseal(keyring.seal(address), keyring.hash(address)) == address.mailbox

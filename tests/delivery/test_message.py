@@ -11,16 +11,20 @@ from sqlalchemy import select
 
 from core import addresses, clock, database
 from core.database import db
-from core.tokens import Purpose
-from delivery import batches, content, message, outbox, verp
+from core.identity import LaneSender
+from core.tokens import Purpose, Tokens
+from delivery import content, message, outbox, verp
 from delivery.content import Part
 from delivery.models import Delivery, Lane, LinkSet
+from delivery.moves import Intent
 from delivery.recipes import Recipes
 from tests import installation
 from tests.delivery.mails import (
     CONFIRMATION,
     DATED,
     DIGEST,
+    LINK_ONLY,
+    PARTS,
     READER,
     SERVICES,
     digest,
@@ -137,12 +141,12 @@ def test_a_link_carries_the_day_of_the_first_attempt_so_a_resend_next_day_is_the
 def test_a_recipient_without_links_gets_none_and_a_mail_that_has_places_for_them_is_not_made():
     plain = replace(CONFIRMATION, parts=[Part(content.cut("Hello\n"), content.cut("<p>Hello</p>\n"))])
     assert LINK.findall(text_of(spliced(plain, link_set=LinkSet.NONE), "plain")) == []
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError, match="no such value"):
         spliced(CONFIRMATION, link_set=LinkSet.NONE)
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError, match="no such value"):
         spliced(CONFIRMATION, reader_key=None)
-    with pytest.raises(KeyError):
-        spliced(digest(parts=CONFIRMATION.parts))
+    with pytest.raises(ValueError, match="no such value"):
+        spliced(digest(parts=LINK_ONLY))
 
 
 def test_an_envelope_sender_names_one_delivery_and_is_short_enough():
@@ -150,6 +154,37 @@ def test_an_envelope_sender_names_one_delivery_and_is_short_enough():
     assert len(senders) == 3
     for one in senders:
         assert re.fullmatch(r"b\+[a-z2-7]{29}@b\.example\.org", one)
+
+
+def test_an_envelope_sender_that_was_sent_still_names_its_delivery():
+    sent = "b+aaaaaaaaaaaapcues3pgmrgjjjbgi@b.example.org"
+    tokens = Tokens(b"one secret of an installation!!!")
+    assert verp.envelope_sender(7, tokens=tokens, domain="b.example.org") == sent
+
+
+@pytest.mark.parametrize("lane", Lane)
+def test_bounces_come_back_to_the_domain_of_the_mails_lane(lane):
+    own = LaneSender(bounce_domain=f"{lane.name.lower()}.example.org")
+    identity = replace(SERVICES.identity, lanes={lane.name.lower(): own})
+    services = replace(SERVICES, identity=identity)
+    sender = message.envelope_sender(digest(lane=lane), intent(), services)
+    assert sender.partition("@")[2] == f"{lane.name.lower()}.example.org"
+    assert sender.partition("@")[0] == verp.envelope_sender(1, tokens=TOKENS, domain="").rstrip("@")
+    other = Lane.BREAKING if lane == Lane.DIGEST else Lane.DIGEST
+    assert message.envelope_sender(digest(lane=other), intent(), services).endswith("@bounces.monsoon.example.org")
+
+
+def test_a_recipe_is_one_run_of_bytes_between_the_places_of_a_reader():
+    fixed = [isinstance(piece, bytes) for piece in DIGEST.mail]
+    assert fixed.count(False) == 8, "to, date, id, leave, and two links in text and HTML"
+    assert not any(one and next_one for one, next_one in zip(fixed, fixed[1:], strict=False))
+
+
+def test_a_mail_that_no_relay_would_take_is_refused_before_it_is_made():
+    story = content.cut("word " * 700_000)
+    with pytest.raises(ValueError, match="10,240,000 octets: shorten"):
+        digest(parts=[Part(story, story), Part(story, story), *PARTS])
+    assert digest(parts=[Part(story, story), *PARTS]).octets < message.MAX_OCTETS
 
 
 @pytest.fixture
@@ -162,7 +197,7 @@ def crowd(tmp_path):
 def queue(readers: dict[bytes, str]) -> None:
     now = clock.utc_now() - timedelta(seconds=1)
     frame = outbox.Frame(Lane.DIGEST, "digest:asia-daily", "Courier", "news@example.org", "f", "resend", "<a.b>")
-    head, block, foot = DIGEST.parts
+    head, block, foot = PARTS
     with database.write_turn():
         mailing = outbox.open_mailing("edition:1", frame=frame, now=now)
         shell = outbox.add_shell(mailing, language="en", format="both", head=head, foot=foot)
@@ -185,9 +220,10 @@ def queue(readers: dict[bytes, str]) -> None:
 def test_among_300_readers_each_mail_holds_its_own_readers_links_and_address_and_nobody_elses(crowd):
     queue(crowd)
     recipes = Recipes(db.engine)
-    wanted = batches.claim(db.engine, "one", 1_000)
-    intents = batches.exchange(db.engine, "one", [], wanted)
-    assert len(intents) == 300 == len(db.session.scalars(select(Delivery.id)).all())
+    rows = db.session.scalars(select(Delivery)).all()
+    names = [name for name in Intent.__slots__ if name != "dated_at"]
+    intents = [Intent(**{name: getattr(row, name) for name in names}, dated_at=DATED) for row in rows]
+    assert len(intents) == 300
     seen: set[str] = set()
     for one in intents:
         to = SERVICES.keyring.unseal(one.address_sealed, one.addr_hash)

@@ -7,9 +7,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.exc import InternalError, OperationalError
 
-from core import clock
-from delivery import batches, message, retries
+from core import clock, identity
+from delivery import batches, message, pulse, recipes, retries, smtp
 from delivery import pump as pump_module
+from delivery.bell import Bell
+from tests import installation
 from tests.installation import IDENTITY
 from tests.servers import free_port
 
@@ -50,7 +52,7 @@ def test_a_line_that_breaks_inside_the_message_is_no_doubt_and_no_attempt(ledger
 
 def test_a_refusal_costs_one_recipient_and_the_connection_carries_the_next(ledger, relay):
     refused, sent = ledger.queue("rcpt-5xx@example.org"), ledger.queue("ok@example.org")
-    ledger.send_all(relay)
+    ledger.send_all(identity.Relay("127.0.0.1", relay.port, "none", urgent_connections=1))
     assert ledger.row(refused).state == "failed" and ledger.row(sent).state == "sent"
     assert relay.commands.count("RSET") == 1
     assert sum(command.lower().startswith("ehlo") for command in relay.commands) == 1
@@ -59,22 +61,23 @@ def test_a_refusal_costs_one_recipient_and_the_connection_carries_the_next(ledge
 def test_the_row_is_sending_before_the_relay_hears_of_the_mail(ledger, relay):
     delivery = ledger.queue()
     relay.on_dot = threading.Event()
-    sender = threading.Thread(target=ledger.send_all, args=(relay,))
-    sender.start()
-    deadline = time.monotonic() + 10
-    while not relay.accepted and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert ledger.row(delivery).state == "sending"
-    relay.on_dot.set()
-    sender.join()
+    with ledger.sending(relay):
+        ledger.wait_until(lambda: bool(relay.accepted))
+        assert ledger.row(delivery).state == "sending"
+        relay.on_dot.set()
+        ledger.wait_until_sent(delivery)
     assert ledger.row(delivery).state == "sent"
 
 
-def test_a_relay_that_is_down_costs_nobody_an_attempt_and_the_mail_goes_when_it_is_back(ledger, relay):
+def test_a_relay_that_is_down_costs_nobody_an_attempt_and_the_mail_goes_when_it_is_back(ledger, relay, monkeypatch):
+    monkeypatch.setattr(retries, "RELAY_FIRST", 0.05)
     delivery = ledger.queue()
     port, relay.port = relay.port, free_port()
-    sender = ledger.pump(relay)
-    assert not sender.send_due(threading.Event())
+    tried: list[bool] = []
+    open_line = smtp.open_line
+    monkeypatch.setattr(smtp, "open_line", lambda to: tried.append(True) or open_line(to))
+    with ledger.sending(relay):
+        ledger.wait_until(lambda: len(tried) >= 2)
     row = ledger.row(delivery)
     assert (row.state, row.attempts, row.worker_id) == ("planned", 0, None)
     relay.port = port
@@ -83,20 +86,22 @@ def test_a_relay_that_is_down_costs_nobody_an_attempt_and_the_mail_goes_when_it_
 
 
 def test_a_running_sender_hears_the_bell_and_stops_when_told(ledger, relay):
-    stop, bell = threading.Event(), threading.Event()
+    stop, bell = threading.Event(), Bell()
+    settings = installation.settings_for("sqlite://", smtp_port=relay.port)
     sender = threading.Thread(
         target=pump_module.run,
         args=(stop, bell),
-        kwargs={"engine": ledger.engine, "relay": ledger.pump(relay)._relay, "services": ledger.services},
+        kwargs={"engine": ledger.engine, "post": settings.post, "services": ledger.services},
     )
     sender.start()
-    time.sleep(0.2)
+    time.sleep(0.5)
     delivery = ledger.queue()
     bell.set()
     ledger.wait_until_sent(delivery)
     stop.set()
     bell.set()
     sender.join(5)
+    bell.close()
     assert ledger.row(delivery).state == "sent" and not sender.is_alive()
 
 
@@ -119,19 +124,16 @@ def test_an_answer_to_commit_that_was_lost_is_asked_again_and_makes_no_doubt(led
     exchange = batches.exchange
     lost: list[bool] = []
 
-    def lose_one_answer(*arguments):
-        done = exchange(*arguments)
+    def lose_one_answer(*arguments, **named):
+        intents = exchange(*arguments, **named)
         if not lost:
             lost.append(True)
             raise OperationalError("COMMIT", {}, ConnectionError("the server went away"))
-        return done
+        return intents
 
     monkeypatch.setattr(batches, "exchange", lose_one_answer)
     monkeypatch.setattr(retries, "RELAY_FIRST", 0.0)
-    sender = ledger.pump(relay)
-    for _ in range(3):
-        sender._round(threading.Event())
-    sender.hang_up()
+    ledger.send_all(relay)
     assert lost
     assert [(ledger.row(one).state, ledger.row(one).attempts) for one in (delivery, other)] == [("sent", 1)] * 2
     assert len(relay.accepted) == 2
@@ -139,14 +141,17 @@ def test_an_answer_to_commit_that_was_lost_is_asked_again_and_makes_no_doubt(led
 
 def test_a_recipe_that_cannot_be_read_now_is_no_doubt_and_no_attempt(ledger, relay, monkeypatch):
     delivery = ledger.queue()
-    sender = ledger.pump(relay)
+    asked: list[bool] = []
 
-    def out_of_reach(_content_id):
+    def out_of_reach(*_arguments):
+        asked.append(True)
         raise OperationalError("SELECT", {}, ConnectionError("the server went away"))
 
-    monkeypatch.setattr(sender._recipes, "of", out_of_reach)
-    sender.send_due(threading.Event())
-    sender.hang_up()
+    with monkeypatch.context() as broken:
+        broken.setattr(recipes.Recipes, "of", out_of_reach)
+        broken.setattr(retries, "RELAY_FIRST", 60)
+        with ledger.sending(relay):
+            ledger.wait_until(lambda: bool(asked))
     row = ledger.row(delivery)
     assert (row.state, row.attempts) == ("planned", 0)
     ledger.change(delivery, next_attempt_at=clock.utc_now() - timedelta(seconds=1))
@@ -154,25 +159,22 @@ def test_a_recipe_that_cannot_be_read_now_is_no_doubt_and_no_attempt(ledger, rel
     assert ledger.row(delivery).state == "sent"
 
 
-def test_no_error_whatever_ends_the_sender(ledger, relay, monkeypatch):
-    claim, stop, bell = batches.claim, threading.Event(), threading.Event()
-    errors = iter([RuntimeError("unforeseen"), InternalError("SELECT", {}, Exception("read only"))])
+@pytest.mark.parametrize("step", ["look", "claim", "exchange", "sweep", "renew"])
+def test_no_error_whatever_ends_the_sender(ledger, relay, monkeypatch, step):
+    call = getattr(batches, step)
+    errors = [RuntimeError("unforeseen"), InternalError("SELECT", {}, Exception("read only"))]
 
-    def stumble(*arguments):
-        for error in errors:
-            raise error
-        return claim(*arguments)
+    def stumble(*arguments, **named):
+        if errors:
+            raise errors.pop()
+        return call(*arguments, **named)
 
-    monkeypatch.setattr(batches, "claim", stumble)
-    monkeypatch.setattr(retries, "RELAY_FIRST", 0.01)
+    monkeypatch.setattr(batches, step, stumble)
+    monkeypatch.setattr(pulse, "HEARTBEAT_S", 0.1)
     delivery = ledger.queue()
-    sender = threading.Thread(target=ledger.pump(relay).run, args=(stop, bell))
-    sender.start()
-    ledger.wait_until_sent(delivery)
-    stop.set()
-    bell.set()
-    sender.join(5)
-    assert ledger.row(delivery).state == "sent"
+    with ledger.sending(relay):
+        ledger.wait_until(lambda: not errors and ledger.row(delivery).state == "sent")
+    assert ledger.row(delivery).state == "sent" and not errors
 
 
 def test_the_envelope_sender_carries_a_token_and_no_address(ledger, relay):

@@ -97,7 +97,7 @@ class House:
 
     def _open(self) -> bool:
         try:
-            return self.get("/healthz").status == 200
+            return self.get("/health/ready").status == 200
         except urllib3.exceptions.HTTPError:
             return False
 

@@ -202,7 +202,7 @@ def test_a_story_that_there_is_not_is_not_found(client, ref):
     assert 'lang="en"' in answer.text
 
 
-@pytest.mark.parametrize("path", ["/fr/", "/EN/", "/xx/topics", "/fr/subscribe", "/%00/", "/healthz/"])
+@pytest.mark.parametrize("path", ["/fr/", "/EN/", "/xx/topics", "/fr/subscribe", "/%00/", "/health/live/"])
 def test_a_language_that_is_not_ours_is_not_found(client, path):
     answer = client.get(path, headers={"Accept-Language": "ar"})
     assert answer.status_code == 404

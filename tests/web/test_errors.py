@@ -27,7 +27,7 @@ def test_every_kind_of_error_has_a_status_and_a_title():
 
 @pytest.mark.parametrize("language", ["en", "ar"])
 def test_a_wrong_method_is_answered_with_a_page(client, language):
-    for path in (f"/{language}/", f"/{language}/check-your-inbox", "/healthz"):
+    for path in (f"/{language}/", f"/{language}/check-your-inbox", "/health/live"):
         answer = client.post(path, headers={"Accept-Language": language})
         assert answer.status_code == 405
         assert "GET" in answer.headers["Allow"]

@@ -5,11 +5,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy.exc import OperationalError
 
 from articles import shelf
 from core import clock, links, services
-from core.database import db
 from core.links import PATHS
 from tests.web import markup
 from tests.web.readers import dump, korea_and_cuba
@@ -70,7 +68,10 @@ def _versions(story):
 def test_every_pattern_of_paths_is_a_route_and_every_route_with_a_token_is_a_pattern(app):
     rules = {rule.rule for rule in app.url_map.iter_rules()}
     assert set(PATHS.values()) <= rules
-    assert rules - set(PATHS.values()) == {"/", "/healthz", "/static/<path:filename>"}
+    assert rules - set(PATHS.values()) == {
+        *("/", "/health/live", "/health/ready", "/metrics"),
+        "/static/<path:filename>",
+    }
 
 
 def test_a_route_either_shows_or_changes_never_both(app):
@@ -151,25 +152,10 @@ def test_static_files_are_kept_for_good_because_their_addresses_change_with_them
         assert answer.headers["Cache-Control"] == "no-cache"
 
 
-def test_health_says_that_the_database_can_be_reached(client):
-    answer = client.get("/healthz")
-    assert (answer.status_code, answer.json) == (200, {"status": "ok", "database": "reachable"})
-    assert answer.headers["Cache-Control"] == "no-store"
-
-
-def test_health_says_when_the_database_is_gone(client, monkeypatch):
-    def refuse(*_args, **_values):
-        raise OperationalError("SELECT 1", {}, ConnectionError("secret host"))
-
-    monkeypatch.setattr(db.session, "execute", refuse)
-    answer = client.get("/healthz")
-    assert (answer.status_code, answer.json) == (503, {"status": "failing", "database": "unreachable"})
-
-
 def test_a_site_on_https_asks_browsers_to_stay_there(app, client, monkeypatch):
     here = services.current()
     secure = replace(here, links=replace(here.links, base_url="https://news.example.org"))
     monkeypatch.setitem(app.extensions, "postrider", secure)
-    for path in ("/", "/en/", "/healthz", "/en/nothing"):
+    for path in ("/", "/en/", "/health/live", "/en/nothing"):
         assert client.get(path).headers["Strict-Transport-Security"] == "max-age=31536000"
     assert 'rel="canonical" href="https://news.example.org/en/"' in client.get("/en/").text

@@ -1,0 +1,108 @@
+"""How a list is usually mailed: a loop over the readers, Jinja2 for each of them, EmailMessage, smtplib.
+
+Written as well as such code is: templates are compiled once, their styles are inlined beforehand, links are the same
+compact tokens, and one connection carries all mails of the process. There is no ledger: who had it is known to nobody.
+"""
+
+import argparse
+import smtplib
+from collections.abc import Callable
+from email.message import EmailMessage
+
+from jinja2 import Environment, FileSystemLoader, Template
+from markupsafe import Markup
+
+from bench import edition
+from core import clock, mailtext, services, settings
+from core.services import Services
+from core.settings import ROOT
+from delivery import content
+from digests import rendering
+
+Make = Callable[[int], EmailMessage]
+
+
+def environment() -> Environment:
+    """Return an environment over the mail templates of the product, without the product's own guards."""
+    made = Environment(
+        loader=FileSystemLoader(ROOT / "templates" / "mail"),
+        autoescape=lambda name: bool(name) and name.endswith(".html"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    made.install_null_translations(newstyle=True)
+    made.globals.update(language="en", direction="ltr")
+    return made
+
+
+def inlined(jinja: Environment, name: str) -> Template:
+    """Return a template of a piece whose styles were moved onto its elements before it was compiled."""
+    source = (ROOT / "templates" / "mail" / name).read_text("utf-8")
+    made = content.inline_fragment(source, rendering.stylesheet())
+    if made.count("{{") != source.count("{{") or made.count("{%") != source.count("{%"):
+        raise ValueError(f"The styles of {name} cannot be inlined before it is compiled: a tag was lost.")
+    return jinja.from_string(made)
+
+
+def frame(jinja: Environment, sent: Services) -> tuple[Template, Template]:
+    """Return text and HTML of the frame as templates with three variables: the stories and the two personal links."""
+    view = edition.shell_view(sent)
+    values = {"publication": sent.publication, "digest": view.digest, "subscribe_url": view.subscribe_url}
+    mail = mailtext.render("digest", edition.LANGUAGE, values)
+
+    def opened(text: str) -> Template:
+        return jinja.from_string(mailtext.PLACE.sub(lambda place: "{{ " + place[1] + " }}", text))
+
+    return opened(mail.text), opened(content.inline_document(mail.html))
+
+
+def maker(sent: Services) -> Make:
+    """Return what makes the mail of one reader."""
+    jinja = environment()
+    frame_text, frame_html = frame(jinja, sent)
+    story_text, opening_text = jinja.get_template("digest/story.txt"), jinja.get_template("digest/opening.txt")
+    story_html, opening_html = inlined(jinja, "digest/story.html"), inlined(jinja, "digest/opening.html")
+    views = edition.stories()[: edition.SHOWN]
+    day = clock.day_number(clock.utc_now())
+
+    def make(number: int) -> EmailMessage:
+        recipient = edition.reader(number)
+        assert recipient.reader_key is not None
+        links = sent.links.reader(recipient.reader_key, digest=edition.DIGEST, version=1, day=day)
+        personal = {"preferences": links.preferences, "unsubscribe": links.unsubscribe}
+        shown = edition.opening(views)
+        text = [opening_text.render(opening=shown), *(story_text.render(story=view) for view in views)]
+        html = [opening_html.render(opening=shown), *(story_html.render(story=view) for view in views)]
+        message = EmailMessage()
+        message["From"] = f"The Monsoon Courier <{sent.identity.sender}>"
+        message["To"] = recipient.address.mailbox
+        message["Subject"] = edition.SUBJECT.format(headline=views[0].headline)
+        message["Date"] = clock.utc_now()
+        message["Message-ID"] = f"<{number}.{day}@{sent.identity.domain}>"
+        message["List-Id"] = f"<{edition.DIGEST}.{sent.identity.domain}>"
+        message["List-Unsubscribe"] = f"<{links.unsubscribe}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        message.set_content(frame_text.render(blocks="".join(text), **personal))
+        message.add_alternative(frame_html.render(blocks=Markup("".join(html)), **personal), subtype="html")
+        return message
+
+    return make
+
+
+def main() -> None:
+    """Mail readers FIRST to LAST of the list."""
+    parser = argparse.ArgumentParser(description="Mail a list with smtplib and EmailMessage, a rendering per reader.")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--first", type=int, required=True)
+    parser.add_argument("--last", type=int, required=True)
+    options = parser.parse_args()
+    sent = services.from_settings(settings.load())
+    make = maker(sent)
+    with smtplib.SMTP("127.0.0.1", options.port) as smtp:
+        for number in range(options.first, options.last):
+            smtp.send_message(make(number), from_addr=f"bounces@{sent.identity.bounce_domain}")
+
+
+if __name__ == "__main__":
+    main()

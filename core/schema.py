@@ -1,0 +1,31 @@
+"""Whether the database is at the step of the migrations that this code was written for, or behind it."""
+
+from functools import cache
+
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, column, inspect, select, table
+
+from core.settings import ROOT
+
+_VERSION = table("alembic_version", column("version_num"))
+
+
+@cache
+def _script() -> ScriptDirectory:
+    return ScriptDirectory(str(ROOT / "migrations"))
+
+
+def is_behind(connection: Connection) -> bool:
+    """Say whether steps are missing. A step that this code does not know is a newer one, with which it can live."""
+    if not inspect(connection).has_table(_VERSION.name):
+        return True
+    there = connection.scalars(select(_VERSION.c.version_num)).all()
+    return not set(_script().get_heads()) <= set(there) and all(_is_known(one) for one in there)
+
+
+def _is_known(step: str) -> bool:
+    try:
+        return _script().get_revision(step) is not None
+    except CommandError:
+        return False

@@ -1,0 +1,35 @@
+"""A bell that wakes the sender out of waiting for its lines: a pipe to itself, which a selector can wait for."""
+
+import contextlib
+import socket
+
+
+class Bell:
+    """Rung by any thread, as often as it likes; heard once."""
+
+    def __init__(self) -> None:
+        self._hear, self._ring = socket.socketpair()
+        self._hear.setblocking(False)
+        self._ring.setblocking(False)
+
+    def fileno(self) -> int:
+        """Return what a selector waits on."""
+        return self._hear.fileno()
+
+    def set(self) -> None:
+        """Ring. A pipe that is full has been rung enough."""
+        with contextlib.suppress(BlockingIOError, OSError):
+            self._ring.send(b"!")
+
+    def close(self) -> None:
+        """Take the bell down."""
+        self._hear.close()
+        self._ring.close()
+
+    def clear(self) -> bool:
+        """Stop the ringing; return whether it rang."""
+        rang = False
+        with contextlib.suppress(BlockingIOError):
+            while self._hear.recv(4096):
+                rang = True
+        return rang

@@ -1,0 +1,120 @@
+"""One committer for many lines: whatever results and next intents wait are written as one transaction.
+
+While one transaction is on its way to the disk the next group gathers by itself; so many lines cost few commits, and
+still each line has at most one mail between its intent and its result.
+"""
+
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from core import logs
+from core.identity import Timing
+from delivery import batches, retries
+from delivery.moves import Claimed, Intent, Result
+
+log = logs.get(__name__)
+
+GROUP = 256
+"""The most that one transaction takes of either."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A line that is free asks to send the mail it was given."""
+
+    relay: str
+    claimed: Claimed
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The answer: an intent that is durable since before `granted_at` (time.monotonic), or None: do not send."""
+
+    claimed: Claimed
+    intent: Intent | None
+    granted_at: float
+
+
+class Committer:
+    """The thread that commits. Nothing handed to it is lost: what could not be committed is committed again."""
+
+    def __init__(self, engine: Engine, worker: str, timing: Timing, ring: Callable[[], None]) -> None:
+        self._engine = engine
+        self._worker = worker
+        self._timing = timing
+        self._ring = ring
+        self._results: deque[Result] = deque()
+        self._asks: deque[Ask] = deque()
+        self._grants: deque[Grant] = deque()
+        self._waiting = threading.Condition()
+        self._ended = False
+        self._fails = 0
+        self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def hand_in(self, results: list[Result], asks: list[Ask]) -> None:
+        """Take results and what their lines ask for next."""
+        with self._waiting:
+            self._results += results
+            self._asks += asks
+            self._waiting.notify()
+
+    def grants(self) -> list[Grant]:
+        """Return the answers there are."""
+        found = []
+        while self._grants:
+            found.append(self._grants.popleft())
+        return found
+
+    def end(self, until: float) -> int:
+        """Commit what is left, and stop; return how many results could not be written until then."""
+        with self._waiting:
+            self._ended = True
+            self._waiting.notify()
+        self._thread.join(max(0.1, until - time.monotonic()))
+        return len(self._results)
+
+    def _run(self) -> None:
+        while True:
+            with self._waiting:
+                while not (self._results or self._asks or self._ended):
+                    self._waiting.wait()
+                if self._ended and not self._results:
+                    return
+                results = list(self._results)[:GROUP]
+                asks = [] if self._ended else list(self._asks)[:GROUP]
+            try:
+                self._exchange(results, asks)
+                self._fails = 0
+            except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the only thread that commits
+                self._fails += 1
+                log.error("ledger out of reach", error=repr(error), unrecorded=len(self._results), asked=len(asks))
+                self._wait_before_retry()
+
+    def _wait_before_retry(self) -> None:
+        """Results and asks are kept: handing them in again changes nothing that was already written."""
+        time.sleep(min(retries.relay_delay(self._fails) / 4, 5.0))
+
+    def _exchange(self, results: list[Result], asks: list[Ask]) -> None:
+        wanted: defaultdict[str, list[Claimed]] = defaultdict(list)
+        for ask in asks:
+            wanted[ask.relay].append(ask.claimed)
+        granted_at = time.monotonic()
+        intents = batches.exchange(self._engine, self._worker, results, wanted, timing=self._timing)
+        by_id = {intent.id: intent for intent in intents}
+        with self._waiting:
+            for _ in results:
+                self._results.popleft()
+            for _ in asks:
+                self._asks.popleft()
+        self._grants.extend(Grant(ask.claimed, by_id.get(ask.claimed.id), granted_at) for ask in asks)
+        if asks:
+            self._ring()

@@ -1,0 +1,89 @@
+"""What the lines learn, carried to where it holds for all senders: gates of relays and providers, paused mailings."""
+
+from core import logs
+from delivery import gates
+from delivery.moves import Intent
+from delivery.pools import Pool, Supplied
+from delivery.replies import Reply, Verdict
+from delivery.supplier import Supplier
+from delivery.tally import FailureLimit, Tally
+
+log = logs.get(__name__)
+
+TURNED_AWAY = 3
+"""So many mails in a row that a provider put off, and it is left alone for a while."""
+_ANSWERED = (Verdict.ACCEPTED, Verdict.REFUSED)
+
+
+class Lessons:
+    """Hears of every mail that came to its end, and of every line that could not be opened."""
+
+    def __init__(self, supplier: Supplier, tally: Tally) -> None:
+        self._supplier = supplier
+        self._tally = tally
+        self._limit = FailureLimit()
+        self._put_off: dict[tuple[str, int], int] = {}
+        self._probes: set[int] = set()
+
+    def sent_out(self, supplied: Supplied) -> None:
+        """Hear that a mail was granted its intent."""
+        if supplied.probe:
+            self._probes.add(supplied.claimed.id)
+
+    def not_sent(self, pool: Pool, supplied: Supplied) -> None:
+        """Hear that a mail was refused its intent."""
+        if supplied.probe:
+            self._supplier.change(pool, gates.end_probes, [supplied.claimed.id])
+
+    def heard(self, pool: Pool, intent: Intent, reply: Reply) -> None:
+        """Hear what a mail came to."""
+        if reply.verdict is Verdict.ACCEPTED:
+            self._tally.sent += 1
+        else:
+            self._tally.refused[reply.verdict.value] += 1
+            log.info(
+                "not handed over", delivery=intent.id, verdict=reply.verdict.value, code=reply.code, text=reply.text
+            )
+        self._about_provider(pool, intent, reply)
+        if reply.verdict is Verdict.THROTTLED:
+            self._supplier.change(pool, gates.slow_down, f"{reply.code or ''} {reply.text}".strip())
+        elif reply.verdict is Verdict.LOGIN:
+            self.refused_us(pool, f"{reply.code} {reply.text}")
+        self.faulty(intent, reply.verdict is Verdict.POLICY, f"{reply.code} {reply.text}")
+
+    def _about_provider(self, pool: Pool, intent: Intent, reply: Reply) -> None:
+        probing = intent.id in self._probes
+        self._probes.discard(intent.id)
+        if intent.provider == 0:
+            return
+        key = (pool.relay.name, intent.provider)
+        if reply.verdict in _ANSWERED:
+            self._put_off.pop(key, None)
+            if probing:
+                log.info("provider open again", relay=pool.relay.name, provider=intent.provider)
+                self._supplier.change(pool, gates.reopen, intent.provider)
+        elif reply.verdict is Verdict.LATER:
+            self._put_off[key] = self._put_off.get(key, 0) + 1
+            if probing or self._put_off[key] >= TURNED_AWAY:
+                self._close(pool, intent.provider, reply)
+        elif probing:
+            self._supplier.change(pool, gates.end_probes, [intent.id])
+
+    def _close(self, pool: Pool, provider: int, reply: Reply) -> None:
+        self._put_off.pop((pool.relay.name, provider), None)
+        log.warning("provider left alone", relay=pool.relay.name, provider=provider, code=reply.code, text=reply.text)
+        self._supplier.change(pool, gates.close, provider, f"{reply.code} {reply.text}")
+        self._supplier.drop(pool, provider)
+
+    def faulty(self, intent: Intent, ours: bool, what: str) -> None:
+        """Hear whether a mail failed by our own fault; too many of them pause its mailing."""
+        faults = self._limit.note(intent.mailing_id, ours=ours)
+        if faults:
+            why = f"{faults} of its last mails failed by our own fault, the last one with: {what}"
+            self._supplier.pause_mailing(intent.mailing_id, why[:300])
+
+    def refused_us(self, pool: Pool, words: str) -> None:
+        """Hear that the relay does not take our login or that its certificate is not good: a person must look."""
+        log.error("relay paused", relay=pool.relay.name, why=words)
+        self._supplier.change(pool, gates.pause, words)
+        self._supplier.drop(pool)

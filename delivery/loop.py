@@ -1,0 +1,296 @@
+"""One loop over many lines to the relays, each with at most one mail between its intent and its result.
+
+A line asks for its next intent only together with the result of its last mail: the committer writes both in one
+transaction. So a crash puts at most one recipient for each open line in doubt, and no setting raises that bound.
+"""
+
+import contextlib
+import selectors
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from core import logs
+from delivery import retries, smtp, verdicts
+from delivery.bell import Bell
+from delivery.committer import Ask, Committer, Grant
+from delivery.lessons import Lessons
+from delivery.moves import Intent, Result
+from delivery.pools import Pool, Slot, Supplied
+from delivery.replies import Reply, Verdict
+from delivery.smtp import Line
+from delivery.supplier import Supplier
+
+log = logs.get(__name__)
+
+IDLE_S = 30.0
+"""A line that carried nothing for so long is closed by us, before the relay closes it under the next mail."""
+TICK_S = 0.5
+"""How often limits of time are looked at."""
+_DIALERS = 16
+
+Mail = tuple[str, str, bytes]
+"""Envelope sender, recipient, and the whole message."""
+
+
+class CannotBeMade(Exception):
+    """This mail cannot be made; the others can."""
+
+
+class LedgerAway(Exception):
+    """What the mail is made of cannot be read just now."""
+
+
+class Loop:
+    """The lines of one sender, and what travels on them."""
+
+    def __init__(
+        self,
+        pools: Sequence[Pool],
+        *,
+        wake: Bell,
+        bell: Bell,
+        make: Callable[[Intent], Mail],
+        committer: Committer,
+        supplier: Supplier,
+        lessons: Lessons,
+        safe_until: Callable[[float], float],
+    ) -> None:
+        self._pools = pools
+        self._wake = wake
+        self._bell = bell
+        self._make = make
+        self._committer = committer
+        self._supplier = supplier
+        self._lessons = lessons
+        self._safe_until = safe_until
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(wake, selectors.EVENT_READ, wake)
+        self._selector.register(bell, selectors.EVENT_READ, bell)
+        self._dialers = ThreadPoolExecutor(_DIALERS, thread_name_prefix="dialer")
+        self._goodbyes = ThreadPoolExecutor(_DIALERS, thread_name_prefix="goodbye")
+        self._dialed: deque[tuple[Slot, smtp.Opened | smtp.RelayTrouble]] = deque()
+        self._asked: dict[int, Slot] = {}
+        self._results: list[Result] = []
+        self._asks: list[Ask] = []
+        self._ticked_at = 0.0
+        self._stopping = False
+
+    def turn(self) -> None:
+        """Wait for something to happen, and do what there is to be done."""
+        for key, _events in self._selector.select(self._patience()):
+            if key.data is self._wake:
+                self._wake.clear()
+            elif key.data is self._bell:
+                self._bell.clear()
+                self._supplier.look()
+            else:
+                self._advance(key.data)
+        while self._dialed:
+            self._opened(*self._dialed.popleft())
+        for grant in self._committer.grants():
+            self._granted(grant)
+        self._tick()
+        if not self._stopping:
+            for pool in self._pools:
+                self._assign(pool)
+        self._hand_in()
+
+    def stop(self) -> None:
+        """Begin no more mails; those that are under way go on."""
+        self._stopping = True
+
+    @property
+    def busy(self) -> bool:
+        """Return whether a mail is between its intent and its result, or about to be."""
+        return bool(self._asked or self._results) or any(
+            slot.intent is not None for pool in self._pools for slot in pool.slots
+        )
+
+    def close(self, words: str) -> None:
+        """Close every line. Mails whose final dot is out are in doubt, all others were not accepted."""
+        for pool in self._pools:
+            for slot in pool.slots:
+                if slot.intent is not None:
+                    reply = slot.line.abandon(words) if slot.line is not None else None
+                    self._finish(slot, reply or Reply(Verdict.RELAY, None, words, usable=False))
+                self._hang_up(slot)
+        self._dialers.shutdown(wait=False, cancel_futures=True)
+        self._goodbyes.shutdown()
+        self._selector.close()
+        self._hand_in()
+
+    def _patience(self) -> float:
+        """How long nothing needs to be done unless something happens."""
+        if self._stopping:
+            return TICK_S / 5
+        waits = TICK_S if any(slot.line or slot.dialing for pool in self._pools for slot in pool.slots) else 15.0
+        first = min((pool.supply[0].at for pool in self._pools if pool.supply), default=None)
+        return waits if first is None else max(0.0, min(waits, first - time.monotonic()))
+
+    def _hand_in(self) -> None:
+        if self._results or self._asks:
+            self._committer.hand_in(self._results, self._asks)
+            self._results, self._asks = [], []
+
+    def _assign(self, pool: Pool) -> None:
+        """Give claimed mails to free lines, and open as many more lines as there are mails for."""
+        now = time.monotonic()
+        for slot in pool.slots:
+            if not pool.supply or pool.supply[0].at > now:
+                break
+            if slot.free:
+                self._ask(slot, pool.supply.popleft())
+                self._running_low(pool)
+        opening = sum(slot.dialing and slot.intent is None for slot in pool.slots)
+        wanted = len(pool.supply) - opening
+        if wanted > 0 and pool.reach.quiet:
+            self._supplier.drop(pool)
+            return
+        for slot in pool.slots:
+            if wanted <= 0:
+                break
+            if slot.empty:
+                self._dial(slot)
+                wanted -= 1
+
+    def _running_low(self, pool: Pool) -> None:
+        if len(pool.supply) in (0, 64, 128):
+            self._supplier.low()
+
+    def _ask(self, slot: Slot, supplied: Supplied) -> None:
+        slot.asking = supplied
+        self._asked[supplied.claimed.id] = slot
+        self._asks.append(Ask(slot.pool.relay.name, supplied.claimed))
+
+    def _granted(self, grant: Grant) -> None:
+        slot = self._asked.pop(grant.claimed.id)
+        supplied, slot.asking = slot.asking, None
+        assert supplied is not None  # noqa: S101 - for the type checker: it asked
+        if grant.intent is None:
+            self._lessons.not_sent(slot.pool, supplied)
+            return
+        self._lessons.sent_out(supplied)
+        slot.intent, slot.granted_at = grant.intent, grant.granted_at
+        if slot.line is None:
+            self._dial(slot)
+        else:
+            self._begin(slot, slot.line)
+
+    def _begin(self, slot: Slot, line: Line) -> None:
+        intent = slot.intent
+        assert intent is not None  # noqa: S101 - for the type checker: it was granted
+        if time.monotonic() > self._safe_until(slot.granted_at):
+            # We were stopped for so long that somebody else may be sending it by now.
+            self._put_back(slot, "The sender was stopped.")
+            return
+        try:
+            sender, recipient, mail = self._make(intent)
+        except CannotBeMade as error:
+            self._lessons.faulty(intent, True, str(error))
+            self._results.append(verdicts.not_made(intent, str(error)))
+            slot.intent = None
+            return
+        except LedgerAway as error:
+            self._put_back(slot, f"The ledger was out of reach: {error}", retries.RELAY_FIRST)
+            return
+        reply = line.begin(sender, recipient, mail)
+        self._after(slot, line, reply)
+
+    def _advance(self, slot: Slot) -> None:
+        line = slot.line
+        if line is None:
+            return
+        if slot.intent is None:
+            # An idle line speaks only to say goodbye.
+            self._hang_up(slot)
+            return
+        self._after(slot, line, line.advance())
+
+    def _after(self, slot: Slot, line: Line, reply: Reply | None) -> None:
+        """Go on with a line: its mail came to an end, or it waits for the relay."""
+        if reply is None:
+            self._selector.modify(line.sock, _events(line), slot)
+        elif reply.verdict is Verdict.RELAY and line.went_stale and not self._stopping:
+            # The relay closed a line that had carried mails; that is no failure, and the mail goes on the next one.
+            self._hang_up(slot)
+            self._dial(slot)
+        else:
+            self._finish(slot, reply)
+            if not reply.usable or line.carried >= slot.pool.relay.mails_per_connection:
+                self._hang_up(slot)
+            else:
+                self._selector.modify(line.sock, selectors.EVENT_READ, slot)
+
+    def _finish(self, slot: Slot, reply: Reply) -> None:
+        intent, slot.intent = slot.intent, None
+        assert intent is not None  # noqa: S101 - for the type checker: it has a reply
+        self._results.append(verdicts.result_of(intent, reply))
+        self._lessons.heard(slot.pool, intent, reply)
+
+    def _put_back(self, slot: Slot, why: str, delay: float = 0.0) -> None:
+        intent, slot.intent = slot.intent, None
+        if intent is not None:
+            self._results.append(verdicts.put_back(intent, why, delay))
+
+    def _dial(self, slot: Slot) -> None:
+        slot.dialing = True
+
+        def open_it() -> None:
+            try:
+                self._dialed.append((slot, smtp.open_line(slot.pool.relay)))
+            except smtp.RelayTrouble as error:
+                self._dialed.append((slot, error))
+            self._wake.set()
+
+        self._dialers.submit(open_it)
+
+    def _opened(self, slot: Slot, opened: smtp.Opened | smtp.RelayTrouble) -> None:
+        slot.dialing = False
+        if isinstance(opened, smtp.Opened):
+            slot.pool.reach.worked()
+            slot.line = Line(opened)
+            self._selector.register(slot.line.sock, selectors.EVENT_READ, slot)
+            if slot.intent is not None:
+                self._begin(slot, slot.line)
+            return
+        self._out_of_reach(slot.pool, opened)
+        self._put_back(slot, str(opened), retries.relay_delay(slot.pool.reach.failures))
+
+    def _out_of_reach(self, pool: Pool, trouble: smtp.RelayTrouble) -> None:
+        if isinstance(trouble, smtp.RelayRefusesUs):
+            self._lessons.refused_us(pool, str(trouble))
+            pool.reach.failed()
+        elif not pool.reach.quiet:
+            # Lines that were dialed together fail together: that is one failure.
+            log.warning("relay out of reach", relay=pool.relay.name, why=str(trouble), again_in_s=pool.reach.failed())
+
+    def _tick(self) -> None:
+        """Look at the limits of time."""
+        now = time.monotonic()
+        if now - self._ticked_at < TICK_S:
+            return
+        self._ticked_at = now
+        for pool in self._pools:
+            for slot in pool.slots:
+                line = slot.line
+                if line is None:
+                    continue
+                if slot.intent is not None and now > line.deadline:
+                    self._after(slot, line, line.advance())
+                elif slot.intent is not None and not line.dot_is_out and now > self._safe_until(slot.granted_at):
+                    self._after(slot, line, line.abandon("Its lease could not be renewed."))
+                elif slot.free and now - line.used_at > IDLE_S:
+                    self._hang_up(slot)
+
+    def _hang_up(self, slot: Slot) -> None:
+        line, slot.line = slot.line, None
+        if line is not None:
+            with contextlib.suppress(KeyError, ValueError):
+                self._selector.unregister(line.sock)
+            self._goodbyes.submit(line.part)
+
+
+def _events(line: Line) -> int:
+    return selectors.EVENT_READ | selectors.EVENT_WRITE if line.wants_write else selectors.EVENT_READ

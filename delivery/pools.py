@@ -1,0 +1,105 @@
+"""What lines there are: for each relay a pool for its bulk lanes, and one of its own for transactional mail."""
+
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from core.identity import MailIdentity, PostOffice, Relay
+from delivery import retries
+from delivery.models import Lane
+from delivery.moves import Claimed, Intent
+from delivery.smtp import Line
+
+
+@dataclass(frozen=True, slots=True)
+class Supplied:
+    """A claimed mail that waits for a line; it must not leave before `at` (time.monotonic)."""
+
+    claimed: Claimed
+    at: float = 0.0
+    probe: bool = False
+
+
+@dataclass(slots=True)
+class Reach:
+    """How a relay could be reached lately, as this sender saw it; shared by its pools."""
+
+    failures: int = 0
+    quiet_until: float = 0.0
+
+    def failed(self) -> float:
+        """Hear of a failure; return for how many seconds the relay is left alone."""
+        self.failures += 1
+        delay = retries.relay_delay(self.failures)
+        self.quiet_until = time.monotonic() + delay
+        return delay
+
+    def worked(self) -> None:
+        """Hear that a line stands."""
+        self.failures = 0
+        self.quiet_until = 0.0
+
+    @property
+    def quiet(self) -> bool:
+        """Return whether the relay is left alone just now."""
+        return time.monotonic() < self.quiet_until
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """A place for one line. It has at most one mail between its intent and its result, also while it redials."""
+
+    pool: "Pool"
+    line: Line | None = None
+    dialing: bool = False
+    asking: Supplied | None = None
+    intent: Intent | None = None
+    granted_at: float = 0.0
+
+    @property
+    def free(self) -> bool:
+        """Return whether the line stands and carries nothing."""
+        return self.line is not None and self.asking is None and self.intent is None
+
+    @property
+    def empty(self) -> bool:
+        """Return whether a line could be opened here."""
+        return self.line is None and not self.dialing and self.asking is None and self.intent is None
+
+
+@dataclass(slots=True, eq=False)
+class Pool:
+    """Lines to one relay for some lanes, best lane first, and the mails that were claimed for them."""
+
+    relay: Relay
+    lanes: tuple[Lane, ...]
+    reach: Reach
+    slots: list[Slot] = field(default_factory=list)
+    supply: deque[Supplied] = field(default_factory=deque)
+
+    @property
+    def urgent(self) -> bool:
+        """Return whether this is the pool of transactional mail."""
+        return Lane.TRANSACTIONAL in self.lanes
+
+
+def of(post: PostOffice, identity: MailIdentity) -> list[Pool]:
+    """Return the pools of an installation, urgent ones first."""
+    pools = []
+    for relay in post.relays.values():
+        reach = Reach()
+        carried = [lane for lane in Lane if identity.relay_of(lane.name.lower()) == relay.name]
+        for lanes, count in (
+            (_only(carried, urgent=True), relay.urgent_connections),
+            (_only(carried, urgent=False), relay.connections),
+        ):
+            if lanes:
+                pool = Pool(relay, lanes, reach)
+                pool.slots = [Slot(pool) for _ in range(count)]
+                pools.append(pool)
+    return sorted(pools, key=lambda pool: not pool.urgent)
+
+
+def _only(lanes: Iterable[Lane], *, urgent: bool) -> tuple[Lane, ...]:
+    return tuple(lane for lane in lanes if (lane is Lane.TRANSACTIONAL) is urgent)

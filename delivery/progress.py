@@ -1,0 +1,186 @@
+"""How far mailings are: counted, how fast it goes, and when it will be over. Everything here only reads."""
+
+import json
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Row, and_, exists, func, literal, or_, select, true
+
+from core.database import db
+from delivery import control
+from delivery.models import Delivery, Mailing
+from delivery.states import State
+
+WAITING = (State.PLANNED, State.CLAIMED, State.SENDING)
+"""What is still to be handed over."""
+UNDER_WAY = ("running", "paused")
+WINDOW_S = 30.0
+"""Over how many seconds, at most, a rate is taken: long enough to be calm, short enough to follow a change."""
+IN_DOUBT = Delivery.state == literal(State.IN_DOUBT.value, literal_execute=True)
+PLANNED = Delivery.state == literal(State.PLANNED.value, literal_execute=True)
+"""Written into the statement, not passed to it: so the databases see that a partial index will do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a mailing is at one moment. `unsettled` is how many of its doubts still wait for proof or a decision."""
+
+    id: int
+    key: str
+    lane: int
+    state: str
+    why_paused: str | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    unsettled: int = 0
+    resends: bool = False
+
+    def count(self, *states: State) -> int:
+        """Return how many of its mails are in one of these states."""
+        return sum(self.counts.get(state, 0) for state in states)
+
+    @property
+    def total(self) -> int:
+        """Return how many mails it has."""
+        return sum(self.counts.values())
+
+    @property
+    def handed_over(self) -> int:
+        """Return how many mails the relay has taken."""
+        return self.count(State.SENT)
+
+    @property
+    def waiting(self) -> int:
+        """Return how many mails are still to be handed over."""
+        return self.count(*WAITING)
+
+    @property
+    def ended(self) -> int:
+        """Return how many mails wait for nothing any more, whatever became of them."""
+        return self.total - self.waiting
+
+    @property
+    def over(self) -> bool:
+        """Return whether nothing more happens by itself: no mail waits, and no doubt that would be sent once more."""
+        return not self.waiting and not (self.unsettled and self.resends and self.state in UNDER_WAY)
+
+
+def of(key: str) -> Standing:
+    """Return how far one mailing is. Raises NotFound, whose sentence names the mailings with nearly that key."""
+    (found,) = _standings(Mailing.id == control.by_key(key).id)
+    return found
+
+
+def of_all() -> list[Standing]:
+    """Return how far every mailing is that has mails, in the order of their keys."""
+    return [one for one in _standings(true()) if one.total]
+
+
+def of_running() -> list[Standing]:
+    """Return how far the mailings are that are running or paused, and not over."""
+    mails = Delivery.mailing_id == Mailing.id
+    doubtful = exists().where(mails, IN_DOUBT, Delivery.done_at.is_(None))
+    has_open = or_(exists().where(mails, Delivery.state.in_(WAITING)), doubtful)
+    return [one for one in _standings(and_(Mailing.state.in_(UNDER_WAY), has_open)) if not one.over]
+
+
+def of_these(ids: Collection[int]) -> list[Standing]:
+    """Return how far these mailings are, whatever their state."""
+    return _standings(Mailing.id.in_(ids)) if ids else []
+
+
+def _standings(which: ColumnElement[bool]) -> list[Standing]:
+    """Count in one statement, so that a mailing that is being closed is neither counted twice nor left out."""
+    wanted = select(Mailing.id).where(which, Mailing.counts.is_(None))
+    live = (
+        select(Delivery.mailing_id, Delivery.state, func.count().label("found"))
+        .where(Delivery.mailing_id.in_(wanted))
+        .group_by(Delivery.mailing_id, Delivery.state)
+        .subquery()
+    )
+    unsettled = (
+        select(Delivery.mailing_id, func.count().label("found"))
+        .where(IN_DOUBT, Delivery.done_at.is_(None))
+        .group_by(Delivery.mailing_id)
+        .subquery()
+    )
+    rows = db.session.execute(
+        select(Mailing.id, Mailing.key, Mailing.lane, Mailing.state, Mailing.why_paused, Mailing.doubt_policy)
+        .add_columns(Mailing.counts, live.c.state.label("mails_are"), live.c.found, unsettled.c.found.label("open"))
+        .outerjoin(live, live.c.mailing_id == Mailing.id)
+        .outerjoin(unsettled, unsettled.c.mailing_id == Mailing.id)
+        .where(which)
+        .order_by(Mailing.key, live.c.state)
+    )
+    by_mailing: dict[int, list[Row[tuple[object, ...]]]] = {}
+    for row in rows:
+        by_mailing.setdefault(row.id, []).append(row)
+    return [_standing(each) for each in by_mailing.values()]
+
+
+def _standing(rows: Sequence[Row[tuple[object, ...]]]) -> Standing:
+    row = rows[0]
+    counted = {one.mails_are: one.found for one in rows if one.mails_are is not None}
+    return Standing(
+        id=row.id,
+        key=row.key,
+        lane=row.lane,
+        state=row.state,
+        why_paused=row.why_paused,
+        counts=counted if row.counts is None else dict(sorted(json.loads(row.counts).items())),
+        unsettled=row.open or 0,
+        resends=row.doubt_policy == "resend",
+    )
+
+
+class Pace:
+    """How fast something goes, from what it came to at the last looks. Times are in seconds of any steady clock."""
+
+    def __init__(self, window_s: float = WINDOW_S) -> None:
+        self._window_s = window_s
+        self._looks: deque[tuple[float, int]] = deque()
+
+    def look(self, at: float, amount: int) -> None:
+        """Note how much it is at a moment. One look more than the window holds is kept, so that it is always full."""
+        self._looks.append((at, amount))
+        while len(self._looks) > 2 and at - self._looks[1][0] >= self._window_s:
+            self._looks.popleft()
+
+    @property
+    def rate(self) -> float | None:
+        """Return how much it is in a second; None before two looks."""
+        if len(self._looks) < 2:
+            return None
+        (first_at, first), (last_at, last) = self._looks[0], self._looks[-1]
+        return max(0.0, (last - first) / (last_at - first_at)) if last_at > first_at else None
+
+
+def estimated_end(waiting: int, rate: float | None, now: datetime) -> datetime | None:
+    """Return when so many will be through at this rate; None when nobody can say, or it is longer than a year."""
+    if not waiting or not rate or waiting / rate > timedelta(days=365).total_seconds():
+        return None
+    return now + timedelta(seconds=waiting / rate)
+
+
+def oldest_due(now: datetime) -> dict[int, datetime]:
+    """Return by lane since when its oldest mail could have left; of running mailings only, and not when none is due.
+
+    It steps through the index of the queue, from one mailing and provider to the next, and reads no row twice.
+    """
+    lowest = select(func.min(Delivery.provider)).where(Delivery.mailing_id == Mailing.id, PLANNED).scalar_subquery()
+    steps = (
+        select(Mailing.lane, Mailing.id.label("mailing_id"), lowest.label("provider"))
+        .where(Mailing.state == "running")
+        .cte("steps", recursive=True)
+    )
+    queue = and_(Delivery.mailing_id == steps.c.mailing_id, PLANNED)
+    following = select(func.min(Delivery.provider)).where(queue, Delivery.provider > steps.c.provider)
+    steps = steps.union_all(
+        select(steps.c.lane, steps.c.mailing_id, following.scalar_subquery()).where(steps.c.provider.is_not(None))
+    )
+    queue = and_(Delivery.mailing_id == steps.c.mailing_id, Delivery.provider == steps.c.provider, PLANNED)
+    first = select(func.min(Delivery.next_attempt_at)).where(queue).scalar_subquery()
+    firsts = select(steps.c.lane, first.label("due_at")).where(steps.c.provider.is_not(None)).subquery()
+    rows = db.session.execute(select(firsts.c.lane, func.min(firsts.c.due_at)).group_by(firsts.c.lane))
+    return {lane: due_at for lane, due_at in rows if due_at is not None and due_at <= now}

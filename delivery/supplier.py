@@ -1,0 +1,258 @@
+"""Keeps the pools supplied with claimed mails, and carries what the lines learn into the gates."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+
+from sqlalchemy import Engine
+
+from core import logs
+from core.identity import MailIdentity, Timing
+from delivery import batches, gates
+from delivery.batches import Board, Quota
+from delivery.due import Queue
+from delivery.models import Lane
+from delivery.moves import Claimed
+from delivery.pools import Pool, Supplied
+
+log = logs.get(__name__)
+
+AHEAD = 256
+"""Mails claimed ahead for a pool of bulk mail."""
+AHEAD_URGENT = 20
+AHEAD_S = 0.5
+"""With a rate, no more is claimed than leaves in this time."""
+BOARD_S = 1.0
+"""How old the list of queues and the gates may be while mails leave."""
+URGENT_S = 0.25
+"""While bulk mail leaves, transactional mail is looked for so often, also without a bell."""
+RESCAN_S = 5.0
+"""A claim looks behind the last row it took; so often it looks from the start again, for rows that came back."""
+CEILING_S = 10.0
+
+
+@dataclass(slots=True)
+class _View:
+    """What the supplier knows of a pool."""
+
+    board: Board | None = None
+    looked_at: float = 0.0
+    rescanned_at: float = 0.0
+    cursors: dict[Queue, tuple[datetime, int]] = field(default_factory=dict)
+    ceiling_until: float = 0.0
+    bare: bool = False
+
+
+class Supplier:
+    """The thread that claims."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        worker: str,
+        pools: Sequence[Pool],
+        *,
+        identity: MailIdentity,
+        timing: Timing,
+        ring: Callable[[], None],
+        prepare: Callable[[Sequence[Claimed]], None],
+    ) -> None:
+        self._engine = engine
+        self._worker = worker
+        self._pools = pools
+        self._identity = identity
+        self._timing = timing
+        self._ring = ring
+        self._prepare = prepare
+        self._views = {id(pool): _View() for pool in pools}
+        self._changes: deque[Callable[[], None]] = deque()
+        self._woken = threading.Event()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="supplier", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def look(self) -> None:
+        """Look now: somebody rang, so what was known is old."""
+        for view in self._views.values():
+            view.looked_at = 0.0
+        self._woken.set()
+
+    def low(self) -> None:
+        """Hear that a pool has few mails left."""
+        self._woken.set()
+
+    def end(self, until: float) -> None:
+        """Claim no more."""
+        self._ended.set()
+        self._woken.set()
+        self._thread.join(max(0.1, until - time.monotonic()))
+
+    def change(self, pool: Pool, gate: Callable[..., object], *arguments: object) -> None:
+        """Have a function of delivery.gates called with the pool's relay, the arguments and the ledger's time."""
+
+        def later() -> None:
+            batches.gate(self._engine, partial(_call, gate, pool.relay.name, arguments))
+            self._views[id(pool)].looked_at = 0.0
+
+        self._changes.append(later)
+        self._woken.set()
+
+    def drop(self, pool: Pool, provider: int | None = None) -> None:
+        """Give back what was claimed for a pool and has no line yet; of one provider, or all of it."""
+        dropped = [one for one in list(pool.supply) if provider in (None, one.claimed.provider)]
+        for one in dropped:
+            pool.supply.remove(one)
+        if dropped:
+            ids = [one.claimed.id for one in dropped]
+            self._changes.append(lambda: batches.give_back(self._engine, self._worker, pool.relay.name, ids))
+            self._woken.set()
+
+    def pause_mailing(self, mailing_id: int, why: str) -> None:
+        """Pause a mailing because of our own faults in it."""
+
+        def later() -> None:
+            if batches.pause_mailing(self._engine, mailing_id, why):
+                log.error("mailing paused", mailing=mailing_id, why=why)
+            for view in self._views.values():
+                view.looked_at = 0.0
+
+        self._changes.append(later)
+        self._woken.set()
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            self._woken.clear()
+            claimed = False
+            try:
+                self._make_changes()
+                for pool in self._pools:
+                    claimed = self._fill(pool) or claimed
+            except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the only thread that claims
+                log.error("nothing claimed", error=repr(error))
+                self._ended.wait(min(2.0, self._timing.look_s))
+            if claimed:
+                self._ring()
+            self._woken.wait(self._patience())
+        self._make_changes_at_last()
+
+    def _patience(self) -> float:
+        """How long to wait for a bell: short while there is work, long when there is none."""
+        busy = any(not self._views[id(pool)].bare for pool in self._pools)
+        return min(URGENT_S, self._timing.look_s) if busy else self._timing.look_s
+
+    def _make_changes(self) -> None:
+        while self._changes:
+            self._changes[0]()
+            self._changes.popleft()
+
+    def _make_changes_at_last(self) -> None:
+        try:
+            self._make_changes()
+        except Exception as error:  # noqa: BLE001 - the leases and the sweep see to what is left
+            log.error("ended without the ledger", error=repr(error), left=len(self._changes))
+
+    def _fill(self, pool: Pool) -> bool:
+        """Claim for one pool, best lane first; return whether anything came."""
+        view = self._views[id(pool)]
+        ahead = AHEAD_URGENT if pool.urgent else AHEAD
+        if pool.reach.quiet:
+            return False
+        if len(pool.supply) > ahead // 2:
+            return False
+        board = self._board(pool, view)
+        view.bare = not board.queues
+        if board.held is not None or board.gates.paused is not None:
+            self.drop(pool)
+            view.bare = True
+            return False
+        rate = board.gates.rate
+        room = ahead - len(pool.supply)
+        if rate is not None:
+            room = min(room, max(1, int(rate * AHEAD_S)) - len(pool.supply))
+        before = len(pool.supply)
+        if room > 0:
+            self._probe(pool, board)
+            self._claim(pool, view, board, room)
+        return len(pool.supply) > before
+
+    def _board(self, pool: Pool, view: _View) -> Board:
+        now = time.monotonic()
+        if view.board is None or now - view.looked_at >= (URGENT_S if pool.urgent else BOARD_S):
+            # A bell that rings while we look makes us look again.
+            view.looked_at = now
+            view.board = batches.look(self._engine, pool.relay.name, [int(lane) for lane in pool.lanes])
+        if now - view.rescanned_at >= RESCAN_S:
+            view.rescanned_at = now
+            view.cursors.clear()
+        return view.board
+
+    def _probe(self, pool: Pool, board: Board) -> None:
+        for provider in board.gates.to_probe:
+            queue = next((one for one in board.queues if one.provider == provider), None)
+            if queue is None:
+                continue
+            claimed = batches.claim_probe(self._engine, self._worker, pool.relay.name, queue, self._timing)
+            if claimed:
+                log.info("provider probed", relay=pool.relay.name, provider=provider)
+                self._supply(pool, claimed, probe=True)
+                self._views[id(pool)].looked_at = 0.0
+
+    def _claim(self, pool: Pool, view: _View, board: Board, room: int) -> None:
+        shut = board.gates.closed | board.gates.to_probe
+        for lane in pool.lanes:
+            walked = [queue for queue in board.queues if queue.lane == lane and queue.provider not in shut]
+            quota = self._quota(pool, lane)
+            if not walked or room <= 0 or (quota and time.monotonic() < view.ceiling_until):
+                continue
+            share = batches.claim(
+                self._engine, self._worker, walked, view.cursors, limit=room, timing=self._timing, quota=quota
+            )
+            view.cursors.update(share.cursors)
+            if share.ceiling_reached:
+                view.ceiling_until = time.monotonic() + CEILING_S
+                log.info("daily ceiling reached", relay=pool.relay.name, domain=quota.domain if quota else None)
+            if not share.claimed and view.cursors:
+                view.rescanned_at = 0.0
+            room -= len(share.claimed)
+            self._supply(pool, share.claimed)
+
+    def _quota(self, pool: Pool, lane: Lane) -> Quota | None:
+        warm_up = pool.relay.warm_up
+        if warm_up is None or pool.urgent:
+            return None
+        domain = self._identity.sender_of(lane.name.lower()).partition("@")[2]
+        return Quota(domain, lambda now: warm_up.ceiling(now.date()))
+
+    def _supply(self, pool: Pool, claimed: Sequence[Claimed], *, probe: bool = False) -> None:
+        """Hand claimed mails to the pool, each with its place in the relay's rate."""
+        if not claimed:
+            return
+        self._prepare(claimed)
+        places = self._places(pool, len(claimed))
+        pool.supply.extend(Supplied(one, at, probe) for one, at in zip(claimed, places, strict=True))
+
+    def _places(self, pool: Pool, count: int) -> list[float]:
+        reserved = None if self._rate(pool) is None else batches.reserve(self._engine, pool.relay.name, count)
+        if reserved is None or pool.urgent:
+            # A confirmation takes its place in the rate, but those behind it wait.
+            return [0.0] * count
+        start, apart = reserved
+        begin = time.monotonic() + start
+        return [begin + index * apart for index in range(count)]
+
+    def _rate(self, pool: Pool) -> float | None:
+        board = self._views[id(pool)].board
+        return board.gates.rate if board is not None else None
+
+
+def _call(
+    gate: Callable[..., object], relay: str, arguments: Sequence[object], connection: object, now: object
+) -> object:
+    return gate(connection, relay, *arguments, now)

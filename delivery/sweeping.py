@@ -1,0 +1,184 @@
+"""What nobody holds any more: leases that are over, doubts that have waited, mails whose time or mailing has ended.
+
+Each step moves a bounded number of rows, so that no transaction is long; whoever calls it commits between them.
+"""
+
+import json
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, CursorResult, Select, case, exists, func, null, or_, select, update
+
+from core.identity import Timing
+from delivery.models import Delivery, Lane, Mailing, Worker
+from delivery.moves import Result, note
+from delivery.states import MAX_DOUBTS, State
+
+CHUNK = 5000
+NAMED = 500
+"""Rows that are moved with a note for each."""
+CLOSED_AFTER = timedelta(days=2)
+"""A mailing is closed when it is so old and nothing of it is open: then senders need not look into it."""
+FORGOTTEN_AFTER = timedelta(days=1)
+"""A sender that was silent for so long is taken off the list."""
+OPEN = (State.PLANNED, State.CLAIMED, State.SENDING)
+
+
+@dataclass(slots=True)
+class Swept:
+    """How many deliveries the sweep moved, by what happened to them."""
+
+    freed: int = 0
+    doubted: int = 0
+    resent: int = 0
+    settled: int = 0
+    expired: int = 0
+    cancelled: int = 0
+
+    def __bool__(self) -> bool:
+        """Return whether anything moved."""
+        return bool(self.moved())
+
+    def moved(self) -> dict[str, int]:
+        """Return those counts that are not zero."""
+        counts = {field.name: int(getattr(self, field.name)) for field in fields(self)}
+        return {name: count for name, count in counts.items() if count}
+
+
+def _few(query: Select[int], limit: int) -> Select[int]:
+    """Take some rows, leaving those that somebody else works on."""
+    return query.limit(limit).with_for_update(skip_locked=True)
+
+
+def _over(now: datetime, alone: bool) -> Any:
+    """A lease that is over; `alone` says that no other sender can be alive, so that every lease is."""
+    return Delivery.lease_until.is_not(None) if alone else Delivery.lease_until < now
+
+
+def free(connection: Connection, now: datetime, *, alone: bool = False) -> int:
+    """claimed → planned: nothing was sent, so it costs nothing."""
+    lost = select(Delivery.id).where(Delivery.state == State.CLAIMED, _over(now, alone))
+    return connection.execute(
+        update(Delivery)
+        .where(Delivery.id.in_(_few(lost, CHUNK)), Delivery.state == State.CLAIMED)
+        .values(state=State.PLANNED, worker_id=None, lease_until=None)
+    ).rowcount
+
+
+def doubt(connection: Connection, now: datetime, *, alone: bool = False) -> int:
+    """sending → in_doubt: its sender was lost, and nobody knows how far it came. Each is named."""
+    lost = select(Delivery.id).where(Delivery.state == State.SENDING, _over(now, alone))
+    last = Delivery.doubts + 1 >= MAX_DOUBTS
+    rows = connection.execute(
+        update(Delivery)
+        .where(Delivery.id.in_(_few(lost, NAMED)), Delivery.state == State.SENDING)
+        .values(
+            state=State.IN_DOUBT,
+            worker_id=None,
+            lease_until=None,
+            doubts=Delivery.doubts + 1,
+            doubt_at=now,
+            done_at=case((last, now), else_=null()),
+            address_sealed=case((last, null()), else_=Delivery.address_sealed),
+        )
+        .returning(Delivery.id, Delivery.epoch)
+    ).all()
+    for row in rows:
+        note(connection, Result(row.id, row.epoch, State.IN_DOUBT, text="The sender was lost."), now, kind="lost")
+    return len(rows)
+
+
+def resend(connection: Connection, now: datetime, timing: Timing) -> int:
+    """in_doubt → planned: once, after the grace, where the mailing's policy says so."""
+    waited = (
+        select(Delivery.id)
+        .join(Mailing, Mailing.id == Delivery.mailing_id)
+        .where(
+            Delivery.state == State.IN_DOUBT,
+            Delivery.done_at.is_(None),
+            Delivery.doubts < MAX_DOUBTS,
+            Delivery.doubt_at < now - timedelta(seconds=timing.doubt_grace_s),
+            Delivery.not_after > now,
+            Mailing.doubt_policy == "resend",
+            Mailing.state == "running",
+        )
+        .limit(NAMED)
+        .with_for_update(of=Delivery, skip_locked=True)
+    )
+    rows = connection.execute(
+        update(Delivery)
+        .where(Delivery.id.in_(waited), Delivery.state == State.IN_DOUBT)
+        .values(state=State.PLANNED, next_attempt_at=now)
+        .returning(Delivery.id, Delivery.epoch)
+    ).all()
+    for row in rows:
+        note(connection, Result(row.id, row.epoch, State.PLANNED), now, kind="resend")
+    return len(rows)
+
+
+def settle(connection: Connection, now: datetime) -> int:
+    """in_doubt stays in doubt, for good: its time is over, so it is counted as ended and its address forgotten."""
+    over = select(Delivery.id).where(
+        Delivery.state == State.IN_DOUBT, Delivery.done_at.is_(None), Delivery.not_after < now
+    )
+    return connection.execute(
+        update(Delivery)
+        .where(Delivery.id.in_(_few(over, CHUNK)), Delivery.done_at.is_(None))
+        .values(done_at=now, address_sealed=None)
+    ).rowcount
+
+
+def expire(connection: Connection, now: datetime) -> int:
+    """planned → expired: stale news is not sent, whatever held it back."""
+    late = select(Delivery.id).where(Delivery.state == State.PLANNED, Delivery.not_after < now)
+    return _end(connection, late, State.EXPIRED, now)
+
+
+def cancel(connection: Connection, now: datetime) -> int:
+    """planned → cancelled: what is left of mailings that were cancelled."""
+    mailings = select(Mailing.id).where(
+        Mailing.state == "cancelled",
+        exists().where(Delivery.mailing_id == Mailing.id, Delivery.state == State.PLANNED),
+    )
+    left = select(Delivery.id).where(Delivery.state == State.PLANNED, Delivery.mailing_id.in_(mailings))
+    return _end(connection, left, State.CANCELLED, now)
+
+
+def _end(connection: Connection, which: Select[int], state: State, now: datetime) -> int:
+    result: CursorResult[Any] = connection.execute(
+        update(Delivery)
+        .where(Delivery.id.in_(_few(which, CHUNK)), Delivery.state == State.PLANNED)
+        .values(state=state, done_at=now, address_sealed=None)
+    )
+    return result.rowcount
+
+
+def close(connection: Connection, now: datetime) -> None:
+    """Close old mailings of which nothing is open, with their counts; open one again that got new mails meanwhile."""
+    is_open = exists().where(
+        Delivery.mailing_id == Mailing.id,
+        or_(Delivery.state.in_(OPEN), (Delivery.state == State.IN_DOUBT) & Delivery.done_at.is_(None)),
+    )
+    connection.execute(update(Mailing).where(Mailing.state == "closed", is_open).values(state="running", counts=None))
+    old = select(Mailing.id).where(
+        Mailing.state == "running",
+        Mailing.lane != Lane.TRANSACTIONAL,
+        Mailing.created_at < now - CLOSED_AFTER,
+        ~is_open,
+    )
+    for mailing in connection.scalars(old.limit(20)).all():
+        counted = connection.execute(
+            select(Delivery.state, func.count()).where(Delivery.mailing_id == mailing).group_by(Delivery.state)
+        )
+        counts = json.dumps({row[0]: row[1] for row in counted})
+        connection.execute(
+            update(Mailing)
+            .where(Mailing.id == mailing, Mailing.state == "running")
+            .values(state="closed", counts=counts)
+        )
+
+
+def forget_workers(connection: Connection, now: datetime) -> None:
+    """Take senders that have not been heard of for long off the list."""
+    connection.execute(Worker.__table__.delete().where(Worker.heartbeat_at < now - FORGOTTEN_AFTER))  # type: ignore[attr-defined]

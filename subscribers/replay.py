@@ -1,0 +1,32 @@
+"""Bring back into a restored database who left since the backup was made."""
+
+from collections.abc import Sequence
+
+from core.journal import Line
+from delivery import suppression
+from subscribers import joining, unsubscribe
+
+
+def bring_back(lines: Sequence[Line]) -> int:
+    """Suppress again what these lines of a journal say, as of when it happened; return how many were forgotten.
+
+    A reader's own leaving also turns the subscription off, with its proof. Nothing is ever lifted: whoever came back
+    since the backup did so in a database that is gone, and is asked again.
+    """
+    stands = suppression.standing({line.change.addr_hash for line in lines})
+    forgotten = [line for line in lines if _what(line) not in stands]
+    for line in forgotten:
+        _suppress(line)
+    return len(forgotten)
+
+
+def _what(line: Line) -> tuple[bytes, str, str]:
+    return line.change.addr_hash, line.change.scope, line.change.reason
+
+
+def _suppress(line: Line) -> None:
+    addr_hash, scope, reason = _what(line)
+    source = line.change.source
+    if reason == joining.LEFT and unsubscribe.leave_by_hash(addr_hash, scope, now=line.at, form=source):
+        return
+    suppression.suppress(addr_hash, scope=scope, reason=reason, source=source, now=line.at)

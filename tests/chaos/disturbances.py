@@ -1,0 +1,161 @@
+"""What is done to a run, and when: by its subject and its seed, as a list of steps."""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.chaos import plan
+from tests.chaos.house import LEASE_S, Lines
+
+POINTS = (
+    "before_claim",
+    "after_claim",
+    "before_intent",
+    "after_intent",
+    "before_body",
+    "mid_body",
+    "after_dot",
+    "before_result",
+    "after_result",
+)
+"""The named fault points of a sender."""
+ACTIONS = ("kill", "kill", "stop", "raise", "sleep=0.5", f"sleep={LEASE_S + 2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One act, due when this part of all mails has been accepted."""
+
+    at: float
+    verb: str
+    args: tuple[Any, ...] = ()
+
+
+@dataclass
+class Schedule:
+    """A whole run: how many senders of which kind, what their starts are given, and the steps in order."""
+
+    subject: str
+    senders: int
+    lines: Lines
+    steps: list[Step]
+    celery: bool = False
+    clock: bool = False
+    throttled: bool = False
+    commands: bool = False
+    """Whether people speak through the product's commands; otherwise in SQL, which costs no start of a process."""
+    faults: dict[int, list[str]] = field(default_factory=dict)
+
+
+def make(subject: str, seed: int, database: str) -> Schedule:
+    """Return the schedule of a subject for one seed."""
+    chance = random.Random(f"{subject} {seed}")
+    lines = Lines(chance.choice((1, 3, 6)), chance.choice((1, 2)), chance.choice((5, 40, 1000)))
+    schedule = Schedule(subject, chance.choice((1, 2, 2, 3)), lines, [])
+    SUBJECTS[subject](schedule, chance, database)
+    schedule.commands = chance.random() < 0.4
+    schedule.steps += _words(chance)
+    schedule.steps.sort(key=lambda step: step.at)
+    return schedule
+
+
+def _words(chance: random.Random) -> list[Step]:
+    """Return what people do in every run: readers leave, an editor pauses and resumes, another one cancels."""
+    paused = chance.uniform(0.1, 0.4)
+    return [
+        *(Step(at, "suppress") for at in (0.1, 0.25, 0.4)),
+        Step(paused, "pause", (plan.CONTROLLED["pause"], chance.uniform(1.5, 3.0))),
+        Step(chance.uniform(0.2, 0.6), "cancel", (plan.CONTROLLED["cancel"],)),
+    ]
+
+
+def _moments(chance: random.Random, least: int, most: int) -> list[float]:
+    return [chance.uniform(0.02, 0.9) for _one in range(chance.randint(least, most))]
+
+
+def _which(chance: random.Random, schedule: Schedule) -> int:
+    return chance.randrange(schedule.senders)
+
+
+def kill(schedule: Schedule, chance: random.Random, _database: str) -> None:
+    """`kill -9` of a sender, again and again."""
+    schedule.steps += [Step(at, "kill", (_which(chance, schedule),)) for at in _moments(chance, 3, 8)]
+
+
+def stop(schedule: Schedule, chance: random.Random, _database: str) -> None:
+    """SIGSTOP, for less and for more than a lease, as a host does that is being moved."""
+    for at in _moments(chance, 2, 4):
+        seconds = chance.choice((0.5, 1.0, LEASE_S + 1.5, LEASE_S + 4))
+        schedule.steps.append(Step(at, "stop", (_which(chance, schedule), seconds)))
+
+
+def fault(schedule: Schedule, chance: random.Random, _database: str) -> None:
+    """Named points in the code: killed, stopped, an error, a delay."""
+    for number in range(schedule.senders):
+        starts = [
+            f"{chance.choice(POINTS)}:{chance.choice(ACTIONS)}:{chance.randint(1, 25)}" for _one in range(3)
+        ]
+        schedule.faults[number] = starts
+
+
+def database(schedule: Schedule, chance: random.Random, kind: str) -> None:
+    """PostgreSQL stopped in the middle of things and started again; on SQLite somebody else holds the write lock."""
+    for at in _moments(chance, 1, 3):
+        step = Step(at, "restart", (chance.choice((0.0, 0.5, LEASE_S + 1)),))
+        held = Step(at, "lock", (chance.choice((0.5, 2.0, LEASE_S + 2)),))
+        schedule.steps.append(held if kind == "sqlite" else step)
+
+
+def redis(schedule: Schedule, chance: random.Random, _database: str) -> None:
+    """Redis forgets everything, is killed, or hangs, under workers of Celery."""
+    schedule.celery, schedule.senders = True, 2
+    for at in _moments(chance, 2, 4):
+        schedule.steps.append(Step(at, "redis", (chance.choice(("flush", "kill", "hang")), chance.uniform(1, 5))))
+    schedule.steps += [Step(at, "kill", (_which(chance, schedule),)) for at in _moments(chance, 0, 1)]
+
+
+def clock(schedule: Schedule, chance: random.Random, _database: str) -> None:
+    """A host's clock jumps, forwards and backwards; on SQLite that is the ledger's clock."""
+    schedule.clock = True
+    for at in _moments(chance, 2, 4):
+        schedule.steps.append(Step(at, "jump", (chance.choice((-7200.0, -60.0, 1.0, 60.0, 3600.0, 14_400.0)),)))
+    schedule.steps += [Step(at, "kill", (_which(chance, schedule),)) for at in _moments(chance, 0, 1)]
+
+
+def rolling(schedule: Schedule, chance: random.Random, _database: str) -> None:
+    """SIGTERM to one sender after the other, as a deploy does."""
+    schedule.senders = max(2, schedule.senders)
+    moments = [0.05 + number * 0.12 for number in range(chance.randint(3, 7))]
+    schedule.steps += [Step(at, "term", (number % schedule.senders,)) for number, at in enumerate(moments)]
+
+
+def full(schedule: Schedule, chance: random.Random, _database: str) -> None:
+    """Nothing more can be written for a while."""
+    for at in _moments(chance, 1, 2):
+        schedule.steps.append(Step(at, "full", (chance.choice((0.7, 2.0, LEASE_S + 1)),)))
+
+
+def relay(schedule: Schedule, chance: random.Random, _database: str) -> None:
+    """The relay drops every connection, is away for a while, or says that it is too much."""
+    schedule.throttled = True
+    for at in _moments(chance, 2, 4):
+        order = chance.choice(("cut", f"shut {chance.uniform(0.5, 3):.1f}"))
+        schedule.steps.append(Step(at, "relay", (order,)))
+
+
+def mixed(schedule: Schedule, chance: random.Random, kind: str) -> None:
+    """Some of everything that needs no process of its own."""
+    for subject in chance.sample((kill, stop, fault, database, rolling, relay), 3):
+        subject(schedule, chance, kind)
+    schedule.throttled = False
+
+
+def none(_schedule: Schedule, _chance: random.Random, _database: str) -> None:
+    """Nothing but what the relay does to its recipients, and what people say."""
+
+
+SUBJECTS: Mapping[str, Callable[[Schedule, random.Random, str], None]] = {
+    one.__name__: one
+    for one in (none, kill, stop, fault, database, redis, clock, rolling, full, relay, mixed)
+}

@@ -1,0 +1,97 @@
+"""The ledger as the harness and the checker see it: read straight from the database, with no code of the product."""
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+Row = dict[str, Any]
+TABLES = ("mailings", "deliveries", "delivery_events", "gates", "suppressions", "workers")
+_STEP = "SELECT id, state, epoch, attempts, doubts, worker_id FROM deliveries"
+OVER = ("sent", "failed", "suppressed", "cancelled", "expired")
+
+
+class Ledger:
+    """One database. Each call is a transaction of its own on a connection of its own, so a restart hurts nothing."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.is_sqlite = url.startswith("sqlite")
+        self.offset = 0.0
+        """How far the clock of SQLite's senders was moved."""
+
+    def ask(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
+        """Run one statement with `?` for its values; return the rows, times as seconds and bytes as hex."""
+        if self.is_sqlite:
+            return self._ask_sqlite(statement, values)
+        with psycopg.connect(self.url, row_factory=dict_row, connect_timeout=5, autocommit=True) as connection:
+            cursor = connection.execute(statement.replace("?", "%s"), values)  # type: ignore[call-overload]
+            rows = cursor.fetchall() if cursor.description else []
+        return [{name: _plain(value) for name, value in row.items()} for row in rows]
+
+    def _ask_sqlite(self, statement: str, values: Sequence[object]) -> list[Row]:
+        connection = sqlite3.connect(self.url.removeprefix("sqlite:///"), timeout=30, isolation_level=None)
+        try:
+            connection.row_factory = sqlite3.Row
+            rows = connection.execute(statement, values).fetchall()
+            return [{name: _plain(row[name], name) for name in row.keys()} for row in rows]  # noqa: SIM118
+        finally:
+            connection.close()
+
+    def now(self) -> float:
+        """Return the ledger's time in seconds."""
+        if self.is_sqlite:
+            return time.time() + self.offset
+        return float(self.ask("SELECT extract(epoch FROM clock_timestamp())::float8 AS now")[0]["now"])
+
+    def moment(self, seconds: float) -> object:
+        """Return an instant as a value for a statement."""
+        at = datetime.fromtimestamp(seconds, UTC)
+        return at.replace(tzinfo=None).isoformat(" ", "microseconds") if self.is_sqlite else at
+
+    def dump(self) -> dict[str, list[Row]]:
+        """Return everything that the checker looks at."""
+        return {table: self.ask(f"SELECT * FROM {table} ORDER BY 1") for table in TABLES}  # noqa: S608
+
+    def steps(self) -> dict[int, Row]:
+        """Return where each delivery is."""
+        return {row["id"]: row for row in self.ask(_STEP)}
+
+    def open_rows(self) -> int:
+        """Return how many deliveries have not come to an end that can be reached without a person."""
+        rows = self.ask(
+            "SELECT count(*) AS open FROM deliveries JOIN mailings ON mailings.id = deliveries.mailing_id "
+            f"WHERE deliveries.state NOT IN {OVER} AND NOT (deliveries.state = 'in_doubt' AND "  # noqa: S608
+            "(done_at IS NOT NULL OR doubt_policy = 'skip' OR mailings.state = 'cancelled'))"
+        )
+        return int(rows[0]["open"])
+
+    def suppress(self, addr_hash: str, scope: str) -> None:
+        """Write a suppression, as a reader's click does."""
+        self.ask(
+            "INSERT INTO suppressions (addr_hash, scope, reason, source, created_at) VALUES (?, ?, 'left', 'chaos', ?) "
+            "ON CONFLICT DO NOTHING",
+            (bytes.fromhex(addr_hash), scope, self.moment(self.now())),
+        )
+
+    def let_time_pass(self) -> None:
+        """Make due what was put off, as hours would."""
+        now = self.now()
+        self.ask(
+            "UPDATE deliveries SET next_attempt_at = ? WHERE state = 'planned' AND next_attempt_at > ?",
+            (self.moment(now), self.moment(now + 0.5)),
+        )
+
+
+def _plain(value: object, name: str = "") -> object:
+    if isinstance(value, datetime):
+        return value.timestamp()
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).hex()
+    if isinstance(value, str) and (name.endswith("_at") or name in ("lease_until", "not_after", "not_before")):
+        return datetime.fromisoformat(value).replace(tzinfo=UTC).timestamp()
+    return value

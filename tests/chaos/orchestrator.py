@@ -1,0 +1,147 @@
+"""One run of the chaos proof: a seed becomes mails, a relay, senders and disturbances; in the end everything is counted.
+
+Ends only what it has started, listens on this machine alone, and takes no longer than its limit.
+"""
+
+import json
+import random
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.chaos import checker, disturbances, house, plan, scripts
+from tests.chaos.acts import Acts
+from tests.chaos.evidence import Evidence
+from tests.chaos.house import House, Sender
+from tests.chaos.ledger import Ledger
+from tests.chaos.ground import Ground
+
+LIMIT_S = 120.0
+STALLED_S = 3.0
+"""So long without a new mail, and the next step is due although its part of the mails has not been reached."""
+
+
+class Run:
+    """One run, from its seed to its counts."""
+
+    def __init__(self, ground: Ground, folder: Path, url: str, *, subject: str, seed: int, count: int) -> None:
+        self.database = "sqlite" if url.startswith("sqlite") else "postgresql"
+        self.schedule = disturbances.make(subject, seed, self.database)
+        self.seed = seed
+        self.chance = random.Random(f"relay {seed}")
+        self.wish = plan.make(seed, count=count, throttled=self.schedule.throttled)
+        celery = self.schedule.celery
+        self.house = House(folder, url, self.schedule.lines, ground.redis_url if celery else "")
+        self.ledger = Ledger(url)
+        self.acts = Acts(self, ground)
+        self.accepted = 0
+        self.due = list(self.schedule.steps)
+        self.later: list[tuple[float, Callable[[], None]]] = []
+        self._moved_at = time.monotonic()
+        self._look_at = 0.0
+        self._known: dict[int, dict[str, object]] = {}
+        self._expected = sum(
+            scripts.read(one["to"]).ends and not one["suppressed"] for one in plan.recipients(self.wish)
+        )
+
+    def to_the_end(self) -> Evidence:
+        """Run; return what is left behind."""
+        try:
+            self._open()
+            self._pass_time()
+            self.acts.restore()
+            self.house.end_senders(within_s=checker.EXIT_WITHIN_S)
+            self._look()
+        finally:
+            self.house.close()
+        (self.house.folder / "ledger.json").write_text(json.dumps(self.ledger.dump()))
+        return Evidence.read(self.house.folder)
+
+    def _open(self) -> None:
+        options = ["--seed", str(self.seed), "--pace", f"{self.chance.choice((0.01, 0.03, 0.06)):.2f}"]
+        options += ["--no-pipelining"] if self.chance.random() < 0.25 else []
+        self.house.open_relay(*options)
+        schedule = self.schedule
+        self.house.note(
+            "begin",
+            seed=self.seed,
+            subject=schedule.subject,
+            database=self.database,
+            connections=schedule.lines.all,
+            senders=schedule.senders,
+            lease=house.LEASE_S,
+            steps=[[step.at, step.verb, *step.args] for step in schedule.steps],
+        )
+        planned = self.house.run("-m", "tests.chaos.seed", text=json.dumps(self.wish))
+        (self.house.folder / "plan.json").write_text(planned)
+        self.acts.planned = json.loads(planned)["recipients"]
+        for number in range(schedule.senders):
+            self.house.senders.append(self._sender(number))
+        for sender in self.house.senders:
+            self.house.start(sender)
+
+    def _sender(self, number: int) -> Sender:
+        name = f"sender-{number}"
+        command = [sys.executable, "-m", "flask", "--app", "app", "delivery", "pump"]
+        if self.schedule.celery:
+            quiet = ["--without-gossip", "--without-mingle", "-n", f"{name}@here"]
+            command = [sys.executable, "-m", "celery", "-A", "worker", "worker", *quiet]
+        environment = self.acts.clock_of(number) if self.schedule.clock else {}
+        return Sender(name, command, environment, faults=self.schedule.faults.get(number, []))
+
+    def _pass_time(self) -> None:
+        """Let the run go on until everybody is served, or for as long as is allowed."""
+        limit = time.monotonic() + LIMIT_S
+        self._moved_at = time.monotonic()
+        while time.monotonic() < limit:
+            time.sleep(0.03)
+            self._listen()
+            self.acts.tend()
+            self.acts.tend_orders()
+            self._act()
+            if time.monotonic() >= self._look_at and self._look():
+                return
+        self.house.note("vain", what=f"{self._open_rows()} mails to come to their end")
+
+    def _listen(self) -> None:
+        """Count what the relay has accepted since the last look."""
+        accepted = sum(line["k"] == "accepted" for line in self.house.relay.more())
+        if accepted:
+            self.accepted += accepted
+            self._moved_at = time.monotonic()
+
+    def _act(self) -> None:
+        """Do what is due, by the mails that were accepted or because nothing goes on."""
+        now = time.monotonic()
+        for one in [one for one in self.later if one[0] <= now]:
+            self.later.remove(one)
+            one[1]()
+        stalled = now - self._moved_at > STALLED_S
+        if self.due and (self.accepted >= self.due[0].at * self._expected or stalled):
+            step = self.due.pop(0)
+            self._moved_at = now
+            self.acts.do(step)
+
+    def _look(self) -> bool:
+        """See where the rows are, let hours pass for what was put off, and return whether all is over."""
+        self._look_at = time.monotonic() + 0.25
+        if self.acts.database_away:
+            return False
+        steps = self.ledger.steps()
+        for number, row in steps.items():
+            before = self._known.get(number, row)
+            if before != row:
+                words = {"from": before["state"], "to": row["state"], "from_epoch": before["epoch"]}
+                self.house.note("step", id=number, epoch=row["epoch"], doubts=row["doubts"], **words)
+        self._known = steps
+        self.acts.let_time_pass()
+        return not (self.due or self.later or self.acts.busy) and self._open_rows() == 0
+
+    def _open_rows(self) -> int:
+        return self.ledger.open_rows()
+
+    def in_a_while(self, seconds: float, act: Callable[[], None]) -> None:
+        """Act after some seconds."""
+        self.later.append((time.monotonic() + seconds, act))
+
