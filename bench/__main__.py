@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from bench import different, million, page, planning, speed, where
 from bench.ground import BenchError, Ground, ground

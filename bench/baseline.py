@@ -22,16 +22,16 @@ from digests import rendering
 Make = Callable[[int], EmailMessage]
 
 
-def environment() -> Environment:
+def environment(*, html: bool) -> Environment:
     """Return an environment over the mail templates of the product, without the product's own guards."""
     made = Environment(
         loader=FileSystemLoader(ROOT / "templates" / "mail"),
-        autoescape=lambda name: bool(name) and name.endswith(".html"),
+        autoescape=html,  # noqa: S701 - plain text is not escaped
         trim_blocks=True,
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
-    made.install_null_translations(newstyle=True)
+    made.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
     made.globals.update(language="en", direction="ltr")
     return made
 
@@ -45,24 +45,20 @@ def inlined(jinja: Environment, name: str) -> Template:
     return jinja.from_string(made)
 
 
-def frame(jinja: Environment, sent: Services) -> tuple[Template, Template]:
-    """Return text and HTML of the frame as templates with three variables: the stories and the two personal links."""
-    view = edition.shell_view(sent)
-    values = {"publication": sent.publication, "digest": view.digest, "subscribe_url": view.subscribe_url}
-    mail = mailtext.render("digest", edition.LANGUAGE, values)
-
-    def opened(text: str) -> Template:
-        return jinja.from_string(mailtext.PLACE.sub(lambda place: "{{ " + place[1] + " }}", text))
-
-    return opened(mail.text), opened(content.inline_document(mail.html))
+def opened(jinja: Environment, text: str) -> Template:
+    """Return a rendered frame as a template: its places are variables again."""
+    return jinja.from_string(mailtext.PLACE.sub(lambda place: "{{ " + place[1] + " }}", text))
 
 
 def maker(sent: Services) -> Make:
     """Return what makes the mail of one reader."""
-    jinja = environment()
-    frame_text, frame_html = frame(jinja, sent)
-    story_text, opening_text = jinja.get_template("digest/story.txt"), jinja.get_template("digest/opening.txt")
-    story_html, opening_html = inlined(jinja, "digest/story.html"), inlined(jinja, "digest/opening.html")
+    plain, html = environment(html=False), environment(html=True)
+    view = edition.shell_view(sent)
+    values = {"publication": sent.publication, "digest": view.digest, "subscribe_url": view.subscribe_url}
+    frame = mailtext.render("digest", edition.LANGUAGE, values)
+    frame_text, frame_html = opened(plain, frame.text), opened(html, content.inline_document(frame.html))
+    story_text, opening_text = plain.get_template("digest/story.txt"), plain.get_template("digest/opening.txt")
+    story_html, opening_html = inlined(html, "digest/story.html"), inlined(html, "digest/opening.html")
     views = edition.stories()[: edition.SHOWN]
     day = clock.day_number(clock.utc_now())
 
@@ -72,8 +68,8 @@ def maker(sent: Services) -> Make:
         links = sent.links.reader(recipient.reader_key, digest=edition.DIGEST, version=1, day=day)
         personal = {"preferences": links.preferences, "unsubscribe": links.unsubscribe}
         shown = edition.opening(views)
-        text = [opening_text.render(opening=shown), *(story_text.render(story=view) for view in views)]
-        html = [opening_html.render(opening=shown), *(story_html.render(story=view) for view in views)]
+        texts = [opening_text.render(opening=shown), *(story_text.render(story=view) for view in views)]
+        htmls = [opening_html.render(opening=shown), *(story_html.render(story=view) for view in views)]
         message = EmailMessage()
         message["From"] = f"The Monsoon Courier <{sent.identity.sender}>"
         message["To"] = recipient.address.mailbox
@@ -83,8 +79,9 @@ def maker(sent: Services) -> Make:
         message["List-Id"] = f"<{edition.DIGEST}.{sent.identity.domain}>"
         message["List-Unsubscribe"] = f"<{links.unsubscribe}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-        message.set_content(frame_text.render(blocks="".join(text), **personal))
-        message.add_alternative(frame_html.render(blocks=Markup("".join(html)), **personal), subtype="html")
+        message.set_content(frame_text.render(blocks="".join(texts), **personal))
+        blocks = Markup("".join(htmls))  # noqa: S704 - rendered just now, escaped
+        message.add_alternative(frame_html.render(blocks=blocks, **personal), subtype="html")
         return message
 
     return make

@@ -29,12 +29,69 @@ SMALL = 2000
 Choose = Callable[[int], int]
 """Which content a reader gets."""
 SUBJECT = "The Monsoon Courier: {headline}"
-_WORDS = (
-    "harbour ferry monsoon market teachers railway island valley school council rice river fishing village border "
-    "minister summer energy station court exports museum factory workers spring water bridge library hospital town "
-    "farmers city night morning talks agreement price winter season record north south coast mountain open begin "
-    "carry build agree promise return watch mend learn share between after before without under across"
-).split()
+_WORDS = [
+    "harbour",
+    "ferry",
+    "monsoon",
+    "market",
+    "teachers",
+    "railway",
+    "island",
+    "valley",
+    "school",
+    "council",
+    "rice",
+    "river",
+    "fishing",
+    "village",
+    "border",
+    "minister",
+    "summer",
+    "energy",
+    "station",
+    "court",
+    "exports",
+    "museum",
+    "factory",
+    "workers",
+    "spring",
+    "water",
+    "bridge",
+    "library",
+    "hospital",
+    "town",
+    "farmers",
+    "city",
+    "night",
+    "morning",
+    "talks",
+    "agreement",
+    "price",
+    "winter",
+    "season",
+    "record",
+    "north",
+    "south",
+    "coast",
+    "mountain",
+    "open",
+    "begin",
+    "carry",
+    "build",
+    "agree",
+    "promise",
+    "return",
+    "watch",
+    "mend",
+    "learn",
+    "share",
+    "between",
+    "after",
+    "before",
+    "without",
+    "under",
+    "across",
+]
 
 
 def stories() -> list[rendering.StoryView]:
@@ -137,9 +194,7 @@ def one_content(edition: Edition) -> Choose:
     subject = SUBJECT.format(headline=stories()[0].headline)
     blocks = [edition.opening_id, *edition.story_ids[:SHOWN]]
     with database.write_turn():
-        found = outbox.add_content(
-            edition.mailing_id, shell_id=edition.shell_id, subject=subject, block_ids=blocks
-        )
+        found = outbox.add_content(edition.mailing_id, shell_id=edition.shell_id, subject=subject, block_ids=blocks)
         db.session.commit()
     return lambda _number: found
 

@@ -187,10 +187,14 @@ def _environment(ground: Ground, folder: Path, url: str, smtp_port: int, connect
     config = folder / "postrider.toml"
     config.write_text(CONFIG.format(connections=connections), "utf-8")
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-    return kept | KEYS | {
-        "PYTHONUNBUFFERED": "1",
-        "POSTRIDER_CONFIG": str(config),
-        "DATABASE_URL": url,
-        "REDIS_URL": ground.redis_url,
-        "SMTP_URL": f"smtp://127.0.0.1:{smtp_port}",
-    }
+    return (
+        kept
+        | KEYS
+        | {
+            "PYTHONUNBUFFERED": "1",
+            "POSTRIDER_CONFIG": str(config),
+            "DATABASE_URL": url,
+            "REDIS_URL": ground.redis_url,
+            "SMTP_URL": f"smtp://127.0.0.1:{smtp_port}",
+        }
+    )

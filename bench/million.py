@@ -1,4 +1,4 @@
-"""The large list: is its rate that of a small one, how long is it planned, what do its senders hold, who waits for it?"""
+"""The large list: is its rate that of a small one, what do its senders hold, and who waits behind it?"""
 
 from bench import asking, sending, watch
 from bench.ground import Ground

@@ -16,11 +16,13 @@ ALONE_FROM, ALONE_TO = 0.05, 0.3
 def measure(ground: Ground, sizes: Sizes, keep: Keep) -> None:
     """Plan a list on an idle system; then send it, and on the way plan another."""
     beside = sizes.readers
-    with sending.prepared(ground, sizes, name="planning, first list", readers=2 * beside) as ready:
-        with ready.house.rooms():
-            second = edition.open_edition("planning, second list", services.current())
-            content_of = edition.one_content(second)
-            found = _beside(ready, sizes, second, content_of, beside)
+    with (
+        sending.prepared(ground, sizes, name="planning, first list", readers=2 * beside) as ready,
+        ready.house.rooms(),
+    ):
+        second = edition.open_edition("planning, second list", services.current())
+        content_of = edition.one_content(second)
+        found = _beside(ready, sizes, second, content_of, beside)
     keep({"idle": ready.planned_per_s, "readers": beside, "senders": sizes.senders} | found)
 
 

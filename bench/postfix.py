@@ -1,4 +1,4 @@
-"""Postfix' own test programs, smtp-source and smtp-sink: found, or taken out of Debian's package without installing it."""
+"""Postfix' own test programs, smtp-source and smtp-sink: found, or taken out of Debian's package, not installed."""
 
 import contextlib
 import os

@@ -14,9 +14,11 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from delivery import pump
 
 INTO = "BENCH_PROFILE"
 """The name in the environment of the file that the profile is written to."""
@@ -48,7 +50,9 @@ GROUPS = (
     ("/core/", "the sender's own steps"),
 )
 OTHERS = "everything else"
-Stats = dict[tuple[str, int, str], tuple[int, int, float, float, Mapping[tuple[str, int, str], tuple[int, int, float, float]]]]
+Stats = dict[
+    tuple[str, int, str], tuple[int, int, float, float, Mapping[tuple[str, int, str], tuple[int, int, float, float]]]
+]
 
 
 def group_of(file: str) -> str | None:
@@ -84,32 +88,18 @@ def _short(file: str) -> str:
 
 
 class Profiled:
-    """A profiler for each thread; what they saw comes together in one file at the end."""
+    """A profiler for each thread of the sender; what they saw comes together in one file at the end."""
 
     def __init__(self) -> None:
         self._all: list[cProfile.Profile] = []
         self._turn = threading.Lock()
 
-    def begin(self) -> cProfile.Profile:
-        """Profile the thread that calls this."""
+    def call(self, what: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        """Call something in this thread under a profiler of its own."""
         profile = cProfile.Profile(time.thread_time)
         with self._turn:
             self._all.append(profile)
-        profile.enable()
-        return profile
-
-    def in_threads(self) -> None:
-        """Profile every thread that is started from now on."""
-        run, begin = threading.Thread.run, self.begin
-
-        def profiled(thread: threading.Thread) -> None:
-            profile = begin()
-            try:
-                run(thread)
-            finally:
-                profile.disable()
-
-        threading.Thread.run = profiled  # type: ignore[method-assign]
+        return profile.runcall(what, *arguments, **named)
 
     def write(self, path: Path) -> None:
         """Put everything into one file for pstats."""
@@ -120,19 +110,20 @@ class Profiled:
 
 
 def main() -> None:
-    """Run the shipped command under the profiler."""
-    path = Path(os.environ[INTO])
+    """Run the shipped command; from where the sender begins, it and the threads it starts are profiled."""
     profiled = Profiled()
-    profiled.in_threads()
+    run, run_thread = pump.run, threading.Thread.run
+
+    def profiled_run(*arguments: Any, **named: Any) -> None:
+        threading.Thread.run = lambda thread: profiled.call(run_thread, thread)  # type: ignore[method-assign]
+        try:
+            profiled.call(run, *arguments, **named)
+        finally:
+            profiled.write(Path(os.environ[INTO]))
+
+    pump.run = profiled_run
     sys.argv = ["flask", "--app", "app", "delivery", "pump"]
-    profile = profiled.begin()
-    try:
-        runpy.run_module("flask", run_name="__main__", alter_sys=True)
-    except SystemExit:
-        pass
-    finally:
-        profile.disable()
-        profiled.write(path)
+    runpy.run_module("flask", run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from bench.ground import BenchError, Ground, Sink, sink
 from bench.installation import Installation, installation
 from bench.progress import Progress
 from bench.sizes import Sizes
-from bench.watch import Cpu, Course, Groups
+from bench.watch import Course, Cpu, Groups
 from core import services
 
 STALLED_S = 60.0
@@ -138,7 +138,9 @@ def wait_for(ready: Prepared, count: int, progress: Progress) -> None:
             sender.check()
         if time.monotonic() - moved > STALLED_S:
             words = ready.house.senders[-1].log.read_text("utf-8", "replace")[-1500:]
-            raise BenchError(f"No mail for {STALLED_S:.0f} s, at {taken:,} of {count:,}. The sender's last words: {words}")
+            raise BenchError(
+                f"No mail for {STALLED_S:.0f} s, at {taken:,} of {count:,}. The sender's last words: {words}"
+            )
         progress.at(taken)
         time.sleep(0.05)
 
@@ -192,4 +194,3 @@ def sent(
         peak_mb=peak,
         planned_per_s=ready.planned_per_s,
     )
-

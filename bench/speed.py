@@ -28,7 +28,12 @@ def measure(ground: Ground, sizes: Sizes, keep: Keep) -> None:
     keep(found)
     for senders in (1, 2):
         one = sending.send_list(
-            ground, sizes, name=f"the same digest, {senders} x pump", readers=sizes.readers, kind="pump", senders=senders
+            ground,
+            sizes,
+            name=f"the same digest, {senders} x pump",
+            readers=sizes.readers,
+            kind="pump",
+            senders=senders,
         )
         found[f"pump {senders}"] = one.table()
         keep(found)

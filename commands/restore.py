@@ -193,7 +193,7 @@ def _replay(gathered: Gathered, *, quiet: bool) -> int:
 def _not_read(gathered: Gathered, kept: Kept) -> list[str]:
     """Return where other hosts keep journals, of which no line was read."""
     rows = db.session.execute(select(Mark.name, Mark.value).where(Mark.name.startswith(journal.MARK)))
-    known = {name.removeprefix(journal.MARK): place for name, place in rows.tuples()}
+    known = {name.removeprefix(journal.MARK): place for name, place in rows}
     return sorted(place for host, place in known.items() if host not in gathered.hosts and host != kept.host)
 
 
@@ -212,13 +212,13 @@ def _due_now() -> list[str]:
 def _tell_read(gathered: Gathered, brought_back: int, missing: Sequence[str], since: datetime | None) -> None:
     click.echo(f"{_count(gathered.lines, 'line')} read. Brought back: {_count(brought_back, 'opt-out')}.")
     if since is not None:
-        click.echo(f"The backup is of {at(since)}; {_count(gathered.older, 'line')} were older and left out.")
+        click.echo(f"Left out: {_count(gathered.older, 'line')} from before the backup of {at(since)}.")
     if gathered.damaged:
-        click.echo(f"{_count(gathered.damaged, 'line')} damaged and left out: a write that was cut off.")
+        click.echo(f"Left out: {_count(gathered.damaged, 'damaged line')}, each a write that was cut off.")
     if gathered.foreign:
-        click.echo(f"{_count(gathered.foreign, 'line')} left out: written with another HASH_KEY.")
+        click.echo(f"Left out: {_count(gathered.foreign, 'line')} written with another HASH_KEY.")
     for kind, count in sorted(gathered.unknown.items()):
-        click.echo(f"{_count(count, 'line')} of the kind {kind!r} cannot be replayed by this version.")
+        click.echo(f"Left out: {_count(count, 'line')} of the kind {kind!r}, which this version cannot replay.")
     if missing:
         click.echo(
             "Not read: the journals of other hosts. If somebody left there, fetch them and give each with --journal:"

@@ -14,7 +14,9 @@ _ADDRESS = re.compile(r"[^\s<>@\"'=:]+@([\w.-]+)")
 
 def mask(text: str) -> str:
     """Return `text` with the token after each `/t/` and the local part of each address taken out."""
-    return _ADDRESS.sub(r"***@\1", _TOKEN.sub(r"\1***", text))
+    if "/t/" in text:
+        text = _TOKEN.sub(r"\1***", text)
+    return _ADDRESS.sub(r"***@\1", text) if "@" in text else text
 
 
 def _masked(value: object) -> object:

@@ -9,6 +9,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 
 from sqlalchemy import Engine
 
@@ -19,6 +20,8 @@ from delivery.moves import Claimed, Intent, Result
 
 log = logs.get(__name__)
 
+GATHER_S = 0.003
+"""How long a group gathers before it is committed."""
 GROUP = 256
 """The most that one transaction takes of either."""
 
@@ -89,8 +92,12 @@ class Committer:
                     self._waiting.wait()
                 if self._ended and not self._results:
                     return
-                results = list(self._results)[:GROUP]
-                asks = [] if self._ended else list(self._asks)[:GROUP]
+            if not self._ended:
+                # What comes in meanwhile shares the commit: many small ones would cost more than this wait.
+                time.sleep(GATHER_S)
+            with self._waiting:
+                results = list(islice(self._results, GROUP))
+                asks = [] if self._ended else list(islice(self._asks, GROUP))
             try:
                 self._exchange(results, asks)
                 self._fails = 0

@@ -7,14 +7,13 @@ transaction. So a crash puts at most one recipient for each open line in doubt, 
 import contextlib
 import selectors
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from core import logs
 from delivery import retries, smtp, verdicts
 from delivery.bell import Bell
 from delivery.committer import Ask, Committer, Grant
+from delivery.dialing import Dialer
 from delivery.lessons import Lessons
 from delivery.moves import Intent, Result
 from delivery.pools import Pool, Slot, Supplied
@@ -28,7 +27,6 @@ IDLE_S = 30.0
 """A line that carried nothing for so long is closed by us, before the relay closes it under the next mail."""
 TICK_S = 0.5
 """How often limits of time are looked at."""
-_DIALERS = 16
 
 Mail = tuple[str, str, bytes]
 """Envelope sender, recipient, and the whole message."""
@@ -68,9 +66,7 @@ class Loop:
         self._selector = selectors.DefaultSelector()
         self._selector.register(wake, selectors.EVENT_READ, wake)
         self._selector.register(bell, selectors.EVENT_READ, bell)
-        self._dialers = ThreadPoolExecutor(_DIALERS, thread_name_prefix="dialer")
-        self._goodbyes = ThreadPoolExecutor(_DIALERS, thread_name_prefix="goodbye")
-        self._dialed: deque[tuple[Slot, smtp.Opened | smtp.RelayTrouble]] = deque()
+        self._dialer = Dialer(wake.set)
         self._asked: dict[int, Slot] = {}
         self._results: list[Result] = []
         self._asks: list[Ask] = []
@@ -87,8 +83,8 @@ class Loop:
                 self._supplier.look()
             else:
                 self._advance(key.data)
-        while self._dialed:
-            self._opened(*self._dialed.popleft())
+        for slot, opened in self._dialer.dialed():
+            self._opened(slot, opened)
         for grant in self._committer.grants():
             self._granted(grant)
         self._tick()
@@ -116,8 +112,7 @@ class Loop:
                     reply = slot.line.abandon(words) if slot.line is not None else None
                     self._finish(slot, reply or Reply(Verdict.RELAY, None, words, usable=False))
                 self._hang_up(slot)
-        self._dialers.shutdown(wait=False, cancel_futures=True)
-        self._goodbyes.shutdown()
+        self._dialer.end()
         self._selector.close()
         self._hand_in()
 
@@ -125,9 +120,12 @@ class Loop:
         """How long nothing needs to be done unless something happens."""
         if self._stopping:
             return TICK_S / 5
-        waits = TICK_S if any(slot.line or slot.dialing for pool in self._pools for slot in pool.slots) else 15.0
-        first = min((pool.supply[0].at for pool in self._pools if pool.supply), default=None)
-        return waits if first is None else max(0.0, min(waits, first - time.monotonic()))
+        now = time.monotonic()
+        waits = 15.0 if all(len(pool.vacant) == len(pool.slots) for pool in self._pools) else TICK_S
+        for pool in self._pools:
+            if pool.supply and pool.supply[0].at > now:
+                waits = min(waits, pool.supply[0].at - now)
+        return waits
 
     def _hand_in(self) -> None:
         if self._results or self._asks:
@@ -136,24 +134,19 @@ class Loop:
 
     def _assign(self, pool: Pool) -> None:
         """Give claimed mails to free lines, and open as many more lines as there are mails for."""
+        if not pool.supply:
+            return
         now = time.monotonic()
-        for slot in pool.slots:
-            if not pool.supply or pool.supply[0].at > now:
-                break
-            if slot.free:
-                self._ask(slot, pool.supply.popleft())
-                self._running_low(pool)
-        opening = sum(slot.dialing and slot.intent is None for slot in pool.slots)
-        wanted = len(pool.supply) - opening
-        if wanted > 0 and pool.reach.quiet:
+        while pool.idle and pool.supply and pool.supply[0].at <= now:
+            self._ask(pool.idle.pop(), pool.supply.popleft())
+            self._running_low(pool)
+        wanted = len(pool.supply) - pool.dialing
+        if wanted > 0 and pool.vacant and pool.reach.quiet:
             self._supplier.drop(pool)
             return
-        for slot in pool.slots:
-            if wanted <= 0:
-                break
-            if slot.empty:
-                self._dial(slot)
-                wanted -= 1
+        while pool.vacant and wanted > 0:
+            self._dialer.dial(pool.vacant.popleft())
+            wanted -= 1
 
     def _running_low(self, pool: Pool) -> None:
         if len(pool.supply) in (0, 64, 128):
@@ -170,11 +163,12 @@ class Loop:
         assert supplied is not None  # noqa: S101 - for the type checker: it asked
         if grant.intent is None:
             self._lessons.not_sent(slot.pool, supplied)
+            self._release(slot)
             return
         self._lessons.sent_out(supplied)
         slot.intent, slot.granted_at = grant.intent, grant.granted_at
         if slot.line is None:
-            self._dial(slot)
+            self._dialer.dial(slot)
         else:
             self._begin(slot, slot.line)
 
@@ -191,6 +185,7 @@ class Loop:
             self._lessons.faulty(intent, True, str(error))
             self._results.append(verdicts.not_made(intent, str(error)))
             slot.intent = None
+            self._release(slot)
             return
         except LedgerAway as error:
             self._put_back(slot, f"The ledger was out of reach: {error}", retries.RELAY_FIRST)
@@ -203,25 +198,27 @@ class Loop:
         if line is None:
             return
         if slot.intent is None:
-            # An idle line speaks only to say goodbye.
-            self._hang_up(slot)
+            if slot.asking is None:
+                # An idle line speaks only to say goodbye.
+                self._part(slot)
             return
         self._after(slot, line, line.advance())
 
     def _after(self, slot: Slot, line: Line, reply: Reply | None) -> None:
         """Go on with a line: its mail came to an end, or it waits for the relay."""
         if reply is None:
-            self._selector.modify(line.sock, _events(line), slot)
+            self._watch(slot, line)
         elif reply.verdict is Verdict.RELAY and line.went_stale and not self._stopping:
             # The relay closed a line that had carried mails; that is no failure, and the mail goes on the next one.
             self._hang_up(slot)
-            self._dial(slot)
+            self._dialer.dial(slot)
         else:
             self._finish(slot, reply)
             if not reply.usable or line.carried >= slot.pool.relay.mails_per_connection:
                 self._hang_up(slot)
             else:
-                self._selector.modify(line.sock, selectors.EVENT_READ, slot)
+                self._watch(slot, line)
+            self._release(slot)
 
     def _finish(self, slot: Slot, reply: Reply) -> None:
         intent, slot.intent = slot.intent, None
@@ -233,27 +230,28 @@ class Loop:
         intent, slot.intent = slot.intent, None
         if intent is not None:
             self._results.append(verdicts.put_back(intent, why, delay))
+        self._release(slot)
 
-    def _dial(self, slot: Slot) -> None:
-        slot.dialing = True
+    def _release(self, slot: Slot) -> None:
+        """Have a slot that carries nothing take the next mail, or open a line for it."""
+        (slot.pool.idle if slot.line is not None else slot.pool.vacant).append(slot)
 
-        def open_it() -> None:
-            try:
-                self._dialed.append((slot, smtp.open_line(slot.pool.relay)))
-            except smtp.RelayTrouble as error:
-                self._dialed.append((slot, error))
-            self._wake.set()
-
-        self._dialers.submit(open_it)
+    def _watch(self, slot: Slot, line: Line) -> None:
+        """Wait for what the line waits for; most lines wait to hear something, most of the time."""
+        if line.wants_write != slot.writing:
+            slot.writing = line.wants_write
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if slot.writing else 0)
+            self._selector.modify(line.sock, events, slot)
 
     def _opened(self, slot: Slot, opened: smtp.Opened | smtp.RelayTrouble) -> None:
-        slot.dialing = False
         if isinstance(opened, smtp.Opened):
             slot.pool.reach.worked()
-            slot.line = Line(opened)
+            slot.line, slot.writing = Line(opened), False
             self._selector.register(slot.line.sock, selectors.EVENT_READ, slot)
             if slot.intent is not None:
                 self._begin(slot, slot.line)
+            else:
+                self._release(slot)
             return
         self._out_of_reach(slot.pool, opened)
         self._put_back(slot, str(opened), retries.relay_delay(slot.pool.reach.failures))
@@ -281,16 +279,18 @@ class Loop:
                     self._after(slot, line, line.advance())
                 elif slot.intent is not None and not line.dot_is_out and now > self._safe_until(slot.granted_at):
                     self._after(slot, line, line.abandon("Its lease could not be renewed."))
-                elif slot.free and now - line.used_at > IDLE_S:
-                    self._hang_up(slot)
+                elif slot.intent is None and slot.asking is None and now - line.used_at > IDLE_S:
+                    self._part(slot)
+
+    def _part(self, slot: Slot) -> None:
+        """Close a line that carries nothing."""
+        slot.pool.idle.remove(slot)
+        self._hang_up(slot)
+        self._release(slot)
 
     def _hang_up(self, slot: Slot) -> None:
         line, slot.line = slot.line, None
         if line is not None:
             with contextlib.suppress(KeyError, ValueError):
                 self._selector.unregister(line.sock)
-            self._goodbyes.submit(line.part)
-
-
-def _events(line: Line) -> int:
-    return selectors.EVENT_READ | selectors.EVENT_WRITE if line.wants_write else selectors.EVENT_READ
+            self._dialer.part(line)

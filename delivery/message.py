@@ -189,7 +189,7 @@ def splice(recipe: Recipe, intent: Intent, *, to: str, services: Services) -> by
         "to": recipient_header(to),
         "date": _date_header(intent.dated_at.replace(microsecond=0)),
         "message_id": header("Message-ID", message_id(intent.id, services)),
-        "leave": _leave_headers(values),
+        "leave": _leave_headers(values) if recipe.lane != Lane.TRANSACTIONAL else b"",
     }
     for name, value in values.items():
         filled[f"text {name}"], filled[f"html {name}"] = content.forms(value)

@@ -48,24 +48,17 @@ class Reach:
 
 @dataclass(slots=True, eq=False)
 class Slot:
-    """A place for one line. It has at most one mail between its intent and its result, also while it redials."""
+    """A place for one line. It has at most one mail between its intent and its result, also while it redials.
+
+    While it has none, it stands among the pool's `idle` ones with a line, or among its `vacant` ones without.
+    """
 
     pool: "Pool"
     line: Line | None = None
-    dialing: bool = False
     asking: Supplied | None = None
     intent: Intent | None = None
     granted_at: float = 0.0
-
-    @property
-    def free(self) -> bool:
-        """Return whether the line stands and carries nothing."""
-        return self.line is not None and self.asking is None and self.intent is None
-
-    @property
-    def empty(self) -> bool:
-        """Return whether a line could be opened here."""
-        return self.line is None and not self.dialing and self.asking is None and self.intent is None
+    writing: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -76,6 +69,9 @@ class Pool:
     lanes: tuple[Lane, ...]
     reach: Reach
     slots: list[Slot] = field(default_factory=list)
+    idle: deque[Slot] = field(default_factory=deque)
+    vacant: deque[Slot] = field(default_factory=deque)
+    dialing: int = 0
     supply: deque[Supplied] = field(default_factory=deque)
 
     @property
@@ -97,6 +93,7 @@ def of(post: PostOffice, identity: MailIdentity) -> list[Pool]:
             if lanes:
                 pool = Pool(relay, lanes, reach)
                 pool.slots = [Slot(pool) for _ in range(count)]
+                pool.vacant.extend(pool.slots)
                 pools.append(pool)
     return sorted(pools, key=lambda pool: not pool.urgent)
 

@@ -61,10 +61,12 @@ _POLICY = re.compile(
 """The word alone says nothing: a user can be "unknown in relay recipient table", or at relay.example.org."""
 
 
+_LINE = re.compile(rb"([2-5]\d\d)(?:[ -](.*))?", re.DOTALL)
+
+
 def read(raw: bytes) -> tuple[int | None, str]:
     """Return code and text of one whole reply (RFC 5321, section 4.2); no code for what is no reply."""
-    lines = raw.split(b"\r\n" if b"\r\n" in raw else b"\n")
-    found = [re.fullmatch(rb"([2-5]\d\d)(?:[ -](.*))?", line, re.DOTALL) for line in lines if line]
+    found = [_LINE.fullmatch(line.rstrip(b"\r")) for line in raw.split(b"\n") if line not in (b"", b"\r")]
     if not found or not all(found):
         return None, short(raw.decode("utf-8", "replace"))
     codes = {match[1] for match in found if match}
@@ -92,4 +94,6 @@ def short(text: str) -> str:
 
     Relays like to repeat the recipient's address. The ledger keeps replies, but no address of a mail that is done.
     """
-    return logs.mask("".join(char if char.isprintable() else " " for char in text).strip())[:300]
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else " " for char in text)
+    return logs.mask(text.strip())[:300]

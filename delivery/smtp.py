@@ -68,17 +68,20 @@ def _words(error: BaseException) -> str:
     return replies.short(f"{type(error).__name__}: {error}")
 
 
+def _trust(relay: Relay) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=relay.ca_file)
+
+
 def _open(relay: Relay) -> smtplib.SMTP:
-    context = ssl.create_default_context(cafile=relay.ca_file)
     smtp: smtplib.SMTP
     if relay.security == "tls":
-        smtp = smtplib.SMTP_SSL(relay.host, relay.port, timeout=CONNECT_S, context=context)
+        smtp = smtplib.SMTP_SSL(relay.host, relay.port, timeout=CONNECT_S, context=_trust(relay))
     else:
         smtp = smtplib.SMTP(relay.host, relay.port, timeout=CONNECT_S)
     try:
         smtp.ehlo_or_helo_if_needed()
         if relay.security == "starttls":
-            smtp.starttls(context=context)
+            smtp.starttls(context=_trust(relay))
             smtp.ehlo()
         if relay.username is not None:
             smtp.login(relay.username, relay.password or "")

@@ -154,7 +154,7 @@ def _mail(relay: Relay, to: Sequence[str], services: Services, told: Message) ->
             if not reply.usable:
                 break
     finally:
-        line.close()
+        line.part()
     if refused:
         raise NotTold(f"the relay did not take it: {refused[0]}")
 

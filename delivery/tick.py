@@ -97,7 +97,7 @@ def look(connection: Connection, kept: Kept) -> Standing | None:
     """Return what database and host know of each other, having only read; None before any sender looked."""
     names = [LEDGER, HOLD, _OF_HOST + kept.host]
     rows = connection.execute(select(Mark.name, Mark.value).where(Mark.name.in_(names)))
-    found: dict[str, str] = dict(rows.tuples())
+    found: dict[str, str] = dict(rows.all())
     if LEDGER not in found:
         return None
     ledger, _blank, generation = found[LEDGER].partition(" ")

@@ -20,13 +20,15 @@ from tests.chaos import house
 from tests.chaos.disturbances import Step
 from tests.chaos.ground import Ground
 from tests.chaos.house import Sender
+from tests.chaos.ledger import PATIENCE_S, Unavailable
 
 if TYPE_CHECKING:
     from tests.chaos.orchestrator import Run
 
 KEPT_CLOSED_S = 1.8
 """A closed gate is watched for so long before an hour is let pass for it."""
-MOST_TRIES = 20
+BY_US = "Chaos paused it."
+MOST_TRIES = 10
 NO_ROOM = """
 CREATE OR REPLACE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$;
@@ -146,7 +148,7 @@ class Acts:
     def do_lock(self, seconds: float) -> None:
         """Hold SQLite's write lock."""
         path = self.run.ledger.url.removeprefix("sqlite:///")
-        connection = sqlite3.connect(path, timeout=30, isolation_level=None)
+        connection = sqlite3.connect(path, timeout=PATIENCE_S, isolation_level=None)
         connection.execute("BEGIN IMMEDIATE")
         self._hit("locked", *self.run.house.senders, seconds=seconds)
         self.database_away = True
@@ -252,10 +254,13 @@ class Acts:
     def do_suppress(self) -> None:
         """Have some readers leave."""
         left = [one for one in self.planned if one["suppressed"] == "during" and not one.get("said")]
-        for one in left[: max(1, len(left) // 2)]:
-            one["said"] = True
-            self.run.ledger.suppress(one["addr_hash"], one["scope"])
-            self.run.house.note("suppressed", to=one["to"])
+        try:
+            for one in left[: max(1, len(left) // 2)]:
+                self.run.ledger.suppress(one["addr_hash"], one["scope"])
+                one["said"] = True
+                self.run.house.note("suppressed", to=one["to"])
+        except Unavailable:
+            self.run.in_a_while(0.5, self.do_suppress)
 
     def do_pause(self, key: str, seconds: float) -> None:
         """Pause a mailing, and resume it after a while."""
@@ -269,7 +274,7 @@ class Acts:
 
             self.run.in_a_while(seconds, resume)
 
-        self._say("pause", key, "--why", "chaos", then=paused)
+        self._say("pause", key, "--why", BY_US, then=paused)
 
     def do_cancel(self, key: str) -> None:
         """Cancel a mailing, for good."""
@@ -283,11 +288,19 @@ class Acts:
             self._orders.append(Order([word, key, *options], then))
             return
         state = {"pause": "paused", "resume": "running", "cancel": "cancelled"}[word]
-        self.run.ledger.ask(
-            "UPDATE mailings SET state = ?, why_paused = NULL WHERE key = ? AND state IN ('running', 'paused')",
-            (state, key),
-        )
-        then()
+
+        def say() -> None:
+            try:
+                self.run.ledger.ask(
+                    "UPDATE mailings SET state = ?, why_paused = ? WHERE key = ? AND state IN ('running', 'paused')",
+                    (state, BY_US if word == "pause" else None, key),
+                )
+            except Unavailable:
+                self.run.in_a_while(0.5, say)
+            else:
+                then()
+
+        say()
 
     def tend_orders(self) -> None:
         """Run the product's commands beside the senders, one after the other; one that failed is said again."""
@@ -309,11 +322,14 @@ class Acts:
         status = order.process.poll()
         if status is not None:
             order.process = None
+            order.tries += 1
             self.run.house.note("command", words=order.words, status=status)
-            if status == 0 or order.tries > MOST_TRIES:
+            if status == 0:
                 self._orders.pop(0)
                 order.then()
-            order.tries += 1
+            elif order.tries == MOST_TRIES:
+                self._orders.pop(0)
+                self.run.house.note("vain", what=f"flask delivery {' '.join(order.words)}")
 
     @property
     def busy(self) -> bool:
@@ -364,8 +380,8 @@ class Acts:
             self.run.ledger.ask("UPDATE gates SET not_before = ? WHERE relay = ? AND provider = ?", (now, *name))
 
     def _resume_what_paused_itself(self) -> None:
-        paused = self.run.ledger.ask("SELECT key, why_paused FROM mailings WHERE state = 'paused' AND why_paused IS NOT NULL")
-        for row in paused:
+        paused = self.run.ledger.ask("SELECT key, why_paused FROM mailings WHERE state = 'paused'")
+        for row in [row for row in paused if row["why_paused"] != BY_US]:
             self.run.house.note("resumed", mailing=row["key"], why=row["why_paused"])
             self.run.ledger.ask("UPDATE mailings SET state = 'running', why_paused = NULL WHERE key = ?", (row["key"],))
 

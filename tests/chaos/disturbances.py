@@ -51,7 +51,7 @@ class Schedule:
 def make(subject: str, seed: int, database: str) -> Schedule:
     """Return the schedule of a subject for one seed."""
     chance = random.Random(f"{subject} {seed}")
-    lines = Lines(chance.choice((1, 3, 6)), chance.choice((1, 2)), chance.choice((5, 40, 1000)))
+    lines = Lines(chance.choice((2, 4, 8)), chance.choice((1, 2)), chance.choice((5, 40, 1000)))
     schedule = Schedule(subject, chance.choice((1, 2, 2, 3)), lines, [])
     SUBJECTS[subject](schedule, chance, database)
     schedule.commands = chance.random() < 0.4

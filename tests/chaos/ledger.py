@@ -10,7 +10,11 @@ import psycopg
 from psycopg.rows import dict_row
 
 Row = dict[str, Any]
+Unavailable = (psycopg.Error, sqlite3.OperationalError)
+"""The ledger cannot be read or written just now: a stopped sender holds it, or it is being restarted."""
+PATIENCE_S = 2.0
 TABLES = ("mailings", "deliveries", "delivery_events", "gates", "suppressions", "workers")
+TIMES = ("at", "lease_until", "not_after", "not_before")
 _STEP = "SELECT id, state, epoch, attempts, doubts, worker_id FROM deliveries"
 OVER = ("sent", "failed", "suppressed", "cancelled", "expired")
 
@@ -28,13 +32,19 @@ class Ledger:
         """Run one statement with `?` for its values; return the rows, times as seconds and bytes as hex."""
         if self.is_sqlite:
             return self._ask_sqlite(statement, values)
-        with psycopg.connect(self.url, row_factory=dict_row, connect_timeout=5, autocommit=True) as connection:
+        with self._postgres() as connection:
             cursor = connection.execute(statement.replace("?", "%s"), values)  # type: ignore[call-overload]
             rows = cursor.fetchall() if cursor.description else []
         return [{name: _plain(value) for name, value in row.items()} for row in rows]
 
+    def _postgres(self) -> "psycopg.Connection[Row]":
+        patience = f"-c lock_timeout={PATIENCE_S:.0f}s"
+        return psycopg.connect(
+            self.url, row_factory=dict_row, connect_timeout=5, autocommit=True, options=patience
+        )
+
     def _ask_sqlite(self, statement: str, values: Sequence[object]) -> list[Row]:
-        connection = sqlite3.connect(self.url.removeprefix("sqlite:///"), timeout=30, isolation_level=None)
+        connection = sqlite3.connect(self.url.removeprefix("sqlite:///"), timeout=PATIENCE_S, isolation_level=None)
         try:
             connection.row_factory = sqlite3.Row
             rows = connection.execute(statement, values).fetchall()
@@ -92,6 +102,6 @@ def _plain(value: object, name: str = "") -> object:
         return value.timestamp()
     if isinstance(value, bytes | memoryview):
         return bytes(value).hex()
-    if isinstance(value, str) and (name.endswith("_at") or name in ("lease_until", "not_after", "not_before")):
+    if isinstance(value, str) and (name.endswith("_at") or name in TIMES):
         return datetime.fromisoformat(value).replace(tzinfo=UTC).timestamp()
     return value

@@ -385,7 +385,7 @@ def main() -> None:
     parser.add_argument("--no-pipelining", action="store_true")
     parser.add_argument("--no-fsync", action="store_true", help="for measuring speed only")
     parser.add_argument("--pace", type=float, default=0.0, help="seconds that an acceptance takes, on average")
-    parser.add_argument("--hang", type=float, default=4.0, help="seconds without a word before the connection ends")
+    parser.add_argument("--hang", type=float, default=3.4, help="seconds without a word before the connection ends")
     parser.add_argument("--slow", type=float, default=1.5, help="seconds that a slow 250 takes")
     options = parser.parse_args()
     listener = listen(options.port)

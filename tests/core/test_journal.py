@@ -150,8 +150,13 @@ def test_pressing_the_button_again_and_again_does_not_fill_the_journal(app, fold
 def test_all_that_one_commit_changes_is_one_write(app, folder, monkeypatch):
     writes: list[bytes] = []
     write = os.write
+
+    def count(descriptor: int, text: bytes) -> int:
+        writes.append(text)
+        return write(descriptor, text)
+
     hostfolder.name_of(folder)
-    monkeypatch.setattr(os, "write", lambda descriptor, text: (writes.append(text), write(descriptor, text))[1])
+    monkeypatch.setattr(os, "write", count)
     with database.write_turn():
         leave()
         leave(BORIS)

@@ -240,6 +240,7 @@ def test_the_figures_say_what_there_is(ledger):
         Alert(key="queue", text="x", opened_at=now, closed_at=now),
     )
     with database.write_turn():
+        beat.note(now - timedelta(hours=1))
         beat.note(now - timedelta(seconds=40))
         db.session.commit()
     found = figures.read(POST, IDENTITY)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import event, select, text, update
+from sqlalchemy import delete, event, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from core import clock, database
@@ -145,7 +145,7 @@ def no_json(shelf: Shelf) -> None:
 
 
 def missing_block(shelf: Shelf) -> None:
-    change(Block.__table__.delete().where(Block.id == shelf.blocks[2]))
+    change(delete(Block).where(Block.id == shelf.blocks[2]))
 
 
 def cut_list(shelf: Shelf) -> None:

@@ -1,0 +1,139 @@
+"""What is promised of the speed, and whether what was measured holds it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.results import Results
+
+UNKNOWN = "not measured"
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """One row of the table."""
+
+    what: str
+    least: str
+    measured: str
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A number that was measured, how it reads, and whether it is enough."""
+
+    text: str
+    enough: bool
+
+
+Look = Callable[[Results], _Found | None]
+
+
+def all_of(results: Results) -> Sequence[Promise]:
+    """Return every promise with what was measured of it."""
+    return [_promise(results, what, least, look, aim=aim) for what, least, look, aim in PROMISES]
+
+
+def _promise(results: Results, what: str, least: str, look: Look, *, aim: bool) -> Promise:
+    try:
+        found = look(results)
+    except (KeyError, ZeroDivisionError):
+        found = None
+    if found is None:
+        return Promise(what, least, UNKNOWN, "")
+    good, bad = ("reached", "not reached") if aim else ("holds", "**does not hold**")
+    return Promise(what, least, found.text, good if found.enough else bad)
+
+
+def _best(results: Results) -> tuple[str, dict[str, Any]]:
+    """Return the name and the run of as many senders as were the fastest."""
+    runs = {name: run for name, run in results.of("speed").items() if name.startswith("pump")}
+    name = max(runs, key=lambda one: float(runs[one]["rate"]), default="")
+    return name, runs[name]
+
+
+def _usual(processes: int) -> Look:
+    def look(results: Results) -> _Found:
+        _name, run = _best(results)
+        usual = results.of("speed")[f"usual {processes}"]["rate"]
+        times = run["rate"] / usual
+        return _Found(f"{times:.1f} × ({run['rate']:,.0f}/s to {usual:,.0f}/s)", times >= 10)
+
+    return look
+
+
+def _source(words: str, sink: str) -> Look:
+    def look(results: Results) -> _Found:
+        _name, run = _best(results)
+        source = results.of("speed")["source"][words][sink]
+        share = run["rate"] / source
+        return _Found(f"{share:.2f} × ({run['rate']:,.0f}/s to {source:,.0f}/s)", share >= 0.3)
+
+    return look
+
+
+def _different(results: Results) -> _Found:
+    found = results.of("different")
+    share = found["different"]["rate"] / found["same"]["rate"]
+    return _Found(f"{share:.2f} ({found['different']['rate']:,.0f}/s to {found['same']['rate']:,.0f}/s)", share >= 0.75)
+
+
+def _flat(results: Results) -> _Found:
+    found = results.of("million")
+    share = found["large"]["steady"] / found["small"]["steady"]
+    return _Found(f"{share:.2f} ({found['large']['steady']:,.0f}/s to {found['small']['steady']:,.0f}/s)", share >= 0.9)
+
+
+def _planning(results: Results) -> _Found:
+    million = results.parts["million"]
+    seconds = million["values"]["planning"]["seconds"]
+    each = seconds * 1_000_000 / million["readers"]
+    return _Found(f"{each:.0f} s" + ("" if million["readers"] == 1_000_000 else " at the same rate"), each <= 30)
+
+
+def _beside(ours: str, alone: str) -> Look:
+    def look(results: Results) -> _Found:
+        found = results.of("planning")
+        share = found[ours] / found[alone]
+        return _Found(f"{share:.2f} ({found[ours]:,.0f}/s to {found[alone]:,.0f}/s)", share >= 0.5)
+
+    return look
+
+
+def _memory(results: Results) -> _Found | None:
+    runs = [run for part in results.parts.values() for run in part["values"].values() if isinstance(run, dict)]
+    peaks = [run["peak_mb"] for run in runs if "peak_mb" in run]
+    return _Found(f"{max(peaks):.0f} MB", max(peaks) <= 150) if peaks else None
+
+
+def _confirmations(results: Results) -> _Found:
+    waits = results.of("million")["confirmations"].values()
+    slowest = max(one["p99"] for one in waits)
+    return _Found(f"{slowest:.2f} s, of {sum(one['count'] for one in waits):,}", slowest <= 1.0)
+
+
+PROMISES: Sequence[tuple[str, str, Look, bool]] = (
+    ("end to end, to smtplib and EmailMessage in one process", "10 ×", _usual(1), False),
+    ("the same, to as many processes of it as there are cores", "", _usual(2), True),
+    (
+        "end to end, to smtp-source that keeps its connections, into the same sink",
+        "aim: 0.3 ×",
+        _source("connections kept", "our sink"),
+        True,
+    ),
+    (
+        "the same, to smtp-source as it is by itself: a connection for each mail",
+        "aim: 0.3 ×",
+        _source("a connection a mail", "our sink"),
+        True,
+    ),
+    ("every reader with a different digest, to the same for all", "0.75", _different, False),
+    ("the rate at 1,000,000 readers, to that at 10,000", "0.9", _flat, False),
+    ("planning 1,000,000 deliveries on an idle system", "30 s", _planning, False),
+    ("planning beside a send at full speed, to planning alone", "0.5", _beside("beside", "idle"), False),
+    ("the send beside planning, to the send alone", "0.5", _beside("sending beside", "sending alone"), False),
+    ("memory of a sender process, at any list size", "150 MB", _memory, False),
+    ("a confirmation beside the large list, 99th percentile", "1 s", _confirmations, False),
+)
+"""What, at least, how it is looked up, and whether it is an aim rather than a promise."""

@@ -1,0 +1,57 @@
+"""Opening lines and saying goodbye on them: both wait for the relay, so both happen beside the loop."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from delivery import smtp
+from delivery.pools import Slot
+from delivery.smtp import Line
+
+_AT_ONCE = 16
+
+Dialed = tuple[Slot, smtp.Opened | smtp.RelayTrouble]
+"""The slot a line was opened for, with the line or what came in the way."""
+
+
+class Dialer:
+    """Threads that wait, so that the loop does not. `ring` is called when a line stands, or cannot."""
+
+    def __init__(self, ring: Callable[[], None]) -> None:
+        self._ring = ring
+        self._dialers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="dialer")
+        self._goodbyes = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="goodbye")
+        self._dialed: deque[Dialed] = deque()
+
+    def dial(self, slot: Slot) -> None:
+        """Open a line for a slot."""
+        slot.pool.dialing += 1
+        self._dialers.submit(self._open, slot)
+
+    def _open(self, slot: Slot) -> None:
+        try:
+            self._dialed.append((slot, smtp.open_line(slot.pool.relay)))
+        except smtp.RelayTrouble as error:
+            self._dialed.append((slot, error))
+        except Exception as error:  # noqa: BLE001 - a slot that is never answered would be lost
+            self._dialed.append((slot, smtp.RelayTrouble(repr(error))))
+        self._ring()
+
+    def dialed(self) -> Iterator[Dialed]:
+        """Yield the answers there are."""
+        while self._dialed:
+            slot, opened = self._dialed.popleft()
+            slot.pool.dialing -= 1
+            yield slot, opened
+
+    def part(self, line: Line) -> None:
+        """Say goodbye on a line, and close it."""
+        self._goodbyes.submit(line.part)
+
+    def end(self) -> None:
+        """Open no more lines, and wait for the goodbyes, which take a moment at most."""
+        self._dialers.shutdown(wait=False, cancel_futures=True)
+        self._goodbyes.shutdown()
+        for _slot, opened in self.dialed():
+            if isinstance(opened, smtp.Opened):
+                opened.sock.close()
