@@ -6,7 +6,7 @@ SETUP = $(PYTHON) tools/setup.py
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .SUFFIXES:
-.PHONY: help run test check format messages pins proof-kill clean
+.PHONY: help run test check format messages pins bench proof-kill proof-splice clean
 
 help: ## list these commands
 	@echo "Postrider: a newsletter service. The commands:"
@@ -39,8 +39,14 @@ pins: ## compile requirements*.in into requirements*.txt with hashes (needs uv)
 	$(COMPILE) requirements.in -o requirements.txt
 	$(COMPILE) requirements-dev.in -o requirements-dev.txt
 
+bench: $(VENV)/tests.stamp ## measure the speed of sending, about 25 minutes on a quiet machine; writes docs/bench.md
+	@$(BIN) -m bench
+
 proof-kill: $(VENV)/tests.stamp ## kill -9 the service 20 times while an edition goes out; writes docs/proofs/kill.md
 	@$(BIN) -m tests.proofs.kill
+
+proof-splice: $(VENV)/tests.stamp ## hold a million mails against a second splicer; writes docs/proofs/splice.md
+	@$(BIN) -m tests.proofs.splice
 
 clean: ## remove .venv and every cache; var/, with the database, stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -53,6 +53,7 @@ log = logs.get("embedded")
 DEMO_CONFIG = ROOT / "demo" / "postrider.toml"
 OWN_CONFIG = ROOT / "postrider.toml"
 SENDER_PATIENCE_S = 2.0
+LAST_WORDS_S = 3.0
 WORKER_PATIENCE_S = 2.0
 
 
@@ -176,9 +177,7 @@ class _Local:
             _prepare(self._app)
             _stop_on_signals(server)
             celery: Celery = self._app.extensions["celery"]
-            with self._app.app_context():
-                passed_down = services.current()
-            sender = delivery.start_sender(self._app, post=self._settings.post, services=passed_down)
+            sender = delivery.start_sender(self._app, patience_s=SENDER_PATIENCE_S)
             watch = alerts.start_watch(self._app)
             worker = celery.WorkController(
                 pool="threads",
@@ -239,7 +238,7 @@ def _stop(sender: delivery.Sender, beat: Service, threads: list[threading.Thread
     """End in order. A task that takes too long is left: its row is found at the next start."""
     beat.stop(wait=False)
     worker_state.should_stop = 0  # type: ignore[assignment] # an exit status, which its stub does not know
-    if not sender.stop(SENDER_PATIENCE_S):
+    if not sender.stop(SENDER_PATIENCE_S + LAST_WORDS_S):
         log.warning("the mail in hand did not come to its end; it will be listed as in doubt")
     for thread in threads:
         thread.join(WORKER_PATIENCE_S)

@@ -44,6 +44,7 @@ def main() -> int:
         print(f"About {sum(PARTS[name][2] for name in chosen)} minutes. Leave the machine alone meanwhile.", flush=True)
     try:
         with ground() as servers:
+            results.sync_us = servers.sync_us
             failures = [name for name in chosen if not _measure(name, servers, sizes, results)]
     except ServerMissingError as error:
         print(error, file=sys.stderr)

@@ -48,6 +48,7 @@ class Ground:
     postmaster: int
     redis_url: str
     redis_pid: int
+    sync_us: float
 
 
 @contextlib.contextmanager
@@ -56,7 +57,20 @@ def ground() -> Iterator[Ground]:
     with durable_postgres() as (postgres, postmaster), servers.redis_server() as redis_url:
         with redis.Redis.from_url(redis_url) as client:
             redis_pid = int(client.info("server")["process_id"])
-        yield Ground(postgres, postmaster, redis_url, redis_pid)
+        with servers.run_folder() as folder:
+            sync_us = _sync_us(folder)
+        yield Ground(postgres, postmaster, redis_url, redis_pid, sync_us)
+
+
+def _sync_us(folder: Path) -> float:
+    """Return how many microseconds it takes to have 8 kB on the disk, where the database is."""
+    tries = 200
+    with (folder / "sync").open("wb", buffering=0) as file:
+        started = time.monotonic()
+        for _try in range(tries):
+            file.write(bytes(8192))
+            os.fdatasync(file.fileno())
+        return (time.monotonic() - started) / tries * 1e6
 
 
 @contextlib.contextmanager

@@ -93,8 +93,14 @@ def _time(results: Results) -> str:
         ]
         rows.append(("together", *(f"{sum(run['cpu'].values()):,.0f}" for _title, run in there)))
         rows.append(("the cores were busy", *(f"{run['busy']:.0%}" for _title, run in there)))
+        rows.append(("of it for strangers", *(f"{run['strange']:.0%}" for _title, run in there)))
         parts.append("CPU time for one mail, in microseconds, and in brackets how much of it in the kernel:")
         parts.append(table(("", *(title for title, _run in there)), rows))
+        busiest = ", ".join(f"{spent:,.0f}" for spent in there[-1][1]["threads"])
+        parts.append(
+            "*Strangers* are all other programs of the machine: with many of them, believe the CPU rather than the "
+            f"rates. Of the senders' time in the last column the busiest threads use, in this order: {busiest}."
+        )
     where = results.of("where")
     if where:
         parts.append(_profile(where))

@@ -42,6 +42,8 @@ def _promise(results: Results, what: str, least: str, look: Look, *, aim: bool) 
         found = None
     if found is None:
         return Promise(what, least, UNKNOWN, "")
+    if not least:
+        return Promise(what, least, found.text, "")
     good, bad = ("reached", "not reached") if aim else ("holds", "**does not hold**")
     return Promise(what, least, found.text, good if found.enough else bad)
 

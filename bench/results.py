@@ -13,6 +13,8 @@ from typing import Any
 from core import clock
 from core.settings import ROOT
 
+FORM = 1
+"""Raised when what a part keeps changes; results of another form are forgotten."""
 PACKAGES = ("SQLAlchemy", "psycopg", "celery", "Jinja2", "Flask")
 
 
@@ -21,6 +23,7 @@ class Results:
     """The file of results. Each part says when it was measured, in which run, and at which commit."""
 
     path: Path
+    sync_us: float = 0.0
     run: str = field(default_factory=lambda: clock.utc_now().isoformat(timespec="seconds"))
     parts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -29,7 +32,8 @@ class Results:
         """Read what earlier runs left in a file, if there is one."""
         made = cls(path)
         if path.exists():
-            made.parts = json.loads(path.read_text("utf-8"))["parts"]
+            known = json.loads(path.read_text("utf-8"))
+            made.parts = known["parts"] if known.get("form") == FORM else {}
         return made
 
     def keep(self, part: str, values: Mapping[str, object], *, readers: int, whole: bool) -> None:
@@ -37,7 +41,7 @@ class Results:
         self.parts[part] = {
             "run": self.run,
             "commit": commit(),
-            "machine": machine(),
+            "machine": machine(self.sync_us),
             "readers": readers,
             "whole": whole,
             "values": dict(values),
@@ -48,7 +52,7 @@ class Results:
         """Write down that a part could not be measured to its end, and why."""
         kept = self.parts.get(part, {})
         if kept.get("run") != self.run:
-            kept = {"run": self.run, "commit": commit(), "machine": machine(), "readers": 0, "values": {}}
+            kept = {"run": self.run, "commit": commit(), "machine": machine(self.sync_us), "readers": 0, "values": {}}
         self.parts[part] = kept | {"whole": False, "why": reason}
         self._write()
 
@@ -59,7 +63,7 @@ class Results:
 
     def _write(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(json.dumps({"parts": self.parts}, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        self.path.write_text(json.dumps({"form": FORM, "parts": self.parts}, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 def commit() -> str:
@@ -77,11 +81,12 @@ def _git(*words: str) -> str:
     return done.stdout.strip()
 
 
-def machine() -> dict[str, str]:
+def machine(sync_us: float) -> dict[str, str]:
     """Return on what and with what it was measured."""
     return {
         "cores": f"{os.cpu_count()} x {_of_file('/proc/cpuinfo', 'model name')}",
         "memory": f"{int(_of_file('/proc/meminfo', 'MemTotal').split()[0]) // 1_000_000} GB",
+        "disk": f"{sync_us:,.0f} µs until 8 kB are on it",
         "system": f"{platform.system()} {platform.release()}",
         "Python": platform.python_version(),
         **{name: version(name) for name in PACKAGES},

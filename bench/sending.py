@@ -1,5 +1,6 @@
 """One list, sent by the shipped processes: how fast, at what cost, and whether the ledger and the sink agree."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from core import services
 
 STALLED_S = 60.0
 """A sender from which nothing came for so long has stopped."""
+MOST_THREADS = 4
 WARM, COLD = 0.1, 0.9
 """The steady rate leaves the first and the last tenth out, when not all connections work."""
 
@@ -34,6 +36,8 @@ class Sent:
     cpu: dict[str, float]
     in_kernel: dict[str, float]
     busy: float
+    strange: float
+    threads: list[float]
     commits: float
     wal_bytes: float
     peak_mb: float
@@ -97,6 +101,7 @@ class Spent:
 
     groups: dict[str, Cpu]
     busy: float
+    strange: float
     commits: int
     wal_bytes: int
 
@@ -107,6 +112,7 @@ def groups_of(ready: Prepared) -> Groups:
         "senders": [sender.pid for sender in ready.house.senders],
         "sink": [ready.sink.pid],
         "Redis": [ready.ground.redis_pid],
+        "the measuring itself": [os.getpid()],
     }
     return Groups(pids, ready.ground.postmaster)
 
@@ -120,9 +126,12 @@ def follow(ready: Prepared, readers: int, what: str) -> Spent:
     after, busier, more = groups.used(), watch.machine_cpu(), _written(ready.house)
     progress.done(f"{ready.sink.counted().rate:,.0f}/s")
     worked, rested = busier[0] - busy[0], busier[1] - busy[1]
+    groups_spent = {name: after[name] - before.get(name, watch.NONE) for name in after}
+    ours = sum(cpu.both for cpu in groups_spent.values())
     return Spent(
-        {name: after[name] - before.get(name, watch.NONE) for name in after},
+        groups_spent,
         worked / (worked + rested),
+        max(0.0, worked - ours) / (worked + rested),
         more[0] - written[0],
         more[1] - written[1],
     )
@@ -177,6 +186,10 @@ def sent(
     peak: float,
 ) -> Sent:
     """Return what a run came to."""
+    used = [
+        sorted((cpu.both for cpu in watch.threads_of(one.pid).values()), reverse=True) for one in ready.house.senders
+    ]
+    threads = [sum(each) / readers * 1e6 for each in zip(*used, strict=False)][:MOST_THREADS]
     ((seconds,),) = ready.house.ask("SELECT extract(epoch FROM max(done_at) - min(done_at)) FROM deliveries")
     return Sent(
         kind=kind,
@@ -189,6 +202,8 @@ def sent(
         cpu={name: cpu.both / readers * 1e6 for name, cpu in spent.groups.items()},
         in_kernel={name: cpu.system / readers * 1e6 for name, cpu in spent.groups.items()},
         busy=spent.busy,
+        strange=spent.strange,
+        threads=threads,
         commits=spent.commits / readers,
         wal_bytes=spent.wal_bytes / readers,
         peak_mb=peak,

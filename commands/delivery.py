@@ -1,6 +1,7 @@
 """`flask delivery`: what became of the mails, and a sender without Celery."""
 
 import json
+import os
 import signal
 import threading
 
@@ -9,12 +10,11 @@ from flask import current_app
 
 from commands import groups
 from core import logs
-from core.database import db
-from core.services import current
-from core.settings import Settings
-from delivery import progress, pump
-from delivery.bell import Bell
+from delivery import progress
 from tasks import alerts
+from tasks import delivery as sending
+
+STOPPED_WITHIN_S = 29.0
 
 delivery_commands = groups.group("delivery", help="What became of the mails, and what becomes of them.")
 
@@ -39,17 +39,16 @@ def status(as_json: bool) -> None:
 @delivery_commands.command("pump")
 def run_pump() -> None:
     """Send what is due until Ctrl-C, without Celery: the same loop that a worker runs in a thread."""
-    settings: Settings = current_app.extensions["postrider settings"]
     logs.configure(as_json=True)
-    stop, bell = threading.Event(), Bell()
-
-    def end(*_signal: object) -> None:
-        stop.set()
-        bell.set()
-
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    asked = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
+        signal.signal(number, lambda *_signal: asked.set())
+    sender, watch = sending.start_sender(app), alerts.start_watch(app)
     click.echo("Sending. Ctrl-C ends it.")
-    watch = alerts.start_watch(current_app._get_current_object())  # type: ignore[attr-defined]
-    pump.run(stop, bell, engine=db.engine, post=settings.post, services=current())
+    asked.wait()
     watch.stop()
+    if not sender.stop(STOPPED_WITHIN_S):
+        # Claims and leases see to what is left; a process that does not end would hold up whoever stops it.
+        logs.flush()
+        os._exit(1)

@@ -29,6 +29,7 @@ from sqlalchemy.types import TypeDecorator
 
 from core import clock
 
+IDLE_IN_TRANSACTION_MS = 60_000
 SQLITE_WAIT_MS = 20_000
 """How long a connection waits for another process's write (PRAGMA busy_timeout)."""
 
@@ -175,6 +176,17 @@ def ledger_now(connection: Connection) -> datetime:
 def insert_for(engine: Engine) -> Any:
     """Return this database's own `insert`, which knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
     return sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """Return how engines are made: errors show no parameters, since addresses are among them.
+
+    A PostgreSQL session that sleeps inside a transaction is ended: a process that was stopped must not keep its locks.
+    """
+    if url.startswith("sqlite"):
+        return {"hide_parameters": True}
+    options = f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS}"
+    return {"hide_parameters": True, "pool_pre_ping": True, "connect_args": {"options": options}}
 
 
 def prepare_engine(engine: Engine) -> None:

@@ -8,21 +8,18 @@ import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, update
 
 from core import database, faults
-from core.database import Mark, insert_for
+from core.database import insert_for
 from core.identity import Relay, Timing
-from delivery import due, gates, moves, sweeping
+from delivery import due, gates, moves, sweeping, tick
 from delivery.due import Queue
 from delivery.models import Mailing, Worker
 from delivery.moves import Claimed, Intent, Result
 from delivery.sweeping import Swept
-
-RESTORED = "restored"
-"""The mark that holds everything back: the database is older than what was sent. See delivery.tick."""
-
 
 @contextlib.contextmanager
 def _ledger(engine: Engine) -> Iterator[tuple[Connection, datetime]]:
@@ -47,7 +44,7 @@ def look(engine: Engine, relay: str, lanes: Sequence[int]) -> Board:
         return Board(
             due.queues(connection, lanes),
             gates.read(connection, relay, now),
-            connection.scalar(select(Mark.value).where(Mark.name == RESTORED)),
+            tick.held(connection),
         )
 
 
@@ -171,6 +168,15 @@ def pulse(engine: Engine, worker: str, *, pid: int, sent: int, rate: float, refu
         )
         news = {name: insert.excluded[name] for name in ("heartbeat_at", "sent", "rate", "refused")}
         connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=news))
+
+
+def watch_ledger(engine: Engine, folder: Path) -> str | None:
+    """Compare the ledger's tick with what this host saw; return why everything is held, if it is."""
+    kept = tick.kept(folder)
+    with database.writing(engine) as connection:
+        standing = tick.watch(connection, kept)
+    tick.remember(folder, standing)
+    return standing.held
 
 
 def leave(engine: Engine, worker: str) -> None:

@@ -7,9 +7,9 @@ from sqlalchemy import select, update
 
 from core import characters, errors
 from core.database import Mark, db, insert_for, ledger_now
-from delivery.batches import RESTORED
 from delivery.models import Gate, Lane, Mailing
 from delivery.providers import RELAY
+from delivery.tick import HOLD
 
 WHY_MOST = 300
 _ENDED = {
@@ -53,7 +53,7 @@ def pause(key: str, *, why: str) -> None:
 def resume(key: str) -> None:
     """paused → running: what waits goes out, as far as its time is not over."""
     by_key(key)
-    if db.session.scalar(select(Mark.value).where(Mark.name == RESTORED)) is not None:
+    if db.session.scalar(select(Mark.value).where(Mark.name == HOLD)) is not None:
         raise errors.Conflict(
             "The database was restored from a backup, so mails may go out twice and those who left may get one. "
             "Nothing is resumed before: flask restore finish"

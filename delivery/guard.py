@@ -4,8 +4,11 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from core import logs
 from delivery import tick
 from delivery.tick import Kept, Standing
+
+log = logs.get(__name__)
 
 NOT_YET = "This sender has not compared the database with what its host saw yet."
 CHANGED = "The database is not as this sender saw it a moment ago: it was restored, or is another one."
@@ -21,6 +24,7 @@ class Guard:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._seen: Kept | None = None
+        self._held: str | None = None
 
     def kept(self) -> Kept:
         """Read what this host keeps: before the transaction of `tick.watch`. Raises OSError."""
@@ -31,6 +35,11 @@ class Guard:
         tick.remember(self._folder, standing)
         certain = standing.kept if standing.held else standing.known
         self._seen = Kept(kept.host, {standing.ledger: certain} if certain else {})
+        if standing.held and not self._held:
+            log.error("mail held", why=standing.held)
+        elif self._held and not standing.held:
+            log.info("mail leaves again")
+        self._held = standing.held
 
     def why_closed(self, connection: Connection) -> str | None:
         """Return why nothing may be claimed now; None when mail may leave. Only reads."""

@@ -28,8 +28,8 @@ from sqlalchemy import (
     update,
 )
 
-from core.database import UtcTime
-from delivery import incoming, states
+from core.database import Mark, UtcTime
+from delivery import incoming, states, tick
 from delivery.models import Delivery, DeliveryEvent, Gate, Lane, Mailing, Suppression
 from delivery.states import MAX_DOUBTS, State
 
@@ -138,6 +138,11 @@ def _gated(now: ColumnElement[datetime]) -> ColumnElement[bool]:
     return exists().where(Gate.relay == bindparam("relay"), or_(paused, closed))
 
 
+def _held() -> ColumnElement[bool]:
+    """A ledger that is older than what was sent; see delivery.tick."""
+    return exists().where(Mark.name == tick.HOLD)
+
+
 @cache
 def _intend(dialect: str) -> Update:
     now = bindparam("now", type_=UtcTime)
@@ -150,7 +155,7 @@ def _intend(dialect: str) -> Update:
                 (_suppressed(), State.SUPPRESSED.value),
                 (Mailing.state == "cancelled", State.CANCELLED.value),
                 (Delivery.not_after < now, State.EXPIRED.value),
-                (or_(Mailing.state != "running", _gated(now)), State.PLANNED.value),
+                (or_(Mailing.state != "running", _gated(now), _held()), State.PLANNED.value),
                 else_=State.SENDING.value,
             ).label("state"),
         )

@@ -12,7 +12,7 @@ from core import mailtext
 from core.addresses import Address
 from core.database import Base, db, insert_for, ledger_now
 from core.services import Services
-from delivery import content, providers
+from delivery import content, planning, providers
 from delivery.models import Block, Content, Delivery, Lane, Mailing, Shell
 from delivery.models import LinkSet as LinkSet
 from delivery.states import State
@@ -125,35 +125,37 @@ def queue_bulk(
     services: Services,
 ) -> int:
     """Write ledger rows and return how many are new; one with a known mailing and once_key stays as it is."""
+    if not rows:
+        return 0
     # The ledger's own time: a door whose clock is ahead must not put its mails off.
     now = ledger_now(db.session.connection())
+    shared = {
+        "mailing_id": mailing_id,
+        "link_set": int(link_set),
+        "lane": int(lane),
+        "state": State.PLANNED.value,
+        "epoch": 0,
+        "attempts": 0,
+        "doubts": 0,
+        "next_attempt_at": now,
+        "not_after": not_after,
+    }
     # In random order: what goes out first is a fair sample of the list, which the failure limit judges by.
-    shuffled = random.sample(rows, len(rows))
-    values = [
-        {
-            "mailing_id": mailing_id,
-            "once_key": row.once_key,
-            "content_id": row.content_id,
-            "reader_key": row.recipient.reader_key,
-            "link_set": int(link_set),
-            "link_version": row.recipient.link_version,
-            "addr_hash": services.keyring.hash(row.recipient.address),
-            "address_sealed": services.keyring.seal(row.recipient.address),
-            "provider": providers.number(row.recipient.address.folded.rpartition("@")[2]),
-            "lane": int(lane),
-            "state": State.PLANNED.value,
-            "epoch": 0,
-            "attempts": 0,
-            "doubts": 0,
-            "next_attempt_at": now,
-            "not_after": not_after,
-        }
-        for row in shuffled
-    ]
-    if not values:
-        return 0
-    statement = insert_for(db.engine)(Delivery).values(values).on_conflict_do_nothing().returning(Delivery.id)
-    return len(db.session.execute(statement).all())
+    own = [_own(row, services) for row in random.sample(rows, len(rows))]
+    return planning.write(db.session.connection(), shared, own)
+
+
+def _own(row: Planned, services: Services) -> planning.Own:
+    address = row.recipient.address
+    return planning.Own(
+        once_key=row.once_key,
+        content_id=row.content_id,
+        reader_key=row.recipient.reader_key,
+        link_version=row.recipient.link_version,
+        addr_hash=services.keyring.hash(address),
+        address_sealed=services.keyring.seal(address),
+        provider=providers.number(address.folded.rpartition("@")[2]),
+    )
 
 
 def already_queued(mailing_id: int, once_keys: Sequence[bytes]) -> set[bytes]:

@@ -100,6 +100,14 @@ class Transaction:
             return b""
         return self._after_group() if self._pipelining else self._after_one(code)
 
+    def confused(self) -> None:
+        """Hear that the relay answered more than it was asked: what it says from here on means nothing."""
+        self._end(
+            self._unusable(self._outcome)
+            if self._outcome is not None
+            else Reply(Verdict.NONSENSE, None, "It answered what it was not asked.", usable=False)
+        )
+
     def lost(self, words: str) -> None:
         """Hear that the line is gone, or that the relay was silent for too long."""
         if self._outcome is not None:
@@ -170,9 +178,14 @@ def _good(step: int, code: int | None) -> bool:
     return code in {1: (250,), 2: (250, 251, 252), 3: (354,)}[step]
 
 
+def _sound(address: str) -> bool:
+    """Return whether an address can stand between < and >: what is not printable could end the command, too."""
+    return bool(address) and address.isprintable() and not any(char in address for char in "<> ")
+
+
 def _unfit(sender: str, recipient: str, size: int, offers: Offers) -> str | None:
     """Return why this relay cannot carry the mail; None when it can."""
-    if any(char in text for text in (sender, recipient) for char in "\r\n\0<> ") or not sender.isascii():
+    if not sender.isascii() or not all(_sound(text) for text in (sender, recipient)):
         return "The address is damaged."
     if not recipient.isascii() and not offers.smtputf8:
         return "5.6.7 The relay does not take internationalised addresses (SMTPUTF8)."

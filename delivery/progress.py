@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, exists, func, literal, or_, select, true
 
@@ -113,13 +114,13 @@ def _standings(which: ColumnElement[bool]) -> list[Standing]:
         .where(which)
         .order_by(Mailing.key, live.c.state)
     )
-    by_mailing: dict[int, list[Row[tuple[object, ...]]]] = {}
+    by_mailing: dict[int, list[Row[*tuple[Any, ...]]]] = {}
     for row in rows:
         by_mailing.setdefault(row.id, []).append(row)
     return [_standing(each) for each in by_mailing.values()]
 
 
-def _standing(rows: Sequence[Row[tuple[object, ...]]]) -> Standing:
+def _standing(rows: Sequence[Row[*tuple[Any, ...]]]) -> Standing:
     row = rows[0]
     counted = {one.mails_are: one.found for one in rows if one.mails_are is not None}
     return Standing(

@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from sqlalchemy import Engine
 
@@ -28,15 +29,17 @@ class Pulse:
         relays: Sequence[Relay],
         timing: Timing,
         tally: Tally,
-        watch: Callable[[], None],
+        state_dir: Path,
     ) -> None:
         self._engine = engine
         self._worker = worker
         self._relays = relays
         self._timing = timing
         self._tally = tally
-        self._watch = watch
+        self._state_dir = state_dir
         self._ended = threading.Event()
+        self.began = threading.Event()
+        """Set once the ledger was compared with what this host saw of it: nothing is claimed before."""
         self.renewed_at = time.monotonic()
         """When the leases were last known to be renewed, by time.monotonic; what it says is never too late."""
         self._threads = [
@@ -70,11 +73,14 @@ class Pulse:
         began = time.monotonic()
         batches.renew(self._engine, self._worker, self._timing)
         self.renewed_at = began
+        held = batches.watch_ledger(self._engine, self._state_dir)
+        if held:
+            log.error("all mail is held", why=held)
+        self.began.set()
         sent, rate, refused = self._tally.read()
         batches.pulse(self._engine, self._worker, pid=os.getpid(), sent=sent, rate=rate, refused=refused)
         for relay in self._relays:
             batches.settle_rate(self._engine, relay)
-        self._watch()
 
     def _sweep(self) -> None:
         swept = batches.sweep(self._engine, self._timing)

@@ -3,7 +3,8 @@
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from sqlalchemy import Engine
@@ -26,7 +27,7 @@ log = logs.get(__name__)
 
 PATIENCE_S = 25.0
 """How long the mails in hand may take when the sender is told to stop; then open lines are closed."""
-LAST_WORDS_S = 4.0
+LAST_WORDS_S = 3.0
 """How long the ledger may take to be told the last results, after that."""
 BEGUN_WITHIN = 0.75
 """A message is begun only in this first part of its lease; the rest is for a sender that is stopped meanwhile."""
@@ -42,7 +43,7 @@ class Pump:
         post: PostOffice,
         services: Services,
         bell: Bell,
-        watch: Callable[[], None] = lambda: None,
+        state_dir: Path,
     ) -> None:
         self._engine = engine
         self._services = services
@@ -53,6 +54,14 @@ class Pump:
         self.pools = pools.of(post, services.identity)
         tally = Tally()
         self._committer = Committer(engine, self.worker, post.timing, self._wake.set)
+        self._pulse = Pulse(
+            engine,
+            self.worker,
+            relays=list(post.relays.values()),
+            timing=post.timing,
+            tally=tally,
+            state_dir=state_dir,
+        )
         self._supplier = Supplier(
             engine,
             self.worker,
@@ -61,9 +70,7 @@ class Pump:
             timing=post.timing,
             ring=self._wake.set,
             prepare=self._prepare,
-        )
-        self._pulse = Pulse(
-            engine, self.worker, relays=list(post.relays.values()), timing=post.timing, tally=tally, watch=watch
+            may_begin=self._pulse.began,
         )
         self._loop = Loop(
             self.pools,
@@ -135,8 +142,11 @@ def run(
     engine: Engine,
     post: PostOffice,
     services: Services,
+    state_dir: Path,
     patience_s: float = PATIENCE_S,
-    watch: Callable[[], None] = lambda: None,
 ) -> None:
-    """Send until `stop` is set (ring the bell after setting it); the body of the sender thread."""
-    Pump(engine, post=post, services=services, bell=bell, watch=watch).run(stop, patience_s=patience_s)
+    """Send until `stop` is set (ring the bell after setting it); the body of the sender thread.
+
+    `state_dir` is the host's own folder outside the database, see delivery.tick.
+    """
+    Pump(engine, post=post, services=services, bell=bell, state_dir=state_dir).run(stop, patience_s=patience_s)

@@ -108,14 +108,14 @@ Asked = tuple[dict[int, Order | Broken], dict[int, Frame | Broken], dict[int, co
 
 
 class Recipes:
-    """The recipes that a sender works with: some 50 MB at most, however many contents there are."""
+    """The recipes that a sender works with: some 30 MB at most, however many contents there are."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._recipes: Kept[message.Recipe] = Kept(256, 16 * MEGABYTE)
+        self._recipes: Kept[message.Recipe] = Kept(256, 8 * MEGABYTE)
         self._orders: Kept[Order | Broken] = Kept(4096, MEGABYTE)
-        self._frames: Kept[Frame | Broken] = Kept(256, 8 * MEGABYTE)
-        self._blocks: Kept[content.Part | Broken] = Kept(8192, 24 * MEGABYTE)
+        self._frames: Kept[Frame | Broken] = Kept(256, 4 * MEGABYTE)
+        self._blocks: Kept[content.Part | Broken] = Kept(8192, 16 * MEGABYTE)
 
     def load_many(self, content_ids: Iterable[int]) -> None:
         """Read what these contents are made of and is not kept yet: one query, and one for new shells and blocks each.

@@ -61,16 +61,17 @@ _POLICY = re.compile(
 """The word alone says nothing: a user can be "unknown in relay recipient table", or at relay.example.org."""
 
 
-_LINE = re.compile(rb"([2-5]\d\d)(?:[ -](.*))?", re.DOTALL)
+_LINE = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?", re.DOTALL)
 
 
 def read(raw: bytes) -> tuple[int | None, str]:
     """Return code and text of one whole reply (RFC 5321, section 4.2); no code for what is no reply."""
     found = [_LINE.fullmatch(line.rstrip(b"\r")) for line in raw.split(b"\n") if line not in (b"", b"\r")]
-    if not found or not all(found):
+    lines = [match for match in found if match]
+    if not lines or len(lines) < len(found) or lines[-1][2] == b"-":
         return None, short(raw.decode("utf-8", "replace"))
-    codes = {match[1] for match in found if match}
-    text = " ".join((match[2] or b"").decode("utf-8", "replace") for match in found if match)
+    codes = {match[1] for match in lines}
+    text = " ".join((match[3] or b"").decode("utf-8", "replace") for match in lines)
     return (int(codes.pop()) if len(codes) == 1 else None), short(text)
 
 

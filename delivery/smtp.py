@@ -7,7 +7,7 @@ import smtplib
 import socket
 import ssl
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core import faults
 from core.identity import Relay
@@ -106,6 +106,7 @@ class Line:
         self.deadline = float("inf")
         self.went_stale = False
         """The relay had closed it after earlier mails, before it heard of the last one."""
+        self._usable = True
         self._heard = bytearray()
         self._out = memoryview(b"")
         self._transaction: Transaction | None = None
@@ -162,7 +163,9 @@ class Line:
         self.deadline = float("inf")
         self.carried += 1
         self.used_at = time.monotonic()
-        return reply
+        # Who says more than was asked has said a part of the next answer already.
+        self._usable = reply.usable and not self._heard
+        return replace(reply, usable=self._usable)
 
     def _send(self, transaction: Transaction) -> None:
         if transaction.phase is Phase.BODY and self._out:
@@ -213,16 +216,18 @@ class Line:
             raw = bytes(self._heard[:end])
             del self._heard[:end]
             following = transaction.hear(raw)
-            if following:
+            if following and self._heard:
+                transaction.confused()
+            elif following:
                 self._out = memoryview(following)
                 self._wait(transaction)
                 self._send(transaction)
 
     def part(self) -> None:
-        """Say goodbye where nothing is under way, wait a moment for the answer, and close. This one may wait."""
+        """Say goodbye where no mail was broken off, wait a moment for the answer, and close. This one may wait."""
         try:
             self.sock.settimeout(GOODBYE_S)
-            if self._transaction is None:
+            if self._usable and self._transaction is None:
                 self.sock.sendall(b"QUIT\r\n")
                 self.sock.recv(_READ)
         except (OSError, ssl.SSLError):

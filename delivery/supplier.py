@@ -33,6 +33,7 @@ URGENT_S = 0.25
 RESCAN_S = 5.0
 """A claim looks behind the last row it took; so often it looks from the start again, for rows that came back."""
 CEILING_S = 10.0
+TRY_S = 2.0
 
 
 @dataclass(slots=True)
@@ -60,6 +61,7 @@ class Supplier:
         timing: Timing,
         ring: Callable[[], None],
         prepare: Callable[[Sequence[Claimed]], None],
+        may_begin: threading.Event,
     ) -> None:
         self._engine = engine
         self._worker = worker
@@ -68,6 +70,7 @@ class Supplier:
         self._timing = timing
         self._ring = ring
         self._prepare = prepare
+        self._may_begin = may_begin
         self._views = {id(pool): _View() for pool in pools}
         self._changes: deque[Callable[[], None]] = deque()
         self._woken = threading.Event()
@@ -127,6 +130,8 @@ class Supplier:
         self._woken.set()
 
     def _run(self) -> None:
+        while not (self._may_begin.wait(TRY_S) or self._ended.is_set()):
+            log.info("waiting for the ledger")
         while not self._ended.is_set():
             self._woken.clear()
             claimed = False

@@ -155,7 +155,6 @@ def hold(connection: Connection, *, why: str, stands_at: datetime | None, now: d
     _insert(connection, HOLD, why)
     if stands_at is not None:
         _insert(connection, STANDS_AT, stands_at.astimezone(UTC).isoformat())
-    log.error("mail held", why=why)
     how_much = f"No mail leaves since {alerts.at(now)}; forms and pages work, and what they cause waits."
     cure = f"Look with: flask restore status. Let mail leave again with: {CURE}"
     alerts.raise_alert(connection, alerts.trouble(f"{ALERT}:database", what=why, how_much=how_much, cure=cure), now)

@@ -7,7 +7,7 @@ from flask import Flask
 from kombu import Queue
 
 from core.settings import Settings
-from tasks import schedule
+from tasks import broker, schedule
 
 EMBEDDED_BROKER = "memory://localhost/"
 QUEUES = ("work", "pump")
@@ -25,7 +25,9 @@ def init_celery(app: Flask, settings: Settings) -> Celery:
             with app.app_context():
                 return self.run(*args, **kwargs)
 
-    celery: Celery = Celery("postrider", broker=settings.redis_url or EMBEDDED_BROKER, task_cls=ContextTask)
+    celery: Celery = Celery(
+        "postrider", broker=settings.redis_url or EMBEDDED_BROKER, amqp=broker.NearAMQP, task_cls=ContextTask
+    )
     celery.conf.update(options(settings))
     celery.set_default()
     app.extensions["celery"] = celery
@@ -49,6 +51,11 @@ def options(settings: Settings) -> dict[str, Any]:
         # Our tasks wait for the database and the network, and the sender is a thread beside them.
         "worker_pool": "threads",
         "worker_concurrency": 4,
+        # It takes tasks, and does nothing else on Redis: what reaches Redis may ring the bell, but give no orders.
+        "worker_consumer": "tasks.consumer:BareConsumer",
+        "worker_enable_remote_control": False,
+        # Tasks that run while Redis comes back do not keep others waiting.
+        "worker_enable_prefetch_count_reduction": False,
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
         "task_default_queue": QUEUES[0],
@@ -69,15 +76,5 @@ def options(settings: Settings) -> dict[str, Any]:
 
 
 def _transport(settings: Settings) -> dict[str, object]:
-    if settings.redis_url is None:
-        # The in-process broker is looked at ten times a second; its default is once.
-        return {"polling_interval": 0.1}
-    return {
-        # Far longer than any task, so that nothing is handed out a second time while it runs.
-        "visibility_timeout": 900,
-        "socket_timeout": 30,
-        "socket_connect_timeout": 2,
-        "socket_keepalive": True,
-        "health_check_interval": 25,
-        "retry_on_timeout": True,
-    }
+    # The in-process broker is looked at ten times a second; its default is once.
+    return {"polling_interval": 0.1} if settings.redis_url is None else broker.transport()

@@ -7,8 +7,8 @@ from celery import shared_task
 from flask import Flask
 
 from core.database import db
-from core.identity import PostOffice
-from core.services import Services
+from core.services import current
+from core.settings import Settings
 from delivery import pump
 from delivery.bell import Bell
 
@@ -36,15 +36,22 @@ class Sender:
         return not self.thread.is_alive()
 
 
-def start_sender(app: Flask, *, post: PostOffice, services: Services, patience_s: float = pump.PATIENCE_S) -> Sender:
-    """Start the sender thread of this process."""
+def start_sender(app: Flask, *, patience_s: float = pump.PATIENCE_S) -> Sender:
+    """Start the sender thread of this process. When it is told to stop, mails in hand get `patience_s` seconds."""
     halt = threading.Event()
+    settings: Settings = app.extensions["postrider settings"]
     with app.app_context():
-        engine = db.engine
+        engine, passed_down = db.engine, current()
     thread = threading.Thread(
         target=pump.run,
         args=(halt, _bell),
-        kwargs={"engine": engine, "post": post, "services": services, "patience_s": patience_s},
+        kwargs={
+            "engine": engine,
+            "post": settings.post,
+            "services": passed_down,
+            "state_dir": settings.state_dir,
+            "patience_s": patience_s,
+        },
         name="sender",
         daemon=True,
     )

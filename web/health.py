@@ -9,7 +9,7 @@ from core import logs, schema
 from core.database import Mark, db, ledger_now
 from core.settings import Settings
 from delivery import figures
-from delivery.batches import RESTORED
+from delivery.tick import HOLD
 
 health = Blueprint("health", __name__)
 log = logs.get(__name__)
@@ -45,7 +45,7 @@ def _look() -> dict[str, object]:
     return {
         "database": "reachable",
         "migrated": True,
-        "restored": db.session.scalar(select(Mark.value).where(Mark.name == RESTORED)) is not None,
+        "restored": db.session.scalar(select(Mark.value).where(Mark.name == HOLD)) is not None,
         "sender_heartbeat_age_s": _tenths(figures.sender_age_s(now)),
         "beat_heartbeat_age_s": _tenths(figures.beat_age_s(now)),
     }

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 KEPT_CLOSED_S = 1.8
 """A closed gate is watched for so long before an hour is let pass for it."""
+PROBE_S = house.LEASE_S + 3
+"""A probe whose sender was lost holds its gate for a quarter of an hour; so long after it was seen, that is over."""
 BY_US = "Chaos paused it."
 MOST_TRIES = 10
 NO_ROOM = """
@@ -60,8 +62,11 @@ class Acts:
         self._restores: list[Any] = []
 
     def do(self, step: Step) -> None:
-        """Do one step of the schedule."""
-        getattr(self, f"do_{step.verb}")(*step.args)
+        """Do one step of the schedule; where the ledger is held just now, a little later."""
+        try:
+            getattr(self, f"do_{step.verb}")(*step.args)
+        except Unavailable:
+            self.run.in_a_while(0.5, lambda: self.do(step))
 
     def restore(self) -> None:
         """Take back what still lasts: the run is over."""
@@ -254,13 +259,10 @@ class Acts:
     def do_suppress(self) -> None:
         """Have some readers leave."""
         left = [one for one in self.planned if one["suppressed"] == "during" and not one.get("said")]
-        try:
-            for one in left[: max(1, len(left) // 2)]:
-                self.run.ledger.suppress(one["addr_hash"], one["scope"])
-                one["said"] = True
-                self.run.house.note("suppressed", to=one["to"])
-        except Unavailable:
-            self.run.in_a_while(0.5, self.do_suppress)
+        for one in left[: max(1, len(left) // 2)]:
+            self.run.ledger.suppress(one["addr_hash"], one["scope"])
+            one["said"] = True
+            self.run.house.note("suppressed", to=one["to"])
 
     def do_pause(self, key: str, seconds: float) -> None:
         """Pause a mailing, and resume it after a while."""
@@ -288,19 +290,15 @@ class Acts:
             self._orders.append(Order([word, key, *options], then))
             return
         state = {"pause": "paused", "resume": "running", "cancel": "cancelled"}[word]
-
-        def say() -> None:
-            try:
-                self.run.ledger.ask(
-                    "UPDATE mailings SET state = ?, why_paused = ? WHERE key = ? AND state IN ('running', 'paused')",
-                    (state, BY_US if word == "pause" else None, key),
-                )
-            except Unavailable:
-                self.run.in_a_while(0.5, say)
-            else:
-                then()
-
-        say()
+        try:
+            self.run.ledger.ask(
+                "UPDATE mailings SET state = ?, why_paused = ? WHERE key = ? AND state IN ('running', 'paused')",
+                (state, BY_US if word == "pause" else None, key),
+            )
+        except Unavailable:
+            self.run.in_a_while(0.5, lambda: self._say(word, key, *options, then=then))
+        else:
+            then()
 
     def tend_orders(self) -> None:
         """Run the product's commands beside the senders, one after the other; one that failed is said again."""
@@ -345,9 +343,10 @@ class Acts:
         closed = {(row["relay"], row["provider"]): row for row in self._closed(now)}
         for name, row in list(self._gates.items()):
             there = closed.pop(name, None)
+            age = time.time() - row["seen_at"]
             if there is None or _mark(there) != _mark(row):
                 self._opened(name, row["looked_at"])
-            elif time.time() - row["seen_at"] > KEPT_CLOSED_S:
+            elif age > (PROBE_S if row["probe"] else KEPT_CLOSED_S):
                 self._opened(name, time.time())
                 self._open_gate(name)
             else:
@@ -365,11 +364,13 @@ class Acts:
             row
             for row in rows
             if (row["provider"] == 0 and row["paused_at"] is not None)
-            or (row["provider"] and row["probe"] is None and (row["not_before"] or 0.0) > now + 1)
+            or (row["provider"] and (row["not_before"] or 0.0) > now + 1)
         ]
 
     def _opened(self, name: tuple[str, int], until: float) -> None:
         row = self._gates.pop(name)
+        if row["probe"]:
+            return
         self.run.house.note("gate", t=row["seen_at"], relay=name[0], provider=name[1], until=until)
 
     def _open_gate(self, name: tuple[str, int]) -> None:

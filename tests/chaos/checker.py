@@ -64,16 +64,16 @@ def _may_stay_in_doubt(run: Evidence, to: str) -> bool:
 
 def _ends(run: Evidence, to: str, row: Row) -> set[str]:
     """Return the states in which a recipient's mail may end."""
-    planned, script = run.planned[to], scripts.read(to)
-    ends = {"in_doubt"} if row["doubts"] else set()
-    if planned["suppressed"] == "before":
-        return {"suppressed"}
-    if planned["suppressed"] == "during":
-        ends.add("suppressed")
+    left, script = run.planned[to]["suppressed"], scripts.read(to)
+    ends = {"suppressed"} if left else set()
     if run.mailings[row["mailing_id"]]["state"] == "cancelled":
         ends.add("cancelled")
     if row["done_at"] is not None and row["done_at"] > row["not_after"]:
         ends.add("expired")
+    if left == "before":
+        return ends
+    if row["doubts"]:
+        ends.add("in_doubt")
     if script.ends:
         ends.add("sent")
     if script.act == "5xx" and script.times == scripts.ALWAYS:

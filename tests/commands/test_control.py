@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from core.database import db
-from delivery.models import Delivery, Gate, Mailing
+from delivery.models import Delivery, Gate, Lane, Mailing
 from delivery.states import State
 from tests.delivery import mailings
 from tests.delivery.mailings import KEY
@@ -97,7 +97,7 @@ def test_yes_is_not_asked(flask):
 
 
 def test_system_mail_is_refused_before_anybody_is_asked(flask):
-    mailings.mailing("system:confirm:en:1", lane=mailings.Lane.TRANSACTIONAL)
+    mailings.mailing("system:confirm:en:1", lane=Lane.TRANSACTIONAL)
     ended = flask("delivery cancel system:confirm:en:1")
     assert (ended.exit_code, ended.stdout) == (1, "")
     assert "Pause it instead" in ended.stderr

@@ -97,12 +97,14 @@ def test_what_was_over_before_anybody_was_told_is_not_told(board):
     assert board.tell(minutes(1)) == []
 
 
-def test_a_trouble_that_comes_again_is_told_at_once_although_the_last_one_was_acknowledged(board):
+@pytest.mark.parametrize("end_was_told", [True, False])
+def test_a_trouble_that_comes_again_is_told_at_once_although_the_last_one_was_acknowledged(board, end_was_told):
     board.open()
     board.tell(NOON)
     board.write(alerts.acknowledge, [RELAY.key], minutes(1))
     board.close(at=minutes(2))
-    board.tell(minutes(2))
+    if end_was_told:
+        board.tell(minutes(2))
     board.open(at=minutes(4))
     row = board.row()
     assert (row.opened_at, row.told_at, row.acknowledged_at, row.closed_at) == (minutes(4), None, None, None)

@@ -101,7 +101,7 @@ class Ledger:
         if isinstance(relay, Relay):
             relay = installation.settings_for("sqlite://", smtp_port=relay.port).post.relays["main"]
         post = identity.PostOffice({"main": relay}, identity.Timing(look_s=0.2))
-        return Pump(self.engine, post=post, services=self.services, bell=self.bell)
+        return Pump(self.engine, post=post, services=self.services, bell=self.bell, state_dir=installation.state_folder())
 
     def wait_until_sent(self, delivery_id: int) -> None:
         """Wait for a sender in another thread to hand a mail over; the test says what it found."""

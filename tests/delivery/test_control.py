@@ -1,15 +1,16 @@
 """What an operator may do to mailings, relays and doubts: one move each, and a sentence for what is refused."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
-from flask import current_app
-from sqlalchemy import func, select
+from flask.globals import app_ctx
+from sqlalchemy import func, select, update
 
 from core import clock, database, errors
 from core.database import Mark, db
 from delivery import control, doubts, states
-from delivery.batches import RESTORED
+from delivery.tick import HOLD
 from delivery.models import Delivery, DeliveryEvent, Gate, Lane, Mailing
 from delivery.states import State
 from tests import at_once
@@ -32,7 +33,8 @@ def door(call, *values, **named):
 
 def state_of(key: str = KEY) -> tuple[str, str | None]:
     db.session.rollback()
-    return tuple(db.session.execute(select(Mailing.state, Mailing.why_paused).where(Mailing.key == key)).one())
+    row = db.session.execute(select(Mailing.state, Mailing.why_paused).where(Mailing.key == key)).one()
+    return row.state, row.why_paused
 
 
 def gate(relay: str = "main") -> Gate:
@@ -85,7 +87,7 @@ def test_system_mail_is_paused_but_never_cancelled(ledger):
 def test_nothing_is_resumed_in_a_database_out_of_a_backup(ledger):
     mailings.mailing(state="paused", why_paused="Looking.")
     with database.write_turn():
-        db.session.add(Mark(name=RESTORED, value="2026-11-24"))
+        db.session.add(Mark(name=HOLD, value="2026-11-24"))
         db.session.commit()
     assert "flask restore finish" in door(control.resume, KEY)
     assert state_of() == ("paused", "Looking.")
@@ -117,7 +119,9 @@ def test_a_reason_must_fit_on_a_line(ledger, why):
 def test_a_relay_is_paused_before_it_has_a_gate_and_resumed_at_once(ledger):
     assert door(control.pause_relay, "main", known=RELAYS, why="Its password changes.") is None
     assert (gate().why, gate().fails) == ("Its password changes.", 0)
-    assert abs(gate().paused_at - clock.utc_now()) < timedelta(minutes=1)
+    paused_at = gate().paused_at
+    assert paused_at is not None
+    assert abs(paused_at - clock.utc_now()) < timedelta(minutes=1)
     assert door(control.pause_relay, "main", known=RELAYS, why="Other.").endswith(
         "paused already: Its password changes."
     )
@@ -240,8 +244,7 @@ def test_the_list_says_what_comes_next(ledger):
 def test_of_two_operators_who_resend_one_doubt_one_does(ledger):
     for _time in range(5):
         mail = a_doubt_again()
-        app = current_app._get_current_object()
-        results = at_once.run_as_writers(app, *[lambda mail=mail: doubts.resend(mail)] * 4)
+        results = at_once.run_as_writers(app_ctx.app, *[partial(doubts.resend, mail)] * 4)
         assert [result for result in results if result is None] == [None]
         assert all(isinstance(result, errors.Conflict) for result in results if result is not None)
         assert ledger.kinds(mail) == ["operator"]
@@ -251,10 +254,7 @@ def test_of_two_operators_who_resend_one_doubt_one_does(ledger):
 def test_of_two_operators_one_accepts_and_one_resends_only_one_does(ledger):
     for _time in range(5):
         mail = a_doubt_again()
-        app = current_app._get_current_object()
-        results = at_once.run_as_writers(
-            app, lambda mail=mail: doubts.resend(mail), lambda mail=mail: doubts.accept(mail)
-        )
+        results = at_once.run_as_writers(app_ctx.app, partial(doubts.resend, mail), partial(doubts.accept, mail))
         assert sorted(type(result).__name__ for result in results) == ["Conflict", "NoneType"]
         assert ledger.kinds(mail) == ["operator"]
 
@@ -272,7 +272,7 @@ def test_a_doubt_that_moved_since_it_was_read_is_left_as_it_is_now(ledger, monke
 
     def then_it_moves(delivery_id):
         found = read(delivery_id)
-        db.session.execute(Delivery.__table__.update().where(Delivery.id == mail).values(epoch=2))
+        db.session.execute(update(Delivery).where(Delivery.id == mail).values(epoch=2))
         return found
 
     monkeypatch.setattr(doubts, "_unsettled", then_it_moves)

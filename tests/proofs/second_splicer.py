@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
+from os.path import commonprefix
 from urllib.parse import quote, unquote
 
 from tests.proofs.editions import LINK_SETS, Edition, House, Letter
@@ -36,13 +37,22 @@ def faults(letter: Letter, sender: str, raw: bytes) -> Iterator[str]:
         yield f"headers {[pair for pair in headers if pair not in expected]} for {expected}"
     found = list(read_parts(headers, body))
     wanted = [(kind, text.encode()) for kind, text in expected_parts(letter, own)]
-    if found != wanted:
-        yield f"text or HTML differs: {[kind for kind, _text in found]} for {[kind for kind, _text in wanted]}"
+    if [kind for kind, _text in found] != [kind for kind, _text in wanted]:
+        yield f"parts {[kind for kind, _text in found]} for {[kind for kind, _text in wanted]}"
+    for (kind, text), (_kind, expected_text) in zip(found, wanted, strict=False):
+        if text != expected_text:
+            yield f"{kind}: {_difference(text, expected_text)}"
     if sender != envelope_sender(letter):
         yield f"envelope sender {sender}"
     yield from _stranger_faults(
         letter, "\n".join([*(value for _name, value in headers), *(text.decode() for _kind, text in found)])
     )
+
+
+def _difference(found: bytes, wanted: bytes) -> str:
+    """Say where two texts begin to differ."""
+    same = len(commonprefix([found, wanted]))
+    return f"after {same} octets {found[same : same + 60]!r} for {wanted[same : same + 60]!r}"
 
 
 def _wire_faults(raw: bytes) -> Iterator[str]:
@@ -166,9 +176,10 @@ def expected_parts(letter: Letter, own: dict[str, str]) -> Iterator[tuple[str, s
 
 @lru_cache(maxsize=2048)
 def _templates(edition: Edition) -> tuple[str, str]:
-    """Return the text and the HTML of all parts, as one string each."""
-    whole = ("".join(texts) for texts in zip(*edition.parts, strict=True))
-    text, markup = (re.sub("\r\n|\r|\n", "\r\n", each) for each in whole)
+    """Return the text and the HTML of all parts, as one string each; the line ends are each part's own."""
+    text, markup = (
+        "".join(re.sub("\r\n|\r|\n", "\r\n", part) for part in parts) for parts in zip(*edition.parts, strict=True)
+    )
     return text, markup
 
 

@@ -18,7 +18,7 @@ from core.alerts import Alert
 from core.database import Mark, db
 from core.identity import PostOffice, WarmUp
 from delivery import figures
-from delivery.batches import RESTORED
+from delivery.tick import HOLD
 from delivery.models import Lane, Quota, Worker
 from delivery.states import State
 from tests.delivery import mailings
@@ -133,7 +133,7 @@ def test_a_database_that_lacks_a_step_is_not_ready(site):
 
 def test_a_database_out_of_a_backup_is_not_ready(site):
     with database.write_turn():
-        db.session.add(Mark(name=RESTORED, value="2026-11-24"))
+        db.session.add(Mark(name=HOLD, value="2026-11-24"))
         db.session.commit()
     answer = site.test_client().get("/health/ready", headers=BEARER)
     assert (answer.status_code, answer.json["status"], answer.json["restored"]) == (503, "not ready", True)

@@ -1,0 +1,42 @@
+"""How the site, workers and beat hold on to Redis: soon back when it is back, and never long in its hands."""
+
+from typing import Any, Self
+
+from celery.app.amqp import AMQP
+from kombu import Connection
+
+LONGEST_PAUSE_S = 4
+"""Between two attempts to reach Redis. The library's pauses grow to 30 s, for which nudges would not be heard."""
+
+
+class NearConnection(Connection):
+    """A connection that is tried again every few seconds, however long Redis was away."""
+
+    def ensure_connection(self, *args: Any, **options: Any) -> Self:
+        """Try until Redis answers."""
+        pauses = {"interval_start": 1, "interval_step": 1, "interval_max": LONGEST_PAUSE_S}
+        return super().ensure_connection(*args, **(pauses | options))
+
+
+class NearAMQP(AMQP):
+    """Has workers, beat and publishers connect like this."""
+
+    Connection = NearConnection
+    BrokerConnection = NearConnection
+
+
+def transport() -> dict[str, object]:
+    """Return how Redis is spoken to."""
+    return {
+        # Far longer than any task, so that nothing is handed out a second time while it runs.
+        "visibility_timeout": 900,
+        # A Redis that says nothing for so long is called anew: it answers within milliseconds, or it hangs.
+        "socket_timeout": 3,
+        "socket_connect_timeout": 2,
+        # A line that went dead without a word is found out within three of these.
+        "socket_keepalive": True,
+        "health_check_interval": 4,
+        # Whoever publishes tries once: the next nudge, or beat, makes up for it.
+        "retry_on_timeout": False,
+        "max_retries": 0,
+    }

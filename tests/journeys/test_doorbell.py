@@ -1,0 +1,15 @@
+"""A part of the proof of the doorbell; `make proof-doorbell` is the whole of it."""
+
+from pathlib import Path
+
+from tests.proofs import doorbell
+
+
+def test_mail_leaves_without_redis_and_nudges_soon_count_again(postgres_database: str, tmp_path: Path) -> None:
+    with doorbell.doorbell(tmp_path, database_url=postgres_database) as bell:
+        doorbell.forgetful(bell)
+        doorbell.crashed(bell)
+        doorbell.hung(bell, 5)
+        doorbell.killed(bell, 2)
+        doorbell.ended(bell, relay_hangs=False)
+    assert bell.faults == [], bell.rows
