@@ -36,13 +36,13 @@ def _start_threads(**_signal: object) -> None:
     _watches.append(alerts.start_watch(flask_app))
 
 
-def _stop_threads(patience_s: float) -> None:
-    """Let the mails in hand come to their end."""
+def _stop_threads(patience_s: float) -> bool:
+    """Let the mails in hand come to their end; return whether they did."""
     until = time.monotonic() + patience_s
     for watch in _watches:
         watch.stop()
-    for one in _senders:
-        one.stop(until - time.monotonic())
+    stopped = [one.stop(until - time.monotonic()) for one in _senders]
+    return all(stopped)
 
 
 class OneEnd(StartStopStep):

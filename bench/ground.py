@@ -28,6 +28,7 @@ TUNED = {
     "max_wal_size": "8GB",
     "min_wal_size": "1GB",
     "checkpoint_timeout": "15min",
+    "random_page_cost": "1.1",
     "jit": "off",
 }
 """What is set beside them, as docs/operations.md recommends it."""

@@ -1,10 +1,13 @@
 """An installation on the ground: its own database, its settings, and the shipped processes, run from outside."""
 
 import contextlib
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,6 +115,18 @@ class Installation:
         for sender in self.senders:
             sender.stop()
         self.senders.clear()
+
+    def complaints(self) -> dict[str, int]:
+        """Return which warnings and errors the senders logged, and how often: a good run has none."""
+        found = Counter[str]()
+        for sender in self.senders:
+            for line in sender.log.read_text("utf-8", "replace").splitlines():
+                with contextlib.suppress(ValueError, TypeError, KeyError):
+                    event = json.loads(line)
+                    if event["level"] in ("warning", "error", "critical"):
+                        words = str(event.get("error", "")).partition("\\n")[0]
+                        found[re.sub(r"\d+", "#", f"{event['event']} {words}").strip()[:120]] += 1
+        return dict(found)
 
     def flask(self, *words: str) -> str:
         """Run one of the service's commands; return what it printed. Raises BenchError when it fails."""

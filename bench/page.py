@@ -8,6 +8,7 @@ from typing import Any
 from bench import promises
 from bench.ground import DURABLE, TUNED
 from bench.results import Results
+from bench.sizes import FULL
 
 TITLE = "How fast it is"
 INTRO = """What the post office promises of its speed, measured. PostgreSQL, Redis, the senders, the sink and the
@@ -18,8 +19,10 @@ All rates of a part are from one run, so that ratios hold also where the machine
 
 def write(results: Results) -> Path:
     """Write the page beside the results; return where it is."""
+    small = {part["readers"] for part in results.parts.values()} - {FULL.readers, FULL.large}
+    tried = "\n\n**Tried with other sizes than those of the promise: read nothing into it.**" if small else ""
     sections = [
-        f"# {TITLE}\n\n{INTRO}",
+        f"# {TITLE}\n\n{INTRO}{tried}",
         _promises(results),
         _senders(results),
         _time(results),
@@ -78,6 +81,9 @@ def _senders(results: Results) -> str:
         "tenth of the mails out, while lines are opened and run dry. *Memory* is the most that one sender process ever "
         "held. A *pump* is `flask delivery pump`, a *worker* is `celery -A worker worker`, which also runs the tasks."
     )
+    told = [f"- {what}: {count} × {text}" for what, run in runs if run for text, count in run["complaints"].items()]
+    if told:
+        words += "\n\nWhat the senders complained of meanwhile:\n\n" + "\n".join(told)
     return f"## The lists\n\n{table(heads, rows)}\n\n{words}" if rows else ""
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from core import clock
 from core.settings import ROOT
 
-FORM = 1
+FORM = 2
 """Raised when what a part keeps changes; results of another form are forgotten."""
 PACKAGES = ("SQLAlchemy", "psycopg", "celery", "Jinja2", "Flask")
 
@@ -63,7 +63,9 @@ class Results:
 
     def _write(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(json.dumps({"form": FORM, "parts": self.parts}, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        self.path.write_text(
+            json.dumps({"form": FORM, "parts": self.parts}, indent=1, ensure_ascii=False) + "\n", "utf-8"
+        )
 
 
 def commit() -> str:

@@ -42,6 +42,7 @@ class Sent:
     wal_bytes: float
     peak_mb: float
     planned_per_s: float
+    complaints: dict[str, int]
 
     def table(self) -> dict[str, object]:
         """Return it as it is kept."""
@@ -186,6 +187,9 @@ def sent(
     peak: float,
 ) -> Sent:
     """Return what a run came to."""
+    complaints = ready.house.complaints()
+    for words, count in complaints.items():
+        print(f"  The senders complained {count} x: {words}", flush=True)
     used = [
         sorted((cpu.both for cpu in watch.threads_of(one.pid).values()), reverse=True) for one in ready.house.senders
     ]
@@ -208,4 +212,5 @@ def sent(
         wal_bytes=spent.wal_bytes / readers,
         peak_mb=peak,
         planned_per_s=ready.planned_per_s,
+        complaints=complaints,
     )

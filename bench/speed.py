@@ -1,5 +1,6 @@
 """How fast a list leaves, beside the usual way to mail one and beside Postfix' smtp-source, all in one run."""
 
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -46,6 +47,7 @@ def usual(ground: Ground, sizes: Sizes, processes: int) -> dict[str, float]:
         grounds.sink() as taking,
         installation.installation(ground, smtp_port=taking.port, connections=1) as house,
     ):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         command = [sys.executable, "-m", "bench.baseline", "--port", str(taking.port)]
         running = [
             subprocess.Popen(
@@ -57,9 +59,11 @@ def usual(ground: Ground, sizes: Sizes, processes: int) -> dict[str, float]:
         ]
         if any(process.wait() for process in running):
             raise BenchError("The loop with smtplib ended with an error; its words stand above.")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
         counted = taking.counted()
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     progress.done(f"{counted.rate:,.0f}/s")
-    return {"rate": counted.rate, "readers": counted.taken}
+    return {"rate": counted.rate, "readers": counted.taken, "cpu": spent / counted.taken * 1e6}
 
 
 def source(sizes: Sizes) -> dict[str, object]:

@@ -9,7 +9,10 @@ import click
 from flask import current_app
 
 from commands import groups
-from core import logs
+from core import logs, startup
+from core.database import db
+from core.errors import UnfitStart
+from core.settings import Settings
 from delivery import progress
 from tasks import alerts
 from tasks import delivery as sending
@@ -41,6 +44,11 @@ def run_pump() -> None:
     """Send what is due until Ctrl-C, without Celery: the same loop that a worker runs in a thread."""
     logs.configure(as_json=True)
     app = current_app._get_current_object()  # type: ignore[attr-defined]
+    settings: Settings = app.extensions["postrider settings"]
+    try:
+        startup.keep_outside(db.engine, settings.state_dir)
+    except UnfitStart as error:
+        raise click.ClickException(str(error)) from error
     asked = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_signal: asked.set())

@@ -212,7 +212,7 @@ def _due_now() -> list[str]:
 def _tell_read(gathered: Gathered, brought_back: int, missing: Sequence[str], since: datetime | None) -> None:
     click.echo(f"{_count(gathered.lines, 'line')} read. Brought back: {_count(brought_back, 'opt-out')}.")
     if since is not None:
-        click.echo(f"Left out: {_count(gathered.older, 'line')} from before the backup of {at(since)}.")
+        click.echo(f"The backup is of {at(since)}. Left out: {_count(gathered.older, 'line')} from before it.")
     if gathered.damaged:
         click.echo(f"Left out: {_count(gathered.damaged, 'damaged line')}, each a write that was cut off.")
     if gathered.foreign:

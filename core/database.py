@@ -19,6 +19,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Text,
+    create_engine,
     event,
     func,
     select,
@@ -165,11 +166,14 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+_CLOCK = select(func.clock_timestamp())
+
+
 def ledger_now(connection: Connection) -> datetime:
     """Return the ledger's time: the database server's clock, which all hosts share; on SQLite this host's."""
     if connection.dialect.name == "sqlite":
         return clock.utc_now()
-    now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    now: datetime = connection.execute(_CLOCK).scalar_one()
     return now.astimezone(UTC)
 
 
@@ -187,6 +191,16 @@ def engine_options(url: str) -> dict[str, Any]:
         return {"hide_parameters": True}
     options = f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS}"
     return {"hide_parameters": True, "pool_pre_ping": True, "connect_args": {"options": options}}
+
+
+def own_engine(url: str) -> Engine:
+    """Return an engine for a thread that commits all the time, and tries again by itself when a line was dead.
+
+    So it asks no line whether it still stands, which would cost each transaction a way to the server and back.
+    """
+    engine = create_engine(url, **engine_options(url) | {"pool_pre_ping": False})
+    prepare_engine(engine)
+    return engine
 
 
 def prepare_engine(engine: Engine) -> None:

@@ -8,7 +8,6 @@ import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from sqlalchemy import Connection, Engine, update
 
@@ -17,9 +16,11 @@ from core.database import insert_for
 from core.identity import Relay, Timing
 from delivery import due, gates, moves, sweeping, tick
 from delivery.due import Queue
+from delivery.guard import Guard
 from delivery.models import Mailing, Worker
 from delivery.moves import Claimed, Intent, Result
 from delivery.sweeping import Swept
+
 
 @contextlib.contextmanager
 def _ledger(engine: Engine) -> Iterator[tuple[Connection, datetime]]:
@@ -37,14 +38,19 @@ class Board:
     held: str | None
 
 
-def look(engine: Engine, relay: str, lanes: Sequence[int]) -> Board:
+def _closed(connection: Connection, guard: Guard | None) -> str | None:
+    """Return why nothing may leave this database, also when it was put back a moment ago under a running sender."""
+    return tick.held(connection) if guard is None else guard.why_closed(connection)
+
+
+def look(engine: Engine, relay: str, lanes: Sequence[int], guard: Guard | None = None) -> Board:
     """Read what there is to claim. Writes nothing."""
     with engine.connect() as connection:
         now = database.ledger_now(connection)
         return Board(
             due.queues(connection, lanes),
             gates.read(connection, relay, now),
-            tick.held(connection),
+            _closed(connection, guard),
         )
 
 
@@ -74,11 +80,14 @@ def claim(
     limit: int,
     timing: Timing,
     quota: Quota | None = None,
+    guard: Guard | None = None,
 ) -> Share:
     """planned → claimed: take up to `limit` due deliveries of the queues, in the order in which they became due."""
     faults.at("before_claim")
     each = limit if quota else -(-2 * limit // max(1, len(walked))) + 4
     with _ledger(engine) as (connection, now):
+        if _closed(connection, guard):
+            return Share([], {})
         granted = limit
         if quota is not None:
             granted = gates.take_quota(connection, quota.domain, now.date(), limit, quota.ceiling(now))
@@ -97,10 +106,12 @@ def claim(
     )
 
 
-def claim_probe(engine: Engine, worker: str, relay: str, queue: Queue, timing: Timing) -> list[Claimed]:
+def claim_probe(
+    engine: Engine, worker: str, relay: str, queue: Queue, timing: Timing, guard: Guard | None = None
+) -> list[Claimed]:
     """Claim the one mail that finds out whether a provider can be opened again."""
     with _ledger(engine) as (connection, now):
-        found = due.first(connection, [queue], {}, each=1, limit=1, now=now)
+        found = [] if _closed(connection, guard) else due.first(connection, [queue], {}, each=1, limit=1, now=now)
         if not found or not gates.probe(connection, relay, queue.provider, found[0].id, now):
             return []
         return moves.take(connection, worker, [found[0].id], lease=timedelta(seconds=timing.lease_s), now=now)
@@ -170,13 +181,12 @@ def pulse(engine: Engine, worker: str, *, pid: int, sent: int, rate: float, refu
         connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=news))
 
 
-def watch_ledger(engine: Engine, folder: Path) -> str | None:
-    """Compare the ledger's tick with what this host saw; return why everything is held, if it is."""
-    kept = tick.kept(folder)
+def watch_ledger(engine: Engine, guard: Guard) -> None:
+    """Compare the ledger's tick with what this host saw, and hold all mail when the database is behind."""
+    kept = guard.kept()
     with database.writing(engine) as connection:
         standing = tick.watch(connection, kept)
-    tick.remember(folder, standing)
-    return standing.held
+    guard.remember(standing, kept)
 
 
 def leave(engine: Engine, worker: str) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, exists, insert, select, update
 
 from core import errors
 from core.database import db, ledger_now
+from delivery import progress
 from delivery.models import Delivery, DeliveryEvent, Mailing
 from delivery.states import MAX_DOUBTS, State
 
@@ -50,7 +51,7 @@ def listed() -> list[Doubt]:
         )
         .add_columns(Mailing.state, Mailing.doubt_policy)
         .join(Mailing, Mailing.id == Delivery.mailing_id)
-        .where(Delivery.state == State.IN_DOUBT)
+        .where(progress.LEFT_THE_QUEUE, progress.IN_DOUBT)
         .order_by(Delivery.doubt_at, Delivery.id)
     )
     return [
@@ -69,7 +70,12 @@ def _then(settled: bool, mailing_is: str, policy: str) -> str:
 
 def unsettled_of(mailing_id: int) -> list[int]:
     """Return the numbers of a mailing's doubts that are not settled yet."""
-    open_ones = (Delivery.state == State.IN_DOUBT, Delivery.done_at.is_(None), Delivery.mailing_id == mailing_id)
+    open_ones = (
+        progress.LEFT_THE_QUEUE,
+        progress.IN_DOUBT,
+        Delivery.done_at.is_(None),
+        Delivery.mailing_id == mailing_id,
+    )
     return list(db.session.scalars(select(Delivery.id).where(*open_ones).order_by(Delivery.id)))
 
 

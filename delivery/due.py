@@ -16,6 +16,7 @@ from sqlalchemy import (
     Row,
     Select,
     SmallInteger,
+    any_,
     bindparam,
     func,
     literal,
@@ -65,7 +66,7 @@ def queues(connection: Connection, lanes: Sequence[int]) -> list[Queue]:
 
 @cache
 def _queues() -> Select[int, int, int]:
-    planned = Delivery.state == State.PLANNED
+    planned = incoming.is_in(State.PLANNED)
     lowest = select(func.min(Delivery.provider)).where(Delivery.mailing_id == Mailing.id, planned).scalar_subquery()
     steps = (
         select(Mailing.lane, Mailing.id.label("mailing_id"), lowest.label("provider"))
@@ -126,7 +127,7 @@ def _first() -> Select[int, datetime, int, int]:
         .where(
             Delivery.mailing_id == asked.c.mailing_id,
             Delivery.provider == asked.c.provider,
-            Delivery.state == State.PLANNED,
+            incoming.is_in(State.PLANNED),
             Delivery.next_attempt_at <= now,
             tuple_(Delivery.next_attempt_at, Delivery.id) > tuple_(asked.c.at, asked.c.id),
         )
@@ -140,11 +141,12 @@ def _first() -> Select[int, datetime, int, int]:
         .select_from(asked.join(head, true()))
         .order_by(head.c.next_attempt_at, head.c.id)
         .limit(bindparam("most", type_=Integer) * literal(3) / literal(2))
-        .cte("candidates")
     )
+    # As an array, so that each is looked up by its id: of a short ledger all rows would be read rather than joined.
+    listed = func.array(candidates.scalar_subquery())
     return (
         select(*_COLUMNS)
-        .where(Delivery.id.in_(select(candidates.c.id)), Delivery.state == State.PLANNED)
+        .where(Delivery.id == any_(listed), incoming.is_in(State.PLANNED))
         .order_by(Delivery.next_attempt_at, Delivery.id)
         .limit(bindparam("most", type_=Integer))
         .with_for_update(skip_locked=True)
@@ -168,7 +170,7 @@ def _one() -> Select[int, datetime, int, int]:
         .where(
             Delivery.mailing_id == bindparam("mailing"),
             Delivery.provider == bindparam("provider"),
-            Delivery.state == State.PLANNED,
+            incoming.is_in(State.PLANNED),
             Delivery.next_attempt_at <= bindparam("now", type_=UtcTime),
             tuple_(Delivery.next_attempt_at, Delivery.id) > behind,
         )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import Connection, case, func, or_, select, update
 
 from core.database import insert_for
 from core.identity import Relay
@@ -124,12 +124,11 @@ def settle_rate(connection: Connection, relay: Relay, now: datetime) -> None:
         if rate != relay.rate:
             _set_rate(connection, relay.name, relay.rate, None, was=None)
         return
-    if now - slowed < timedelta(seconds=FASTER_AFTER_S):
-        return
-    faster = (rate or SLOWEST) * FASTER
+    quiet = now - slowed >= timedelta(seconds=FASTER_AFTER_S)
+    faster = (rate or SLOWEST) * (FASTER if quiet else 1)
     if faster >= (relay.rate or UNLIMITED):
         _set_rate(connection, relay.name, relay.rate, None, was=slowed)
-    else:
+    elif quiet:
         _set_rate(connection, relay.name, faster, now, was=slowed)
 
 
@@ -158,7 +157,12 @@ def slow_down(connection: Connection, relay: str, why: str, now: datetime) -> No
     connection.execute(
         update(Gate)
         .where(Gate.relay == relay, Gate.provider == RELAY, quiet)
-        .values(rate=max(SLOWEST, base / 2), slowed_at=now, why=why[:300])
+        .values(
+            rate=max(SLOWEST, base / 2),
+            slowed_at=now,
+            # A pause keeps its own reason: that is the one a person has to set right.
+            why=case((Gate.paused_at.is_(None), why[:300]), else_=Gate.why),
+        )
     )
 
 

@@ -5,9 +5,24 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import FromClause, String, bindparam, cast, column, func, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    String,
+    bindparam,
+    cast,
+    column,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
+
+from delivery.models import Delivery
+from delivery.states import State
 
 Columns = Mapping[str, type[TypeEngine[Any]]]
 
@@ -21,6 +36,41 @@ def table(dialect: str, name: str, columns: Columns) -> FromClause:
     typed = [column(one, kind) for one, kind in columns.items()]
     parameter = cast(bindparam(name, type_=String), postgresql.JSON)
     return func.json_to_recordset(parameter).table_valued(*typed).render_derived(name=name, with_types=True)
+
+
+def among(dialect: str, name: str) -> ColumnElement[bool]:
+    """Return the condition that a delivery is one of the parameter `name`, which `ids` makes.
+
+    On PostgreSQL an array: then its planner takes the primary key, also while it knows nothing of the table yet.
+    """
+    if dialect == "sqlite":
+        each = func.json_each(bindparam(name, type_=String)).table_valued("value", name=f"{name}_each")
+        return Delivery.id.in_(select(each.c.value))
+    return Delivery.id == func.any(bindparam(name, type_=ARRAY(BigInteger)))
+
+
+def ids(dialect: str, values: Iterable[int]) -> object:
+    """Return ids as the parameter of `among`."""
+    return json.dumps(list(values)) if dialect == "sqlite" else list(values)
+
+
+def is_in(*states: State) -> ColumnElement[bool]:
+    """Return the condition that a delivery is in one of these states, written out in the statement.
+
+    As a parameter it would keep PostgreSQL from seeing, in a plan made once, that a partial index serves.
+    """
+    column_ = Delivery.state
+    if len(states) == 1:
+        return column_ == literal_column(f"'{states[0].value}'")
+    return column_.in_([literal_column(f"'{state.value}'") for state in states])
+
+
+def still(*states: State) -> ColumnElement[bool]:
+    """Return the same condition for rows that are looked up by their id, hidden from the planner.
+
+    Seeing it, PostgreSQL may walk a whole partial index instead, which it thinks is small until it has counted.
+    """
+    return (Delivery.state + literal_column("''")).in_([literal_column(f"'{state.value}'") for state in states])
 
 
 def rows(values: Iterable[Mapping[str, object]]) -> str:

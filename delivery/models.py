@@ -157,7 +157,7 @@ class Delivery(Base):
         _partial("lease", "lease_until", where="state IN ('claimed', 'sending')"),
         _partial("doubt", "doubt_at", where="state = 'in_doubt' AND done_at IS NULL"),
         _partial("system", "addr_hash", where="lane = 0"),
-        Index("ix_deliveries_mailing_state", "mailing_id", "state"),
+        _partial("state", "mailing_id", "state", where="state <> 'planned'"),
     )
 
 

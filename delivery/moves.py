@@ -85,7 +85,7 @@ def take(connection: Connection, worker: str, ids: Sequence[int], *, lease: time
         return []
     rows = connection.execute(
         _take(connection.dialect.name),
-        {"ids": incoming.rows({"id": one} for one in ids), "worker": worker, "until": now + lease},
+        {"ids": incoming.ids(connection.dialect.name, ids), "worker": worker, "until": now + lease},
     )
     found = {row.id: Claimed(*row) for row in rows}
     return [found[one] for one in ids if one in found]
@@ -93,10 +93,9 @@ def take(connection: Connection, worker: str, ids: Sequence[int], *, lease: time
 
 @cache
 def _take(dialect: str) -> Update:
-    wanted = incoming.table(dialect, "ids", {"id": BigInteger})
     return (
         update(Delivery)
-        .where(Delivery.id.in_(select(wanted.c.id)), Delivery.state == State.PLANNED)
+        .where(incoming.among(dialect, "ids"), incoming.still(State.PLANNED))
         .values(
             state=State.CLAIMED,
             epoch=Delivery.epoch + 1,
@@ -111,10 +110,12 @@ def intend(
     connection: Connection, worker: str, relay: str, wanted: Sequence[Claimed], *, lease: timedelta, now: datetime
 ) -> list[Intent]:
     """claimed → sending, or suppressed, cancelled, expired, planned: decided inside this one statement."""
+    dialect = connection.dialect.name
     rows = connection.execute(
-        _intend(connection.dialect.name),
+        _intend(dialect),
         {
             "wanted": incoming.rows({"id": one.id, "epoch": one.epoch} for one in wanted),
+            "ids": incoming.ids(dialect, (one.id for one in wanted)),
             "worker": worker,
             "relay": relay,
             "now": now,
@@ -161,7 +162,9 @@ def _intend(dialect: str) -> Update:
         )
         .join(asked, asked.c.id == Delivery.id)
         .join(Mailing, Mailing.id == Delivery.mailing_id)
+        .where(incoming.among(dialect, "ids"))
         .cte("verdict")
+        .prefix_with("MATERIALIZED")
     )
     goes = verdict.c.state == State.SENDING.value
     ends = verdict.c.state.in_([State.SUPPRESSED.value, State.CANCELLED.value, State.EXPIRED.value])
@@ -171,9 +174,10 @@ def _intend(dialect: str) -> Update:
         update(Delivery)
         .where(
             Delivery.id == verdict.c.id,
+            incoming.among(dialect, "ids"),
             Delivery.epoch == verdict.c.epoch,
             Delivery.worker_id == bindparam("worker"),
-            Delivery.state.in_([State.CLAIMED, State.SENDING]),
+            incoming.still(State.CLAIMED, State.SENDING),
             Delivery.lease_until > now,
         )
         .values(
@@ -207,7 +211,14 @@ def record(connection: Connection, results: Sequence[Result], now: datetime) -> 
     What came too late changes nothing and is noted; so is every result that is not a plain hand-over.
     """
     dialect = connection.dialect.name
-    changed = connection.execute(_record(dialect), {"results": _result_rows(dialect, results, now), "now": now})
+    changed = connection.execute(
+        _record(dialect),
+        {
+            "results": _result_rows(dialect, results, now),
+            "ids": incoming.ids(dialect, (one.id for one in results)),
+            "now": now,
+        },
+    )
     recorded = {(row.id, row.epoch) for row in changed}
     for one in results:
         if (one.id, one.epoch) not in recorded:
@@ -248,7 +259,7 @@ def _record(dialect: str) -> Update:
     arrows = [
         and_(
             result.c.state == target.value,
-            Delivery.state.in_(states.sources(target)),
+            incoming.still(*states.sources(target)),
             Delivery.done_at.is_(None) if target is State.PLANNED else true(),
         )
         for target in (State.SENT, State.FAILED, State.PLANNED, State.IN_DOUBT)
@@ -260,7 +271,9 @@ def _record(dialect: str) -> Update:
     keeps = and_(or_(doubtful, waits), ~last)
     return (
         update(Delivery)
-        .where(Delivery.id == result.c.id, Delivery.epoch == result.c.epoch, or_(*arrows))
+        .where(
+            incoming.among(dialect, "ids"), Delivery.id == result.c.id, Delivery.epoch == result.c.epoch, or_(*arrows)
+        )
         .values(
             state=result.c.state,
             worker_id=null(),
@@ -286,7 +299,7 @@ def give_back(connection: Connection, worker: str, ids: Sequence[int] | None = N
     wanted = [] if ids is None else [Delivery.id.in_(ids)]
     return connection.execute(
         update(Delivery)
-        .where(Delivery.worker_id == worker, Delivery.state == State.CLAIMED, *wanted)
+        .where(Delivery.worker_id == worker, incoming.is_in(State.CLAIMED), *wanted)
         .values(state=State.PLANNED, worker_id=None, lease_until=None)
     ).rowcount
 
@@ -295,6 +308,6 @@ def renew(connection: Connection, worker: str, *, lease: timedelta, now: datetim
     """Push the leases of a living worker on; one that is over already stays over."""
     return connection.execute(
         update(Delivery)
-        .where(Delivery.worker_id == worker, Delivery.state.in_(states.LEASED), Delivery.lease_until > now)
+        .where(Delivery.worker_id == worker, incoming.is_in(*states.LEASED), Delivery.lease_until > now)
         .values(lease_until=now + lease)
     ).rowcount

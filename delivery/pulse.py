@@ -4,13 +4,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from sqlalchemy import Engine
 
 from core import logs
 from core.identity import Relay, Timing
 from delivery import batches
+from delivery.guard import Guard
 from delivery.tally import Tally
 
 log = logs.get(__name__)
@@ -29,14 +29,14 @@ class Pulse:
         relays: Sequence[Relay],
         timing: Timing,
         tally: Tally,
-        state_dir: Path,
+        guard: Guard,
     ) -> None:
         self._engine = engine
         self._worker = worker
         self._relays = relays
         self._timing = timing
         self._tally = tally
-        self._state_dir = state_dir
+        self._guard = guard
         self._ended = threading.Event()
         self.began = threading.Event()
         """Set once the ledger was compared with what this host saw of it: nothing is claimed before."""
@@ -73,9 +73,7 @@ class Pulse:
         began = time.monotonic()
         batches.renew(self._engine, self._worker, self._timing)
         self.renewed_at = began
-        held = batches.watch_ledger(self._engine, self._state_dir)
-        if held:
-            log.error("all mail is held", why=held)
+        batches.watch_ledger(self._engine, self._guard)
         self.began.set()
         sent, rate, refused = self._tally.read()
         batches.pulse(self._engine, self._worker, pid=os.getpid(), sent=sent, rate=rate, refused=refused)

@@ -16,6 +16,7 @@ from core.services import Services
 from delivery import batches, message, pools, recipes
 from delivery.bell import Bell
 from delivery.committer import Committer
+from delivery.guard import Guard
 from delivery.lessons import Lessons
 from delivery.loop import CannotBeMade, LedgerAway, Loop, Mail
 from delivery.moves import Claimed, Intent
@@ -52,7 +53,7 @@ class Pump:
         self._wake = Bell()
         self.worker = uuid.uuid4().hex
         self.pools = pools.of(post, services.identity)
-        tally = Tally()
+        tally, guard = Tally(), Guard(state_dir)
         self._committer = Committer(engine, self.worker, post.timing, self._wake.set)
         self._pulse = Pulse(
             engine,
@@ -60,7 +61,7 @@ class Pump:
             relays=list(post.relays.values()),
             timing=post.timing,
             tally=tally,
-            state_dir=state_dir,
+            guard=guard,
         )
         self._supplier = Supplier(
             engine,
@@ -71,6 +72,7 @@ class Pump:
             ring=self._wake.set,
             prepare=self._prepare,
             may_begin=self._pulse.began,
+            guard=guard,
         )
         self._loop = Loop(
             self.pools,

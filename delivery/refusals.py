@@ -33,10 +33,12 @@ def _added(texts: Iterable[str]) -> Counter[str]:
 
 def forget_senders(connection: Connection, before: datetime) -> int:
     """Take the senders off the list that have not been heard since then, and keep their counts; return how many."""
+    old = Worker.heartbeat_at < before
+    if connection.scalar(select(Worker.id).where(old).limit(1)) is None:
+        return 0
     connection.execute(insert_for(connection.engine)(Mark).values(name=_NAME, value="{}").on_conflict_do_nothing())
     kept = connection.execute(select(Mark.value).where(Mark.name == _NAME).with_for_update()).scalar_one()
-    gone = connection.scalars(delete(Worker).where(Worker.heartbeat_at < before).returning(Worker.refused)).all()
-    if gone:
-        text = json.dumps(_added([kept, *gone]), sort_keys=True)
-        connection.execute(update(Mark).where(Mark.name == _NAME).values(value=text))
+    gone = connection.scalars(delete(Worker).where(old).returning(Worker.refused)).all()
+    text = json.dumps(_added([kept, *gone]), sort_keys=True)
+    connection.execute(update(Mark).where(Mark.name == _NAME).values(value=text))
     return len(gone)

@@ -47,7 +47,7 @@ class Reply:
     usable: bool
 
 
-_LOGIN = (530, 534, 535, 538)
+LOGIN = (530, 534, 535, 538)
 """Login wanted or refused (RFC 4954, section 6)."""
 _CLOSING = 421
 _THROTTLE = re.compile(
@@ -79,7 +79,7 @@ def judge(code: int | None, text: str, *, about_us: bool = False) -> Verdict:
     """Return what a reply means that is not the one hoped for. `about_us` is for MAIL, which names no recipient."""
     if code is None or not 400 <= code < 600:
         return Verdict.NONSENSE
-    if code in _LOGIN:
+    if code in LOGIN:
         return Verdict.LOGIN
     if code == _CLOSING or (code < 500 and (code == 454 or _THROTTLE.search(text))):
         return Verdict.THROTTLED

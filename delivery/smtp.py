@@ -42,13 +42,9 @@ def open_line(relay: Relay) -> Opened:
     """Connect, greet, begin TLS and log in. Raises RelayTrouble; takes CONNECT_S seconds a step at most."""
     try:
         smtp = _open(relay)
-    except (ssl.SSLError, smtplib.SMTPAuthenticationError, smtplib.SMTPNotSupportedError) as error:
-        raise RelayRefusesUs(_words(error)) from error
-    except smtplib.SMTPResponseException as error:
-        kind = RelayRefusesUs if error.smtp_code in (530, 534, 535, 538) else RelayTrouble
-        raise kind(_words(error)) from error
     except (OSError, smtplib.SMTPException, ValueError) as error:
-        raise RelayTrouble(_words(error)) from error
+        kind = RelayRefusesUs if _for_a_person(error) else RelayTrouble
+        raise kind(_words(error)) from error
     sock = smtp.sock
     assert sock is not None  # noqa: S101 - for the type checker: it is connected
     sock.setblocking(False)
@@ -64,7 +60,19 @@ def open_line(relay: Relay) -> Opened:
     return Opened(sock, offers)
 
 
+def _for_a_person(error: Exception) -> bool:
+    """Return whether it will not pass by itself. A line that broke under TLS may, and a login refused for now."""
+    if isinstance(error, smtplib.SMTPResponseException):
+        login = isinstance(error, smtplib.SMTPAuthenticationError) and error.smtp_code >= 500
+        return login or error.smtp_code in replies.LOGIN
+    broke = isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError)
+    return not broke and isinstance(error, ssl.SSLError | smtplib.SMTPNotSupportedError | UnicodeError)
+
+
 def _words(error: BaseException) -> str:
+    if isinstance(error, UnicodeError):
+        # Its own words would show a part of the password.
+        return "The user name or the password has a letter beyond ASCII, which this login cannot carry."
     return replies.short(f"{type(error).__name__}: {error}")
 
 
@@ -165,7 +173,7 @@ class Line:
         self.used_at = time.monotonic()
         # Who says more than was asked has said a part of the next answer already.
         self._usable = reply.usable and not self._heard
-        return replace(reply, usable=self._usable)
+        return reply if reply.usable == self._usable else replace(reply, usable=False)
 
     def _send(self, transaction: Transaction) -> None:
         if transaction.phase is Phase.BODY and self._out:

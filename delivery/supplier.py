@@ -12,9 +12,10 @@ from sqlalchemy import Engine
 
 from core import logs
 from core.identity import MailIdentity, Timing
-from delivery import batches, gates
+from delivery import batches
 from delivery.batches import Board, Quota
 from delivery.due import Queue
+from delivery.guard import Guard
 from delivery.models import Lane
 from delivery.moves import Claimed
 from delivery.pools import Pool, Supplied
@@ -62,6 +63,7 @@ class Supplier:
         ring: Callable[[], None],
         prepare: Callable[[Sequence[Claimed]], None],
         may_begin: threading.Event,
+        guard: Guard,
     ) -> None:
         self._engine = engine
         self._worker = worker
@@ -71,6 +73,7 @@ class Supplier:
         self._ring = ring
         self._prepare = prepare
         self._may_begin = may_begin
+        self._guard = guard
         self._views = {id(pool): _View() for pool in pools}
         self._changes: deque[Callable[[], None]] = deque()
         self._woken = threading.Event()
@@ -192,7 +195,7 @@ class Supplier:
         if view.board is None or now - view.looked_at >= (URGENT_S if pool.urgent else BOARD_S):
             # A bell that rings while we look makes us look again.
             view.looked_at = now
-            view.board = batches.look(self._engine, pool.relay.name, [int(lane) for lane in pool.lanes])
+            view.board = batches.look(self._engine, pool.relay.name, [int(lane) for lane in pool.lanes], self._guard)
         if now - view.rescanned_at >= RESCAN_S:
             view.rescanned_at = now
             view.cursors.clear()
@@ -203,7 +206,7 @@ class Supplier:
             queue = next((one for one in board.queues if one.provider == provider), None)
             if queue is None:
                 continue
-            claimed = batches.claim_probe(self._engine, self._worker, pool.relay.name, queue, self._timing)
+            claimed = batches.claim_probe(self._engine, self._worker, pool.relay.name, queue, self._timing, self._guard)
             if claimed:
                 log.info("provider probed", relay=pool.relay.name, provider=provider)
                 self._supply(pool, claimed, probe=True)
@@ -217,7 +220,14 @@ class Supplier:
             if not walked or room <= 0 or (quota and time.monotonic() < view.ceiling_until):
                 continue
             share = batches.claim(
-                self._engine, self._worker, walked, view.cursors, limit=room, timing=self._timing, quota=quota
+                self._engine,
+                self._worker,
+                walked,
+                view.cursors,
+                limit=room,
+                timing=self._timing,
+                quota=quota,
+                guard=self._guard,
             )
             view.cursors.update(share.cursors)
             if share.ceiling_reached:

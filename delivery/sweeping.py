@@ -8,10 +8,24 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Select, case, exists, func, null, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Select,
+    any_,
+    case,
+    exists,
+    func,
+    null,
+    or_,
+    select,
+    update,
+)
 
 from core.identity import Timing
-from delivery.models import Delivery, Lane, Mailing, Worker
+from delivery import incoming, refusals
+from delivery.models import Delivery, Lane, Mailing
 from delivery.moves import Result, note
 from delivery.states import MAX_DOUBTS, State
 
@@ -46,9 +60,15 @@ class Swept:
         return {name: count for name, count in counts.items() if count}
 
 
-def _few(query: Select[int], limit: int) -> Select[int]:
-    """Take some rows, leaving those that somebody else works on."""
-    return query.limit(limit).with_for_update(skip_locked=True)
+def _among(connection: Connection, query: Select[int], limit: int) -> ColumnElement[bool]:
+    """Return the condition that a delivery is one of the first of a query that nobody else works on just now.
+
+    On PostgreSQL they are listed once, as an array: a subquery may run again for each row, and move any number.
+    """
+    few = query.limit(limit).with_for_update(of=Delivery, skip_locked=True)
+    if connection.dialect.name == "sqlite":
+        return Delivery.id.in_(few)
+    return Delivery.id == any_(func.array(few.scalar_subquery()))
 
 
 def _over(now: datetime, alone: bool) -> Any:
@@ -58,21 +78,21 @@ def _over(now: datetime, alone: bool) -> Any:
 
 def free(connection: Connection, now: datetime, *, alone: bool = False) -> int:
     """claimed → planned: nothing was sent, so it costs nothing."""
-    lost = select(Delivery.id).where(Delivery.state == State.CLAIMED, _over(now, alone))
+    lost = select(Delivery.id).where(incoming.is_in(State.CLAIMED), _over(now, alone))
     return connection.execute(
         update(Delivery)
-        .where(Delivery.id.in_(_few(lost, CHUNK)), Delivery.state == State.CLAIMED)
+        .where(_among(connection, lost, CHUNK), incoming.is_in(State.CLAIMED))
         .values(state=State.PLANNED, worker_id=None, lease_until=None)
     ).rowcount
 
 
 def doubt(connection: Connection, now: datetime, *, alone: bool = False) -> int:
     """sending → in_doubt: its sender was lost, and nobody knows how far it came. Each is named."""
-    lost = select(Delivery.id).where(Delivery.state == State.SENDING, _over(now, alone))
+    lost = select(Delivery.id).where(incoming.is_in(State.SENDING), _over(now, alone))
     last = Delivery.doubts + 1 >= MAX_DOUBTS
     rows = connection.execute(
         update(Delivery)
-        .where(Delivery.id.in_(_few(lost, NAMED)), Delivery.state == State.SENDING)
+        .where(_among(connection, lost, NAMED), incoming.is_in(State.SENDING))
         .values(
             state=State.IN_DOUBT,
             worker_id=None,
@@ -95,7 +115,7 @@ def resend(connection: Connection, now: datetime, timing: Timing) -> int:
         select(Delivery.id)
         .join(Mailing, Mailing.id == Delivery.mailing_id)
         .where(
-            Delivery.state == State.IN_DOUBT,
+            incoming.is_in(State.IN_DOUBT),
             Delivery.done_at.is_(None),
             Delivery.doubts < MAX_DOUBTS,
             Delivery.doubt_at < now - timedelta(seconds=timing.doubt_grace_s),
@@ -103,12 +123,10 @@ def resend(connection: Connection, now: datetime, timing: Timing) -> int:
             Mailing.doubt_policy == "resend",
             Mailing.state == "running",
         )
-        .limit(NAMED)
-        .with_for_update(of=Delivery, skip_locked=True)
     )
     rows = connection.execute(
         update(Delivery)
-        .where(Delivery.id.in_(waited), Delivery.state == State.IN_DOUBT)
+        .where(_among(connection, waited, NAMED), incoming.is_in(State.IN_DOUBT))
         .values(state=State.PLANNED, next_attempt_at=now)
         .returning(Delivery.id, Delivery.epoch)
     ).all()
@@ -120,18 +138,18 @@ def resend(connection: Connection, now: datetime, timing: Timing) -> int:
 def settle(connection: Connection, now: datetime) -> int:
     """in_doubt stays in doubt, for good: its time is over, so it is counted as ended and its address forgotten."""
     over = select(Delivery.id).where(
-        Delivery.state == State.IN_DOUBT, Delivery.done_at.is_(None), Delivery.not_after < now
+        incoming.is_in(State.IN_DOUBT), Delivery.done_at.is_(None), Delivery.not_after < now
     )
     return connection.execute(
         update(Delivery)
-        .where(Delivery.id.in_(_few(over, CHUNK)), Delivery.done_at.is_(None))
+        .where(_among(connection, over, CHUNK), Delivery.done_at.is_(None))
         .values(done_at=now, address_sealed=None)
     ).rowcount
 
 
 def expire(connection: Connection, now: datetime) -> int:
     """planned → expired: stale news is not sent, whatever held it back."""
-    late = select(Delivery.id).where(Delivery.state == State.PLANNED, Delivery.not_after < now)
+    late = select(Delivery.id).where(incoming.is_in(State.PLANNED), Delivery.not_after < now)
     return _end(connection, late, State.EXPIRED, now)
 
 
@@ -139,16 +157,16 @@ def cancel(connection: Connection, now: datetime) -> int:
     """planned → cancelled: what is left of mailings that were cancelled."""
     mailings = select(Mailing.id).where(
         Mailing.state == "cancelled",
-        exists().where(Delivery.mailing_id == Mailing.id, Delivery.state == State.PLANNED),
+        exists().where(Delivery.mailing_id == Mailing.id, incoming.is_in(State.PLANNED)),
     )
-    left = select(Delivery.id).where(Delivery.state == State.PLANNED, Delivery.mailing_id.in_(mailings))
+    left = select(Delivery.id).where(incoming.is_in(State.PLANNED), Delivery.mailing_id.in_(mailings))
     return _end(connection, left, State.CANCELLED, now)
 
 
 def _end(connection: Connection, which: Select[int], state: State, now: datetime) -> int:
     result: CursorResult[Any] = connection.execute(
         update(Delivery)
-        .where(Delivery.id.in_(_few(which, CHUNK)), Delivery.state == State.PLANNED)
+        .where(_among(connection, which, CHUNK), incoming.is_in(State.PLANNED))
         .values(state=state, done_at=now, address_sealed=None)
     )
     return result.rowcount
@@ -158,7 +176,7 @@ def close(connection: Connection, now: datetime) -> None:
     """Close old mailings of which nothing is open, with their counts; open one again that got new mails meanwhile."""
     is_open = exists().where(
         Delivery.mailing_id == Mailing.id,
-        or_(Delivery.state.in_(OPEN), (Delivery.state == State.IN_DOUBT) & Delivery.done_at.is_(None)),
+        or_(incoming.is_in(*OPEN), (incoming.is_in(State.IN_DOUBT)) & Delivery.done_at.is_(None)),
     )
     connection.execute(update(Mailing).where(Mailing.state == "closed", is_open).values(state="running", counts=None))
     old = select(Mailing.id).where(
@@ -180,5 +198,5 @@ def close(connection: Connection, now: datetime) -> None:
 
 
 def forget_workers(connection: Connection, now: datetime) -> None:
-    """Take senders that have not been heard of for long off the list."""
-    connection.execute(Worker.__table__.delete().where(Worker.heartbeat_at < now - FORGOTTEN_AFTER))  # type: ignore[attr-defined]
+    """Take senders that have not been heard of for long off the list; what they counted is kept."""
+    refusals.forget_senders(connection, now - FORGOTTEN_AFTER)

@@ -141,7 +141,7 @@ def _held_lanes(look: _Look, relays: Collection[str], *, silent: bool) -> set[in
     taken = {row.domain: row.taken for row in look.connection.execute(today)}
     for ceiling in ceilings.of_today(look.post, look.identity, look.now):
         if taken.get(ceiling.domain, 0) >= ceiling.mails:
-            held |= ceiling.lanes - {Lane.TRANSACTIONAL}
+            held |= ceiling.lanes
     return held
 
 

@@ -4,13 +4,43 @@ from typing import Any, Self
 
 from celery.app.amqp import AMQP
 from kombu import Connection
+from kombu.transport import redis, virtual
 
 LONGEST_PAUSE_S = 4
 """Between two attempts to reach Redis. The library's pauses grow to 30 s, for which nudges would not be heard."""
 
 
+class FrankQoS(redis.QoS):
+    """Counts a task as done also when Redis cannot be told. Else its place stays taken, and a worker takes no more."""
+
+    def ack(self, delivery_tag: str) -> None:
+        """Tell Redis; it hands the task out once more otherwise, when it has long expired."""
+        try:
+            super().ack(delivery_tag)
+        except redis.Transport.connection_errors:
+            virtual.QoS.ack(self, delivery_tag)
+            raise
+
+
+class FrankChannel(redis.Channel):
+    """A channel that counts like this."""
+
+    QoS = FrankQoS
+
+
+class FrankTransport(redis.Transport):
+    """Redis, spoken to through such channels."""
+
+    Channel = FrankChannel
+
+
 class NearConnection(Connection):
     """A connection that is tried again every few seconds, however long Redis was away."""
+
+    def get_transport_cls(self) -> type[Any]:
+        """Return our Redis instead of the library's."""
+        found = super().get_transport_cls()
+        return FrankTransport if found is redis.Transport else found
 
     def ensure_connection(self, *args: Any, **options: Any) -> Self:
         """Try until Redis answers."""

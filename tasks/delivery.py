@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from celery import shared_task
 from flask import Flask
 
-from core.database import db
+from core import database
 from core.services import current
 from core.settings import Settings
 from delivery import pump
@@ -41,7 +41,8 @@ def start_sender(app: Flask, *, patience_s: float = pump.PATIENCE_S) -> Sender:
     halt = threading.Event()
     settings: Settings = app.extensions["postrider settings"]
     with app.app_context():
-        engine, passed_down = db.engine, current()
+        passed_down = current()
+    engine = database.own_engine(settings.database_url)
     thread = threading.Thread(
         target=pump.run,
         args=(halt, _bell),

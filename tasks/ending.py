@@ -12,14 +12,13 @@ log = logs.get(__name__)
 
 LIMIT_S = 29.0
 """From the signal to the end. The sender needs 25 s of it at most for the mails in hand, and some for the ledger."""
-BY_FORCE = 1
 
 
 class Ending:
     """A thread that waits for the end, and then sees to it: no signal handler and no hanging task holds it up."""
 
-    def __init__(self, stop: Callable[[float], None], *, limit_s: float = LIMIT_S) -> None:
-        """`stop` ends what this process does beside its tasks, within the seconds that it is given."""
+    def __init__(self, stop: Callable[[float], bool], *, limit_s: float = LIMIT_S) -> None:
+        """`stop` ends what this process does beside its tasks within so many seconds, and returns whether it could."""
         self._stop = stop
         self._limit_s = limit_s
         self._asked: SimpleQueue[None] = SimpleQueue()
@@ -38,12 +37,17 @@ class Ending:
     def _run(self) -> None:
         self._asked.get()
         until = time.monotonic() + self._limit_s
-        try:
-            self._stop(self._limit_s)
-        except Exception:
-            log.exception("not stopped in order")
+        in_order = self._stop_in_order()
         self._stopped.set()
         time.sleep(max(0.0, until - time.monotonic()))
-        # Still here: a task, the queue or the database does not let go. Claims, leases and beat see to what is left.
+        # Still here: a task, the queue, the relay or the database does not let go. Claims, leases and beat see to what
+        # is left.
         log.error("ended by force", threads=sorted(one.name for one in threading.enumerate()))
-        os._exit(BY_FORCE)
+        os._exit(os.EX_OK if in_order else 1)
+
+    def _stop_in_order(self) -> bool:
+        try:
+            return self._stop(self._limit_s)
+        except Exception:
+            log.exception("not stopped in order")
+            return False

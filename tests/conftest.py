@@ -31,7 +31,12 @@ for _name in (
     "HASH_KEY",
     "BASE_URL",
     "POSTRIDER_CONFIG",
+    "STATE_DIR",
     "METRICS_TOKEN",
+    "ALERT_WEBHOOK",
+    "ALERT_COMMAND",
+    "ALERT_SMTP_URL",
+    "ALERT_TO",
 ):
     os.environ.pop(_name, None)
 

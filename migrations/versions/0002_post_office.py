@@ -26,6 +26,8 @@ def upgrade() -> None:
     op.drop_index('ix_deliveries_queue', 'deliveries')
     op.drop_index(op.f('ix_deliveries_addr_hash'), 'deliveries')
     partial('queue', 'mailing_id', 'provider', 'next_attempt_at', 'id', where="state = 'planned'")
+    op.drop_index('ix_deliveries_mailing_state', 'deliveries')
+    partial('state', 'mailing_id', 'state', where="state <> 'planned'")
     partial('expiry', 'not_after', where="state = 'planned'")
     partial('system', 'addr_hash', where='lane = 0')
     op.create_table('gates',
@@ -34,7 +36,7 @@ def upgrade() -> None:
     sa.Column('not_before', core.database.UtcTime(), nullable=True),
     sa.Column('fails', sa.Integer(), nullable=False),
     sa.Column('probe', BIG, nullable=True),
-    sa.Column('rate', sa.Float(), nullable=True),
+    sa.Column('rate', sa.Double(), nullable=True),
     sa.Column('ready_at', core.database.UtcTime(), nullable=True),
     sa.Column('slowed_at', core.database.UtcTime(), nullable=True),
     sa.Column('paused_at', core.database.UtcTime(), nullable=True),
@@ -54,7 +56,7 @@ def upgrade() -> None:
     sa.Column('started_at', core.database.UtcTime(), nullable=False),
     sa.Column('heartbeat_at', core.database.UtcTime(), nullable=False),
     sa.Column('sent', BIG, nullable=False),
-    sa.Column('rate', sa.Float(), nullable=False),
+    sa.Column('rate', sa.Double(), nullable=False),
     sa.Column('refused', sa.Text(), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_workers')),
     )
@@ -73,9 +75,10 @@ def downgrade() -> None:
     """Undo."""
     for table in ('alerts', 'workers', 'quotas', 'gates'):
         op.drop_table(table)
-    for name in ('system', 'expiry', 'queue'):
+    for name in ('system', 'expiry', 'state', 'queue'):
         op.drop_index(f'ix_deliveries_{name}', 'deliveries')
     op.create_index(op.f('ix_deliveries_addr_hash'), 'deliveries', ['addr_hash'])
+    op.create_index('ix_deliveries_mailing_state', 'deliveries', ['mailing_id', 'state'])
     op.create_index(
         'ix_deliveries_queue', 'deliveries', ['lane', 'next_attempt_at', 'id'],
         postgresql_where=sa.text("state = 'planned'"), sqlite_where=sa.text("state = 'planned'"),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 KEPT_CLOSED_S = 1.8
 """A closed gate is watched for so long before an hour is let pass for it."""
+MOVED_CLOCK = Path(__file__).parent / "moved_clock"
 PROBE_S = house.LEASE_S + 3
 """A probe whose sender was lost holds its gate for a quarter of an hour; so long after it was seen, that is over."""
 BY_US = "Chaos paused it."
@@ -97,10 +98,10 @@ class Acts:
 
     def _ended(self, sender: Sender, status: int) -> None:
         note = self.run.house.note
-        if sender.asked_to_end:
-            note("ended", name=sender.name, status=status, seconds=time.monotonic() - sender.asked_to_end)
-        elif status == -signal.SIGKILL:
+        if status == -signal.SIGKILL:
             self._hit("fault", sender, status=status)
+        elif sender.asked_to_end:
+            note("ended", name=sender.name, status=status, seconds=time.monotonic() - sender.asked_to_end)
         elif self.database_away or self._just_began(sender):
             note("refused", name=sender.name, status=status)
         else:
@@ -136,7 +137,10 @@ class Acts:
     def do_term(self, number: int) -> None:
         """SIGTERM; a new one is started when it has ended."""
         sender = self.run.house.senders[number]
-        if sender.process and not sender.asked_to_end and not sender.wake_at:
+        if sender.process is None or sender.wake_at or sender.asked_to_end or not self.run.ledger.knows(sender.pid):
+            # One that does not send yet has nothing to bring to its end.
+            self.run.in_a_while(0.3, lambda: self.do_term(number))
+        else:
             self.run.house.note("term", name=sender.name)
             sender.asked_to_end = time.monotonic()
             sender.signal(signal.SIGTERM)
@@ -215,27 +219,9 @@ class Acts:
 
     def clock_of(self, number: int) -> dict[str, str]:
         """Return the environment of a sender whose clock can be moved: all of SQLite's, one of PostgreSQL's."""
-        library = house.faketime()
-        assert library, "clock jumps need libfaketime (Debian: apt-get install -y faketime)"
-        if number and not self.run.ledger.is_sqlite:
+        if not self.run.schedule.clock or (number and not self.run.ledger.is_sqlite):
             return {}
-        self._write_clock()
-        return self._faked(library)
-
-    def _own_clock(self) -> dict[str, str]:
-        """Return the environment of a command: on SQLite it runs on the senders' host."""
-        library = house.faketime()
-        there = self.run.schedule.clock and self.run.ledger.is_sqlite and library is not None
-        return self._faked(library) if there and library else {}
-
-    def _faked(self, library: Path) -> dict[str, str]:
-        return {
-            "LD_PRELOAD": str(library),
-            "FAKETIME_TIMESTAMP_FILE": str(self._clock_file),
-            "FAKETIME_NO_CACHE": "1",
-            "DONT_FAKE_MONOTONIC": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
+        return {"PYTHONPATH": str(MOVED_CLOCK), "CLOCK": str(self._clock_file)}
 
     @property
     def _clock_file(self) -> Path:
@@ -243,7 +229,7 @@ class Acts:
 
     def _write_clock(self) -> None:
         draft = self.run.house.folder / "clock.new"
-        draft.write_text(f"{self._offset:+.0f}\n")
+        draft.write_text(str(self._offset))
         draft.replace(self._clock_file)
         self.run.ledger.offset = self._offset if self.run.ledger.is_sqlite else 0.0
 
@@ -311,7 +297,7 @@ class Acts:
                 order.process = subprocess.Popen(
                     command,
                     cwd=house.ROOT,
-                    env=self.run.house.environment | self._own_clock(),
+                    env=self.run.house.environment | self.clock_of(1),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,

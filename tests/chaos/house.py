@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,9 +41,6 @@ doubt_grace_seconds = {grace}
 look_seconds = {look}
 """
 KEYS = {"SECRET_KEY": "0123456789abcdefghijklmnopqrstuv", "HASH_KEY": "vutsrqponmlkjihgfedcba9876543210"}
-FAKETIME = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib/faketime/libfaketimeMT.so.1",
-            "/usr/local/lib/faketime/libfaketimeMT.so.1")
-
 _libc = ctypes.CDLL(None)
 
 
@@ -219,8 +215,3 @@ def _die_with_parent() -> None:
     with contextlib.suppress(OSError, AttributeError):
         _libc.prctl(1, signal.SIGKILL)
 
-
-def faketime() -> Path | None:
-    """Return the library that moves a process's clock, if it is here."""
-    found: Iterator[Path] = (path for one in FAKETIME for path in sorted(Path("/").glob(one[1:])))
-    return next(found, None)

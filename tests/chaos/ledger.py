@@ -80,6 +80,10 @@ class Ledger:
         )
         return int(rows[0]["open"])
 
+    def knows(self, pid: int) -> bool:
+        """Whether a sender has said that it lives."""
+        return bool(self.ask("SELECT 1 AS one FROM workers WHERE pid = ?", (pid,)))
+
     def suppress(self, addr_hash: str, scope: str) -> None:
         """Write a suppression, as a reader's click does."""
         self.ask(

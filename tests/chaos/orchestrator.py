@@ -18,6 +18,7 @@ from tests.chaos.ledger import Ledger, Unavailable
 from tests.chaos.ground import Ground
 
 LIMIT_S = 120.0
+STARTS_S = 20.0
 STALLED_S = 3.0
 """So long without a new mail, and the next step is due although its part of the mails has not been reached."""
 
@@ -51,6 +52,7 @@ class Run:
             self._open()
             self._pass_time()
             self.acts.restore()
+            self._let_begin()
             self.house.end_senders(within_s=checker.EXIT_WITHIN_S)
             self._look()
         finally:
@@ -87,7 +89,7 @@ class Run:
         if self.schedule.celery:
             quiet = ["--without-gossip", "--without-mingle", "-n", f"{name}@here"]
             command = [sys.executable, "-m", "celery", "-A", "worker", "worker", *quiet]
-        environment = self.acts.clock_of(number) if self.schedule.clock else {}
+        environment = self.acts.clock_of(number)
         return Sender(name, command, environment, faults=self.schedule.faults.get(number, []))
 
     def _pass_time(self) -> None:
@@ -103,6 +105,15 @@ class Run:
             if time.monotonic() >= self._look_at and self._look():
                 return
         self.house.note("vain", what="all mails to come to their end")
+
+    def _let_begin(self) -> None:
+        """Wait for senders that were started a moment ago: only one that sends can be asked to end."""
+        limit = time.monotonic() + STARTS_S
+        while time.monotonic() < limit and not all(
+            self.ledger.knows(sender.pid) for sender in self.house.senders if sender.process
+        ):
+            self.acts.tend()
+            time.sleep(0.2)
 
     def _listen(self) -> None:
         """Count what the relay has accepted since the last look."""

@@ -234,7 +234,7 @@ def test_what_cannot_be_replayed_is_said_and_stops_nothing(flask, restored, tmp_
 def test_lines_from_before_the_backup_are_left_out_unless_somebody_knows_better(flask, restored, tmp_path):
     restored()
     old = written(tmp_path / "old", Change("suppress", STRANGER, "all", "complaint", "x"), minutes=-60)
-    assert_ends(flask(f"restore finish --journal {old}", input="n\n"), 1, "Left out: 1 line from before the backup")
+    assert_ends(flask(f"restore finish --journal {old}", input="n\n"), 1, "Left out: 1 line from before it.")
     assert not suppression.is_suppressed(STRANGER, ["all"])
     since = clock.utc_now() - timedelta(hours=2)
     ended = flask(f"restore finish --yes --since {since:%Y-%m-%dT%H:%M} --journal {old}")

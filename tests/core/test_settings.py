@@ -92,7 +92,14 @@ def test_a_redis_and_the_proxies_before_the_site_are_taken(load):
     assert (loaded.redis_url, loaded.trusted_proxies) == ("redis://:word@127.0.0.1:6379/0", 2)
 
 
+def test_without_a_token_there_is_none_and_any_one_will_not_do(load):
+    assert load().metrics_token is None
+    assert load(METRICS_TOKEN="  ").metrics_token is None
+    assert load(METRICS_TOKEN=f" {SECRET[:16]} ").metrics_token == SECRET[:16].encode()
+
+
 WRONG: dict[str, tuple[str, list[Any]]] = {
+    "METRICS_TOKEN": ("METRICS_TOKEN", [SECRET[:15], "sixteen letters and spaces", "é" * 16, "a" * 16 + "\0"]),
     "SECRET_KEY": ("SECRET_KEY", [None, "", "  ", SECRET[:31], "a" * 40, "changeme" + SECRET, "my-secret-" + SECRET]),
     "HASH_KEY": ("HASH_KEY", [None, "", "0123456789", "abab" * 20, "Change-me-please-" + OTHER]),
     "DATABASE_URL": (
@@ -240,3 +247,10 @@ def test_no_repr_shows_a_secret(load):
 )
 def test_postgresql_is_spoken_to_by_psycopg_3_however_it_was_spelled(load, url, taken):
     assert load(DATABASE_URL=f" {url} ").database_url == taken
+
+
+def test_what_is_kept_outside_the_database_has_a_folder_of_its_own(load, tmp_path, monkeypatch):
+    assert load().state_dir == ROOT / "var"
+    assert load(STATE_DIR=f" {tmp_path} ").state_dir == tmp_path
+    monkeypatch.chdir(tmp_path)
+    assert load(STATE_DIR="state").state_dir == tmp_path / "state", "it stays there wherever a command is run"

@@ -1,10 +1,12 @@
 """The start: refused on a database without tables, and with a hash key that forgot who left."""
 
+import socket
+
 import pytest
 from sqlalchemy import create_engine, select
 from sqlalchemy.orm import Session
 
-from core import database, startup
+from core import database, hostfolder, journal, startup
 from core.addresses import Keyring
 from core.database import Mark
 from core.errors import UnfitStart
@@ -63,3 +65,22 @@ def test_no_connection_stays_open_so_that_a_server_may_fork(engine):
     lay_out(engine)
     startup.refuse_unfit(engine, KEYS)
     assert engine.pool.checkedin() == 0 == engine.pool.checkedout()
+
+
+def test_a_start_notes_where_this_host_keeps_its_journal(engine, tmp_path):
+    lay_out(engine)
+    for folder in (tmp_path / "here", tmp_path / "there", tmp_path / "here"):
+        startup.keep_outside(engine, folder)
+    assert engine.pool.checkedin() == 0 == engine.pool.checkedout()
+    noted = {name: value for name, value in marks(engine).items() if name.startswith(journal.MARK)}
+    assert len(noted) == 2
+    here = noted[journal.MARK + hostfolder.name_of(tmp_path / "here")]
+    assert here == f"{socket.gethostname()}:{tmp_path}/here/optouts.journal"
+
+
+def test_a_start_without_a_folder_of_its_own_is_refused_with_the_cure(engine, tmp_path):
+    lay_out(engine)
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(UnfitStart, match="STATE_DIR"):
+        startup.keep_outside(engine, tmp_path / "file" / "state")
+    assert not marks(engine)

@@ -101,7 +101,9 @@ class Ledger:
         if isinstance(relay, Relay):
             relay = installation.settings_for("sqlite://", smtp_port=relay.port).post.relays["main"]
         post = identity.PostOffice({"main": relay}, identity.Timing(look_s=0.2))
-        return Pump(self.engine, post=post, services=self.services, bell=self.bell, state_dir=installation.state_folder())
+        return Pump(
+            self.engine, post=post, services=self.services, bell=self.bell, state_dir=installation.state_folder()
+        )
 
     def wait_until_sent(self, delivery_id: int) -> None:
         """Wait for a sender in another thread to hand a mail over; the test says what it found."""
@@ -164,12 +166,16 @@ def empty(engine: Engine) -> None:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
+def ledger(request: pytest.FixtureRequest) -> Ledger:
     """An empty ledger, on SQLite and on PostgreSQL."""
-    if request.param == "sqlite":
-        yield request.getfixturevalue("sqlite_ledger")
-        return
-    settings = installation.settings_for(request.getfixturevalue("ledger_postgres"))
+    found: Ledger = request.getfixturevalue("sqlite_ledger" if request.param == "sqlite" else "postgres_ledger")
+    return found
+
+
+@pytest.fixture
+def postgres_ledger(ledger_postgres: str) -> Iterator[Ledger]:
+    """An empty ledger on PostgreSQL only, for what is of that database alone."""
+    settings = installation.settings_for(ledger_postgres)
     with installation.rooms_on(settings):
         empty(db.engine)
         bell = Bell()

@@ -3,8 +3,9 @@
 import re
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 RCPT_REPLIES = {
     "rcpt-4xx": "450 4.2.1 later",
@@ -15,25 +16,41 @@ RCPT_REPLIES = {
 }
 DOT_REPLIES = {"dot-4xx": "451 4.3.0 later", "dot-5xx": "554 5.6.0 no", "dot-421": "421 4.3.2 closing"}
 SCRIPTS = re.compile(rf"^({'|'.join([*RCPT_REPLIES, *DOT_REPLIES])}|data-5xx|drop-before-dot|drop-after-dot)")
+Answer = Callable[[str, str], str | None]
 
 
 @dataclass
 class Relay:
-    """A thread for each connection. `accepted` are the mails it has taken responsibility for, in order."""
+    """A thread for each connection. `accepted` are the mails it has taken responsibility for, in order.
+
+    `offers` is what it says to EHLO. `answer` may say something else than the script: it is asked with the command and
+    the recipient, at the greeting with an empty command and after a message with `.`; an empty answer hangs up.
+    While `on_dot` is not set, messages are taken and not answered.
+    """
 
     accepted: list[tuple[str, str, bytes]] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     on_dot: threading.Event | None = None
     mails_per_line: int = 1000
+    offers: tuple[str, ...] = ()
+    answer: Answer = lambda _verb, _recipient: None
+    lines: int = 0
+    holding: int = 0
 
     def __enter__(self) -> Self:
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port: int = self._socket.getsockname()[1]
+        self._lock = threading.Lock()
         threading.Thread(target=self._serve, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._socket.close()
+
+    @property
+    def readers(self) -> list[str]:
+        """Return the recipients of the accepted mails, in order."""
+        return [recipient for _sender, recipient, _mail in self.accepted]
 
     def _serve(self) -> None:
         while True:
@@ -41,59 +58,94 @@ class Relay:
                 line, _address = self._socket.accept()
             except OSError:
                 return
+            self.lines += 1
             threading.Thread(target=self._talk, args=(line,), daemon=True).start()
 
     def _talk(self, line: socket.socket) -> None:
         with line, line.makefile("rwb") as stream:
-            self._reply(stream, "220 relay.test")
-            sender = recipient = ""
-            taken = 0
-            for raw in stream:
-                command = raw.decode().rstrip("\r\n")
-                self.commands.append(command)
-                verb = command.split(" ")[0].upper()
-                if verb == "DATA":
-                    taken += 1
-                    if not self._data(stream, sender, recipient) or taken == self.mails_per_line:
-                        return
-                if verb == "MAIL":
-                    sender = command[11:].split(">")[0]
-                    self._reply(stream, "250 ok")
-                elif verb == "RCPT":
-                    recipient = command[9:].split(">")[0]
-                    self._reply(stream, RCPT_REPLIES.get(self._script(recipient), "250 ok"))
-                elif verb != "DATA":
-                    self._reply(stream, "221 bye" if verb == "QUIT" else "250 ok")
+            try:
+                self._carry(stream)
+            except OSError:
+                return
+
+    def _carry(self, stream: Any) -> None:
+        """Take mail after mail until either side hangs up."""
+        if not self._reply(stream, "", "", "220 relay.test"):
+            return
+        sender = recipient = ""
+        taken = 0
+        for raw in stream:
+            command = raw.decode().rstrip("\r\n")
+            self.commands.append(command)
+            verb = command.split(" ")[0].upper()
+            if verb == "DATA":
+                taken += 1
+                if not self._data(stream, sender, recipient) or taken == self.mails_per_line:
+                    return
+                continue
+            if verb == "MAIL":
+                sender = command[11:].split(">")[0]
+            elif verb == "RCPT":
+                recipient = command[9:].split(">")[0]
+            if not self._reply(stream, verb, recipient, self._says(verb, recipient)):
+                return
+
+    def _says(self, verb: str, recipient: str) -> str:
+        if verb == "EHLO":
+            return "\r\n".join([*(f"250-{offer}" for offer in ("relay.test", *self.offers)), "250 HELP"])
+        if verb == "RCPT":
+            return RCPT_REPLIES.get(self._script(recipient), "250 ok")
+        return "221 bye" if verb == "QUIT" else "250 ok"
 
     @staticmethod
     def _script(recipient: str) -> str:
         match = SCRIPTS.match(recipient)
         return match[1] if match else "ok"
 
-    @staticmethod
-    def _reply(stream, text: str) -> None:
-        stream.write(text.encode() + b"\r\n")
-        stream.flush()
+    def _reply(self, stream: Any, verb: str, recipient: str, text: str) -> bool:
+        """Say what `answer` says, else `text`; return whether the connection goes on."""
+        said = self.answer(verb, recipient)
+        said = text if said is None else said
+        if said:
+            stream.write(said.encode() + b"\r\n")
+            stream.flush()
+        return bool(said) and not (said.startswith("421") and verb != "")
 
-    def _data(self, stream, sender: str, recipient: str) -> bool:
+    def _data(self, stream: Any, sender: str, recipient: str) -> bool:
         """Take a message; return whether the connection goes on."""
         script = self._script(recipient)
         if script == "data-5xx":
-            self._reply(stream, "554 5.5.1 no")
+            return self._reply(stream, "DATA", recipient, "554 5.5.1 no")
+        said = self.answer("DATA", recipient) or "354 go on"
+        self._reply(stream, "DATA", recipient, "354 go on")
+        if not said.startswith("354"):
             return True
-        self._reply(stream, "354 go on")
         if script == "drop-before-dot":
             return False
         body = b""
-        while not body.endswith(b"\r\n.\r\n"):
-            body += stream.readline()
+        while not body.endswith(b"\r\n.\r\n") and body != b".\r\n":
+            part = stream.readline()
+            if not part:
+                return False
+            body += part
         if script in DOT_REPLIES:
-            self._reply(stream, DOT_REPLIES[script])
-            return script != "dot-421"
-        self.accepted.append((sender, recipient, body[:-3]))
+            return self._reply(stream, ".", recipient, DOT_REPLIES[script])
+        return self._take(stream, sender, recipient, body[:-3], script)
+
+    def _take(self, stream: Any, sender: str, recipient: str, body: bytes, script: str) -> bool:
+        said = self.answer(".", recipient)
+        if said is None or said.startswith("2"):
+            self.accepted.append((sender, recipient, body))
         if self.on_dot is not None:
-            self.on_dot.wait(10)
+            with self._lock:
+                self.holding += 1
+            self.on_dot.wait(20)
+            with self._lock:
+                self.holding -= 1
         if script == "drop-after-dot":
             return False
-        self._reply(stream, "250 2.0.0 taken")
-        return True
+        text = "250 2.0.0 taken" if said is None else said
+        if text:
+            stream.write(text.encode() + b"\r\n")
+            stream.flush()
+        return bool(text) and not text.startswith("421")

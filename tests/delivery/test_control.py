@@ -10,9 +10,9 @@ from sqlalchemy import func, select, update
 from core import clock, database, errors
 from core.database import Mark, db
 from delivery import control, doubts, states
-from delivery.tick import HOLD
 from delivery.models import Delivery, DeliveryEvent, Gate, Lane, Mailing
 from delivery.states import State
+from delivery.tick import HOLD
 from tests import at_once
 from tests.delivery import mailings
 from tests.delivery.mailings import KEY
@@ -265,20 +265,42 @@ def a_doubt_again() -> int:
     return mailings.mails(found or mailings.mailing(), {State.IN_DOUBT: 1})[0]
 
 
-def test_a_doubt_that_moved_since_it_was_read_is_left_as_it_is_now(ledger, monkeypatch):
-    """Between the operator's read and move a sender proved it away, and it became doubtful once more."""
+@pytest.mark.parametrize(
+    ("call", "changes"),
+    [
+        (doubts.resend, {"epoch": 2}),
+        (doubts.accept, {"epoch": 2}),
+        (doubts.resend, {"done_at": clock.utc_now(), "address_sealed": None}),
+        (doubts.accept, {"done_at": clock.utc_now(), "address_sealed": None}),
+        (doubts.resend, {"not_after": clock.utc_now() - timedelta(hours=1)}),
+    ],
+)
+def test_a_doubt_that_moved_since_it_was_read_is_left_as_it_is_now(ledger, monkeypatch, call, changes):
+    """Between the operator's read and move: a new claim that became doubtful too, a sweep, or the end of its time."""
     mail = a_doubt()
     read = doubts._unsettled
 
     def then_it_moves(delivery_id):
         found = read(delivery_id)
-        db.session.execute(update(Delivery).where(Delivery.id == mail).values(epoch=2))
+        db.session.execute(update(Delivery).where(Delivery.id == mail).values(changes))
         return found
 
     monkeypatch.setattr(doubts, "_unsettled", then_it_moves)
-    for call in (doubts.resend, doubts.accept):
-        assert "has changed just now" in door(call, mail)
+    assert "has changed just now" in (door(call, mail) or "")
     assert ledger.row(mail).state == "in_doubt"
+    assert ledger.kinds(mail) == []
+
+
+def test_a_doubt_whose_mailing_was_cancelled_since_it_was_read_is_not_sent_again(ledger, monkeypatch):
+    mail = a_doubt()
+    look = doubts._refuse_to_resend
+
+    def then_it_is_cancelled(delivery, now):
+        look(delivery, now)
+        db.session.execute(update(Mailing).values(state="cancelled"))
+
+    monkeypatch.setattr(doubts, "_refuse_to_resend", then_it_is_cancelled)
+    assert "has changed just now" in (door(doubts.resend, mail) or "")
     assert ledger.kinds(mail) == []
 
 

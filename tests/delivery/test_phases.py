@@ -249,7 +249,17 @@ def test_each_phase_has_its_limit_and_the_final_dot_the_longest():
     assert phases.LIMITS[Phase.FINAL_DOT] == 600 == max(phases.LIMITS.values())
 
 
-WORDS = [*GOOD, *(line for line, _ in MEANINGS), b"421 closing", b"250-more", b"", b"\xff\xfe", b"250", b"-", b"x" * 400]
+WORDS = [
+    *GOOD,
+    *(line for line, _ in MEANINGS),
+    b"421 closing",
+    b"250-more",
+    b"",
+    b"\xff\xfe",
+    b"250",
+    b"-",
+    b"x" * 400,
+]
 SAYINGS = st.lists(st.one_of(st.sampled_from(WORDS), st.binary(max_size=12)), max_size=8)
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, insert, select
 
-from core import alerts, clock, database, hostfolder
+from core import alerts, clock, database, hostfolder, identity
 from core.database import Mark
 from delivery import batches, guard, tick
 from delivery.models import Mailing
 from delivery.tick import Kept, Standing, Tick
 
+TIMING = identity.Timing()
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
@@ -300,6 +301,38 @@ def test_a_database_put_back_under_a_running_sender_is_not_claimed_from(ledger, 
     assert host.why_closed() is None
 
 
+def test_a_claim_asks_again_what_was_so_when_the_sender_looked_at_the_board(ledger, host):
+    ledger.queue()
+    host.look()
+    old = backup(ledger.engine)
+    host.look()
+    board = batches.look(ledger.engine, "main", [0], host.guard)
+    assert board.queues and board.held is None
+    restore(ledger.engine, old)
+    claim = {"limit": 5, "timing": TIMING, "guard": host.guard}
+    assert not batches.claim(ledger.engine, "w", board.queues, {}, **claim).claimed
+    assert not batches.claim_probe(ledger.engine, "w", "main", board.queues[0], TIMING, host.guard)
+    assert batches.look(ledger.engine, "main", [0], host.guard).held == guard.CHANGED
+    host.look()
+    finish(host)
+    host.look()
+    assert batches.claim(ledger.engine, "w", board.queues, {}, **claim).claimed
+
+
+def test_a_hold_and_its_end_are_logged_once_each(ledger, host, monkeypatch):
+    said: list[str] = []
+    for level in ("error", "info"):
+        monkeypatch.setattr(guard.log, level, lambda event, **_fields: said.append(event))
+    host.look()
+    in_transaction(ledger.engine, lambda it: tick.hold(it, why="Said so.", stands_at=None, now=clock.utc_now()))
+    for _often in range(3):
+        host.look()
+    finish(host)
+    for _often in range(3):
+        host.look()
+    assert said == ["mail held", "mail leaves again"]
+
+
 def test_a_full_disk_stops_no_mail(ledger, host, monkeypatch):
     host.look()
 
@@ -327,9 +360,6 @@ def test_a_tick_is_read_as_it_was_written_and_ordered_by_generation_first():
     assert sorted([ticks[2], ticks[0], ticks[1]]) == ticks
     assert [Tick.read(str(one)) for one in ticks] == ticks
     assert Tick.read(str(ticks[0])).at == AT
-
-
-def test_what_holds_mail_here_is_what_the_sender_looks_for():
 
 
 def test_looking_writes_nothing(ledger, host):

@@ -232,7 +232,7 @@ def doubt(count: int, since: datetime, *, policy: str = "resend", **values) -> N
 
 
 def test_a_doubt_is_told_when_it_is_older_than_its_grace(ledger, now, alive):
-    doubt(1, ago(now, 10))
+    doubt(1, ago(now, 10.5))
     assert look(ledger, now) == {}, "the sweep comes to it in a moment"
     doubt(2, ago(now, 12), policy="skip")
     what, how_much, cure = look(ledger, now)["doubts"].split("\n")

@@ -27,6 +27,7 @@ def environment(folder: Path) -> dict[str, str]:
         "SMTP_URL": "smtp://127.0.0.1:1",
         "POSTRIDER_CONFIG": str(ROOT / "demo" / "postrider.toml"),
         "PORT": str(free_port()),
+        "STATE_DIR": str(folder / "state"),
     }
 
 
@@ -56,3 +57,12 @@ def test_a_missing_postal_address_is_refused(tmp_path: Path) -> None:
     config.write_text(text, "utf-8")
     ended = start(COMMANDS["web"], environment(tmp_path) | {"POSTRIDER_CONFIG": str(config)})
     assert ended.returncode != 0 and "postal_address" in ended.stderr and "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_state_folder_that_cannot_be_written_is_refused_by_every_process(tmp_path: Path, name: str) -> None:
+    (tmp_path / "state").write_text("not a folder")
+    env = environment(tmp_path)
+    start(["-m", "flask", "--app", "app", "db", "upgrade"], env)
+    ended = start(COMMANDS[name], env)
+    assert ended.returncode != 0 and "STATE_DIR" in ended.stderr and "Traceback" not in ended.stderr

@@ -143,12 +143,10 @@ def test_a_backup_sends_nothing_before_a_person_says_so_and_who_left_since_has_l
     database.put_back(tmp_path / "backup")
     assert (planned(), states(boris)) == (2, ["on"]), "the backup knows nothing of all that"
 
-    for times in (1, 2):
-        start_sender(house)
-        wait_until(lambda times=times: house.logs().count("mail held") == times, "a sender that says why", house)
-        assert house.stop("sender", signal.SIGTERM) == 0
+    start_sender(house)
+    wait_until(lambda: "mail held" in house.logs(), "a sender that says why", house)
+    assert house.stop("sender", signal.SIGTERM) == 0
     assert len(house.recipients()) == 4
-    assert house.flask("restore", "status").startswith("The database is behind")
     db.session.rollback()
     readers.ask("carla@example.org")
     assert site.get("/en/").status_code == 200 and planned() == 3, "forms and pages work meanwhile, and mail waits"
@@ -163,4 +161,3 @@ def test_a_backup_sends_nothing_before_a_person_says_so_and_who_left_since_has_l
         "carla@example.org",
     ]
     assert states(boris) == ["off"]
-    assert house.flask("restore", "status").startswith("No mail is held.")

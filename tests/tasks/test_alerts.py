@@ -231,6 +231,27 @@ def test_a_broken_channel_is_not_told_later_what_is_not_so_any_more(app, hook, b
     assert len(hook.told) == 1
 
 
+def test_a_broken_channel_is_not_told_later_what_somebody_has_answered(app, hook, both):
+    pause_relay()
+    hook.status = 500
+    look(app)
+    app.test_cli_runner().invoke(args=["alerts", "acknowledge", "--all"])
+    hook.status = 200
+    look(app)
+    assert (hook.told, both) == ([], ["relay:main standing"])
+
+
+def test_a_channel_that_works_again_when_it_is_repeated_is_told_once(app, hook, both):
+    pause_relay()
+    hook.status = 500
+    look(app)
+    time_passes(16)
+    alerts._owed["webhook"] = [replace(one, since=row().opened_at) for one in alerts._owed["webhook"]]
+    hook.status = 200
+    look(app)
+    assert (hook.told, both) == (["relay:main standing"], ["relay:main standing"] * 2)
+
+
 def test_when_no_channel_works_the_next_look_of_anybody_tells(app, hook):
     told_by(app, webhook=hook.url)
     pause_relay()
