@@ -61,7 +61,7 @@ celery.steps["worker"].add(OneEnd)
 def _begin_to_end(**_signal: object) -> None:
     """Begin beside the tasks that come to their end now. This is called by a signal handler: it must not wait."""
     for ending in _endings:
-        ending.begin()
+        ending.ask()
 
 
 @worker_shutdown.connect

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, update
 from core import database, faults
 from core.database import insert_for
 from core.identity import Relay, Timing
-from delivery import due, gates, moves, sweeping, tick
+from delivery import due, gates, leases, moves, sweeping, tick
 from delivery.due import Queue
 from delivery.guard import Guard
 from delivery.models import Mailing, Worker
@@ -154,14 +154,14 @@ def exchange(
 def give_back(engine: Engine, worker: str, relay: str, ids: Sequence[int]) -> None:
     """claimed → planned: mails that this worker took and will not send after all. Probes among them end."""
     with _ledger(engine) as (connection, now):
-        moves.give_back(connection, worker, ids)
+        leases.give_back(connection, worker, ids)
         gates.end_probes(connection, relay, ids, now)
 
 
 def renew(engine: Engine, worker: str, timing: Timing) -> int:
     """Push the leases of a living worker on."""
     with _ledger(engine) as (connection, now):
-        return moves.renew(connection, worker, lease=timedelta(seconds=timing.lease_s), now=now)
+        return leases.renew(connection, worker, lease=timedelta(seconds=timing.lease_s), now=now)
 
 
 def pulse(engine: Engine, worker: str, *, pid: int, sent: int, rate: float, refused: str) -> None:
@@ -192,7 +192,7 @@ def watch_ledger(engine: Engine, guard: Guard) -> None:
 def leave(engine: Engine, worker: str) -> None:
     """Give everything back that was claimed, and take this sender off the list: it ends."""
     with _ledger(engine) as (connection, _now):
-        moves.give_back(connection, worker)
+        leases.give_back(connection, worker)
         connection.execute(update(Worker).where(Worker.id == worker).values(rate=0.0))
 
 

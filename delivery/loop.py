@@ -190,7 +190,7 @@ class Loop:
         except LedgerAway as error:
             self._put_back(slot, f"The ledger was out of reach: {error}", retries.RELAY_FIRST)
             return
-        reply = line.begin(sender, recipient, mail)
+        reply = line.send(sender, recipient, mail)
         self._after(slot, line, reply)
 
     def _advance(self, slot: Slot) -> None:

@@ -84,7 +84,7 @@ def of_running() -> list[Standing]:
     mails = Delivery.mailing_id == Mailing.id
     planned = exists().where(mails, PLANNED)
     leased = exists().where(mails, LEFT_THE_QUEUE, incoming.is_in(*states.LEASED))
-    doubtful = exists().where(mails, IN_DOUBT, Delivery.done_at.is_(None))
+    doubtful = exists().where(mails, LEFT_THE_QUEUE, IN_DOUBT, Delivery.done_at.is_(None))
     has_open = or_(planned, leased, doubtful)
     return [one for one in _standings(and_(Mailing.state.in_(UNDER_WAY), has_open)) if not one.over]
 

@@ -133,7 +133,7 @@ class Line:
         """Return whether a whole message has left and its reply has not come: the line must not be closed lightly."""
         return self._transaction is not None and self._transaction.phase is Phase.FINAL_DOT
 
-    def begin(self, sender: str, recipient: str, message: bytes) -> Reply | None:
+    def send(self, sender: str, recipient: str, message: bytes) -> Reply | None:
         """Begin one recipient's transaction; return its reply when it is over at once."""
         self._transaction = Transaction(sender, recipient, message, self.offers)
         self._out = memoryview(self._transaction.start())

@@ -161,7 +161,7 @@ def _mail(relay: Relay, to: Sequence[str], services: Services, told: Message) ->
 
 def _hand_over(line: Line, sender: str, address: str, mail: bytes, until: float) -> Reply:
     """Run one transaction, and wait for its reply for as long as there is time."""
-    reply = line.begin(sender, address, mail)
+    reply = line.send(sender, address, mail)
     with selectors.DefaultSelector() as selector:
         selector.register(line.sock, selectors.EVENT_READ)
         while reply is None:

@@ -25,13 +25,13 @@ class Ending:
         self._stopped = threading.Event()
         threading.Thread(target=self._run, name="ending", daemon=True).start()
 
-    def begin(self) -> None:
+    def ask(self) -> None:
         """Begin to end. A signal handler may say so at any moment, and again."""
         self._asked.put(None)
 
     def wait(self) -> None:
         """Wait until all is stopped that `stop` stops."""
-        self.begin()
+        self.ask()
         self._stopped.wait()
 
     def _run(self) -> None:

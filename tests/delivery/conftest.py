@@ -16,7 +16,7 @@ from sqlalchemy import Engine, and_, exists, or_, select, text, update
 from core import addresses, clock, database, identity, mailtext
 from core.database import Base, db
 from core.services import Services
-from delivery import batches, outbox
+from delivery import batches, content, outbox
 from delivery.bell import Bell
 from delivery.models import Delivery, DeliveryEvent, Lane, Mailing
 from delivery.moves import Claimed, Intent, Result
@@ -26,6 +26,7 @@ from tests import installation, servers
 from tests.delivery.relay import Relay
 
 TIMING = identity.Timing()
+QUICK = identity.Timing(look_s=0.2)
 
 
 @dataclass
@@ -55,6 +56,47 @@ class Ledger:
             )
             db.session.commit()
         return db.session.execute(select(Delivery.id).where(Delivery.once_key == once_key)).scalar_one()
+
+    def queue_bulk(
+        self,
+        *recipients: str | addresses.Address,
+        lane: Lane = Lane.DIGEST,
+        key: str = "edition:1",
+        text: str = "News.",
+    ) -> list[int]:
+        """Put one bulk mail for each recipient into the ledger; return the deliveries' ids in that order."""
+        frame = outbox.Frame(lane, "digest:asia-daily", "Courier", "news@example.org", "f:d:p:monsoon", "resend")
+        parsed = [addresses.parse(one) if isinstance(one, str) else one for one in recipients]
+        keys = [os.urandom(16) for _ in parsed]
+        with database.write_turn():
+            mailing = outbox.open_mailing(key, frame=frame, now=clock.utc_now())
+            empty_part = content.Part((), ())
+            shell = outbox.add_shell(mailing, language="en", format="text", head=empty_part, foot=empty_part)
+            block = outbox.add_block(content.Part(content.cut(text), ()))
+            made = outbox.add_content(mailing, shell_id=shell, subject="News", block_ids=[block])
+            outbox.queue_bulk(
+                [
+                    outbox.Planned(outbox.Recipient(address, None), once_key, made)
+                    for address, once_key in zip(parsed, keys, strict=True)
+                ],
+                mailing_id=mailing,
+                lane=lane,
+                link_set=outbox.LinkSet.NONE,
+                not_after=clock.utc_now() + timedelta(hours=12),
+                services=self.services,
+            )
+            db.session.commit()
+        found = dict(
+            db.session.execute(select(Delivery.once_key, Delivery.id).where(Delivery.once_key.in_(keys))).all()
+        )
+        return [found[one] for one in keys]
+
+    def states(self, *deliveries: int) -> list[str]:
+        """Return the states of deliveries, in that order."""
+        db.session.rollback()
+        rows = db.session.execute(select(Delivery.id, Delivery.state).where(Delivery.id.in_(deliveries)))
+        found = dict(rows.all())
+        return [found[one] for one in deliveries]
 
     def row(self, delivery_id: int) -> Delivery:
         """Return a delivery as it is now."""
@@ -96,14 +138,13 @@ class Ledger:
         """Sweep once."""
         return batches.sweep(self.engine, TIMING)
 
-    def pump(self, relay: Relay | identity.Relay) -> Pump:
+    def pump(self, relay: Relay | identity.Relay, timing: identity.Timing = QUICK) -> Pump:
         """Return a sender for a relay."""
         if isinstance(relay, Relay):
-            relay = installation.settings_for("sqlite://", smtp_port=relay.port).post.relays["main"]
-        post = identity.PostOffice({"main": relay}, identity.Timing(look_s=0.2))
-        return Pump(
-            self.engine, post=post, services=self.services, bell=self.bell, state_dir=installation.state_folder()
-        )
+            relay = identity.Relay("127.0.0.1", relay.port, "none")
+        post = identity.PostOffice({"main": relay}, timing)
+        folder = installation.state_folder()
+        return Pump(self.engine, post=post, services=self.services, bell=self.bell, state_dir=folder)
 
     def wait_until_sent(self, delivery_id: int) -> None:
         """Wait for a sender in another thread to hand a mail over; the test says what it found."""
@@ -117,17 +158,19 @@ class Ledger:
             time.sleep(0.01)
 
     @contextmanager
-    def sending(self, relay: Relay | identity.Relay) -> Iterator[Pump]:
+    def sending(
+        self, relay: Relay | identity.Relay, timing: identity.Timing = QUICK, *, patience_s: float = 5
+    ) -> Iterator[Pump]:
         """Have a sender run meanwhile."""
-        pump, stop = self.pump(relay), threading.Event()
-        thread = threading.Thread(target=pump.run, args=(stop,), kwargs={"patience_s": 5})
+        pump, stop = self.pump(relay, timing), threading.Event()
+        thread = threading.Thread(target=pump.run, args=(stop,), kwargs={"patience_s": patience_s})
         thread.start()
         try:
             yield pump
         finally:
             stop.set()
             self.bell.set()
-            thread.join(15)
+            thread.join(patience_s + 10)
             assert not thread.is_alive()
 
     def send_all(self, relay: Relay | identity.Relay) -> None:

@@ -29,7 +29,7 @@ class Ends:
         self.line = Line(Opened(ours, offers))
 
     def begin(self, mail: bytes = MAIL) -> replies.Reply | None:
-        return self.line.begin(SENDER, READER, mail)
+        return self.line.send(SENDER, READER, mail)
 
     def says(self, octets: bytes) -> replies.Reply | None:
         """Have the relay say something, and the line hear it."""

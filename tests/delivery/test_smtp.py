@@ -128,7 +128,7 @@ def carry(
     line: Line, sender: str = "b+x@bounces.example.org", to: str = "reader@example.org", mail: bytes = MAIL
 ) -> Reply:
     """Carry one mail to its end."""
-    reply = line.begin(sender, to, mail)
+    reply = line.send(sender, to, mail)
     while reply is None:
         readable, writable, _ = select.select([line], [line] if line.wants_write else [], [], 10)
         assert readable or writable, "the relay is silent"

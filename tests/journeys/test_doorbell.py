@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from tests.proofs import bell as bells
 from tests.proofs import doorbell
 
 
 def test_mail_leaves_without_redis_and_nudges_soon_count_again(postgres_database: str, tmp_path: Path) -> None:
-    with doorbell.doorbell(tmp_path, database_url=postgres_database) as bell:
+    with bells.doorbell(tmp_path, database_url=postgres_database) as bell:
         doorbell.forgetful(bell)
         doorbell.crashed(bell)
         doorbell.missed(bell, doorbell.HUNG, 5)

@@ -11,14 +11,17 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "proofs"
 
 
-def write(name: str, *, title: str, claim: str, seed: int, rows: Mapping[str, object], faults: Sequence[str]) -> None:
+def write(
+    name: str, *, title: str, claim: str, rows: Mapping[str, object], faults: Sequence[str], seed: int | None = None
+) -> None:
     """Write docs/proofs/<name>.md, and say on the terminal what it says."""
+    drawn = "" if seed is None else f"seed {seed}, "
     verdict = "The proof holds." if not faults else "The proof FAILED: " + "; ".join(faults) + "."
     table = "\n".join(f"| {what} | {count} |" for what, count in rows.items())
     text = (
         f"# {title}\n\n{claim}\n\n**{verdict}**\n\n"
         f"| counted | |\n|---|---|\n{table}\n\n"
-        f"Run on {datetime.now(UTC):%Y-%m-%d} at commit {_commit()}, seed {seed}, "
+        f"Run on {datetime.now(UTC):%Y-%m-%d} at commit {_commit()}, {drawn}"
         f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}. "
         f"Again: `make proof-{name}`.\n"
     )

@@ -14,8 +14,8 @@ def stop(seconds):
     {stop}
 
 ending = Ending(stop, limit_s={limit})
-ending.begin()
-ending.begin()
+ending.ask()
+ending.ask()
 ending.wait()
 print("the rest", flush=True)
 {rest}
