@@ -176,17 +176,18 @@ def _beside_others(results: Results) -> str:
     rows = [
         (
             f"smtplib and EmailMessage, rendered per reader, {number} × process",
-            rate(speed[f"usual {number}"]["rate"]),
+            rate(one["rate"]),
             "",
+            f"{one['cpu']:,.0f}",
         )
         for number in (1, 2)
-        if f"usual {number}" in speed
+        if (one := speed.get(f"usual {number}"))
     ]
     source = speed.get("source", {})
     for words in ("connections kept", "a connection a mail"):
         if words in source:
             one = source[words]
-            rows.append((f"smtp-source, {words}", rate(one["our sink"]), rate(one["smtp-sink"])))
+            rows.append((f"smtp-source, {words}", rate(one["our sink"]), rate(one["smtp-sink"]), ""))
     if not rows:
         return ""
     text = (
@@ -196,7 +197,7 @@ def _beside_others(results: Results) -> str:
         f"{source.get('bytes', 0):,} octets made of nothing, no ledger. Our sink takes far more than we send, so it is "
         "not the limit; smtp-sink would be nearer to one."
     )
-    return f"## The others\n\n{table(('', 'into our sink', 'into smtp-sink'), rows)}\n\n{text}"
+    return f"## The others\n\n{table(('', 'into our sink', 'into smtp-sink', 'CPU for one mail, µs'), rows)}\n\n{text}"
 
 
 def _run(results: Results) -> str:

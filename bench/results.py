@@ -13,7 +13,7 @@ from typing import Any
 from core import clock
 from core.settings import ROOT
 
-FORM = 2
+FORM = 3
 """Raised when what a part keeps changes; results of another form are forgotten."""
 PACKAGES = ("SQLAlchemy", "psycopg", "celery", "Jinja2", "Flask")
 

@@ -1,5 +1,6 @@
 """A scripted relay on loopback: the recipient's local part says what happens to the mail, phase by phase."""
 
+import contextlib
 import re
 import socket
 import threading
@@ -36,6 +37,7 @@ class Relay:
     answer: Answer = lambda _verb, _recipient: None
     lines: int = 0
     holding: int = 0
+    open_lines: list[socket.socket] = field(default_factory=list)
 
     def __enter__(self) -> Self:
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -62,11 +64,10 @@ class Relay:
             threading.Thread(target=self._talk, args=(line,), daemon=True).start()
 
     def _talk(self, line: socket.socket) -> None:
-        with line, line.makefile("rwb") as stream:
-            try:
-                self._carry(stream)
-            except OSError:
-                return
+        self.open_lines.append(line)
+        with line, line.makefile("rwb") as stream, contextlib.suppress(OSError):
+            self._carry(stream)
+        self.open_lines.remove(line)
 
     def _carry(self, stream: Any) -> None:
         """Take mail after mail until either side hangs up."""
