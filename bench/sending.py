@@ -101,6 +101,7 @@ class Spent:
     """What the processes used between the first acceptance and the last."""
 
     groups: dict[str, Cpu]
+    threads: list[float]
     busy: float
     strange: float
     commits: int
@@ -122,20 +123,30 @@ def follow(ready: Prepared, readers: int, what: str) -> Spent:
     """Wait until the sink has taken the list; return what was spent on it. Raises BenchError when nothing moves."""
     progress, groups = Progress(what, readers), groups_of(ready)
     wait_for(ready, 1, progress)
-    before, busy, written = groups.used(), watch.machine_cpu(), _written(ready.house)
+    begun, before, busy, written = _threads(ready), groups.used(), watch.machine_cpu(), _written(ready.house)
     wait_for(ready, readers, progress)
-    after, busier, more = groups.used(), watch.machine_cpu(), _written(ready.house)
+    ended, after, busier, more = _threads(ready), groups.used(), watch.machine_cpu(), _written(ready.house)
     progress.done(f"{ready.sink.counted().rate:,.0f}/s")
     worked, rested = busier[0] - busy[0], busier[1] - busy[1]
     groups_spent = {name: after[name] - before.get(name, watch.NONE) for name in after}
     ours = sum(cpu.both for cpu in groups_spent.values())
+    each = [
+        sorted((one[tid] - old.get(tid, 0.0) for tid in one), reverse=True)
+        for old, one in zip(begun, ended, strict=True)
+    ]
     return Spent(
         groups_spent,
+        [sum(alike) / readers * 1e6 for alike in zip(*each, strict=False)][:MOST_THREADS],
         worked / (worked + rested),
         max(0.0, worked - ours) / (worked + rested),
         more[0] - written[0],
         more[1] - written[1],
     )
+
+
+def _threads(ready: Prepared) -> list[dict[int, float]]:
+    """Return the CPU seconds of each thread of each sender."""
+    return [{tid: cpu.both for tid, cpu in watch.threads_of(one.pid).items()} for one in ready.house.senders]
 
 
 def wait_for(ready: Prepared, count: int, progress: Progress) -> None:
@@ -190,10 +201,6 @@ def sent(
     complaints = ready.house.complaints()
     for words, count in complaints.items():
         print(f"  The senders complained {count} x: {words}", flush=True)
-    used = [
-        sorted((cpu.both for cpu in watch.threads_of(one.pid).values()), reverse=True) for one in ready.house.senders
-    ]
-    threads = [sum(each) / readers * 1e6 for each in zip(*used, strict=False)][:MOST_THREADS]
     ((seconds,),) = ready.house.ask("SELECT extract(epoch FROM max(done_at) - min(done_at)) FROM deliveries")
     return Sent(
         kind=kind,
@@ -207,7 +214,7 @@ def sent(
         in_kernel={name: cpu.system / readers * 1e6 for name, cpu in spent.groups.items()},
         busy=spent.busy,
         strange=spent.strange,
-        threads=threads,
+        threads=spent.threads,
         commits=spent.commits / readers,
         wal_bytes=spent.wal_bytes / readers,
         peak_mb=peak,

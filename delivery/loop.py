@@ -149,7 +149,7 @@ class Loop:
             wanted -= 1
 
     def _running_low(self, pool: Pool) -> None:
-        if len(pool.supply) in (0, 64, 128):
+        if len(pool.supply) in (0, 64, 256):
             self._supplier.low()
 
     def _ask(self, slot: Slot, supplied: Supplied) -> None:

@@ -22,7 +22,7 @@ from delivery.pools import Pool, Supplied
 
 log = logs.get(__name__)
 
-AHEAD = 256
+AHEAD = 512
 """Mails claimed ahead for a pool of bulk mail."""
 AHEAD_URGENT = 20
 AHEAD_S = 0.5

@@ -189,7 +189,7 @@ def _raised(connection: Connection, kept: Kept, standing: Standing, now: datetim
 def remember(folder: Path, standing: Standing) -> None:
     """Keep a tick that the database has for certain: called after the commit. A full disk stops no mail."""
     tick = standing.known
-    if standing.held or tick is None:
+    if tick is None:
         return
 
     def edit(text: str) -> str:

@@ -69,6 +69,17 @@ def test_what_a_cut_off_write_left_takes_no_later_line_with_it(tmp_path):
     assert (tmp_path / "lines").read_bytes().splitlines() == [b"one", b"tw", b"three", b"four"]
 
 
+def test_a_new_file_outlives_a_power_cut_by_its_name_too(tmp_path, monkeypatch):
+    flushed: list[bool] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: flushed.append(stat.S_ISDIR(os.fstat(descriptor).st_mode)))
+    for _twice in range(2):
+        hostfolder.append(tmp_path, "lines", b"one\n")
+    assert flushed == [False, True, False]
+    flushed.clear()
+    hostfolder.change(tmp_path, "tick", lambda _text: "1")
+    assert flushed == [False, True]
+
+
 def test_a_write_of_which_only_a_part_fitted_is_an_error(tmp_path, monkeypatch):
     write = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, text: write(descriptor, text[:2]))

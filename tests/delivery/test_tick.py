@@ -13,7 +13,7 @@ from sqlalchemy import delete, insert, select
 from core import alerts, clock, database, hostfolder, identity
 from core.database import Mark
 from delivery import batches, guard, tick
-from delivery.models import Mailing
+from delivery.models import Gate, Mailing
 from delivery.tick import Kept, Standing, Tick
 
 TIMING = identity.Timing()
@@ -293,8 +293,9 @@ def test_a_database_put_back_under_a_running_sender_is_not_claimed_from(ledger, 
     assert host.why_closed() is None
     restore(ledger.engine, old)
     assert host.why_closed() == guard.CHANGED
-    restore(ledger.engine, {})
-    assert host.why_closed() == guard.CHANGED
+    for marks in ({}, {tick.LEDGER: "another 1"}):
+        restore(ledger.engine, marks)
+        assert host.why_closed() == guard.CHANGED
     restore(ledger.engine, old)
     assert host.look().held and host.why_closed() == held(ledger.engine)
     finish(host)
@@ -303,6 +304,9 @@ def test_a_database_put_back_under_a_running_sender_is_not_claimed_from(ledger, 
 
 def test_a_claim_asks_again_what_was_so_when_the_sender_looked_at_the_board(ledger, host):
     ledger.queue()
+    provider = ledger.row(ledger.queue()).provider
+    gate = {"relay": "main", "provider": provider, "fails": 1, "not_before": clock.utc_now() - timedelta(hours=1)}
+    in_transaction(ledger.engine, lambda it: it.execute(insert(Gate).values(gate)))
     host.look()
     old = backup(ledger.engine)
     host.look()
@@ -316,6 +320,7 @@ def test_a_claim_asks_again_what_was_so_when_the_sender_looked_at_the_board(ledg
     host.look()
     finish(host)
     host.look()
+    assert batches.claim_probe(ledger.engine, "w", "main", board.queues[0], TIMING, host.guard)
     assert batches.claim(ledger.engine, "w", board.queues, {}, **claim).claimed
 
 

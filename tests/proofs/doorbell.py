@@ -21,6 +21,7 @@ from tests.proofs.bell import SOON_S, SUBSCRIBERS, Doorbell, doorbell
 END_S = 30.0
 """A worker has ended so soon after it was asked to."""
 LEASED = "SELECT count(*) FROM deliveries WHERE state IN ('claimed', 'sending')"
+BY_FORCE = "ended by force"
 IN_VAIN = "Cannot connect to redis"
 DOUBTS = "SELECT count(*) FROM deliveries WHERE doubts > 0"
 
@@ -112,6 +113,8 @@ def ended(bell: Doorbell, *, relay_hangs: bool) -> None:
         bell.rows[f"{what}: {name}"] = f"{took:.1f} s"
         if took > END_S or status:
             bell.faults.append(f"{what}: {name} ended after {took:.1f} s with {status}")
+    if not relay_hangs and BY_FORCE in bell.house.logs():
+        bell.faults.append(f"{what}: it was by force")
     if bell.ask(LEASED) or bell.ask(DOUBTS):
         bell.faults.append(f"{what}: {bell.ask(LEASED)} claims were not given back, {bell.ask(DOUBTS)} are in doubt")
     _start_again(bell)

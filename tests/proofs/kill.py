@@ -22,6 +22,8 @@ from tests.journeys.houses import House
 from tests.proofs import page
 
 VISITORS = 4
+LINES = 10
+"""How many lines a sender of `make run` has: the 8 and 2 of docs/settings.md."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,8 @@ class Counts:
             found.append(f"{self.twice} readers got the edition twice")
         if self.never > self.doubtful:
             found.append(f"{self.never} readers got nothing, but only {self.doubtful} are listed as in doubt")
-        if self.doubtful > self.kills:
-            found.append(f"{self.doubtful} are in doubt after {self.kills} kills: more than one for each connection")
+        if self.doubtful > self.kills * LINES:
+            found.append(f"{self.doubtful} are in doubt after {self.kills} kills: more than one for each open line")
         if self.shared_ids:
             found.append(f"{self.shared_ids} Message-IDs belong to two mails")
         return found
@@ -127,7 +129,8 @@ def main() -> int:
         title="Killed on the way, and nobody is lost",
         claim=(
             "`kill -9` of the whole service while an edition goes out: after the next start everyone gets their mail, "
-            "nobody gets two, and at most one mail for each kill is listed as in doubt."
+            "nobody gets two, and at most one mail for each kill and open line is listed as in doubt."
+            f" A sender has {LINES} lines here."
         ),
         seed=options.seed,
         rows={

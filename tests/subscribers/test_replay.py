@@ -65,7 +65,8 @@ def test_it_may_run_again(subscriber):
 
 
 def test_a_complaint_suppresses_and_turns_nothing_off(subscriber):
-    assert replay.bring_back([line(subscriber.addr_hash, "all", "complaint")]) == 1
+    complaints = [line(subscriber.addr_hash, scope, "complaint") for scope in ("all", "digest:asia-daily")]
+    assert replay.bring_back(complaints) == 2
     assert suppression.is_suppressed(subscriber.addr_hash, ["all"])
     assert states(subscriber)["asia-daily"] == "on" and opt_outs() == []
 
