@@ -26,7 +26,7 @@ def _chosen(key: str | None, relay: str | None) -> None:
 @click.command("pause")
 @click.argument("key", required=False)
 @click.option("--relay", metavar="NAME", help="Pause a relay instead: main, or another of the settings.")
-@click.option("--why", default="An operator paused it.", show_default=True, help="Whoever looks next reads this.")
+@click.option("--why", default="", help="Whoever looks next reads this.")
 def pause(key: str | None, relay: str | None, why: str) -> None:
     """Hand over nothing more of the mailing KEY, or nothing more to a relay, until it is resumed.
 
@@ -36,11 +36,13 @@ def pause(key: str | None, relay: str | None, why: str) -> None:
     The exit status is 0 when it is paused, 1 when that was refused, 2 for a wrong call.
     """
     _chosen(key, relay)
+    # Its first words tell the alerts that a person did it, who need not be told.
+    said = f"An operator paused it: {why}" if why else "An operator paused it."
     with turns.writing():
         if relay is not None:
-            control.pause_relay(relay, known=_relays(), why=why)
+            control.pause_relay(relay, known=_relays(), why=said)
         elif key is not None:
-            control.pause(key, why=why)
+            control.pause(key, why=said)
     if relay is not None:
         click.echo(f"The relay {relay} is paused. To go on: flask delivery resume --relay {relay}")
     elif key is not None:

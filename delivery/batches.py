@@ -7,7 +7,7 @@ import contextlib
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, Engine, update
 
@@ -62,6 +62,10 @@ class Quota:
     ceiling: Callable[[datetime], int]
 
 
+Taken = tuple[str, date]
+"""The domain and the day whose ceiling a mail was counted under."""
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
     """What a claim brought: the mails, how far each queue was walked, and whether a ceiling held some back."""
@@ -69,6 +73,7 @@ class Share:
     claimed: list[Claimed]
     cursors: Mapping[Queue, tuple[datetime, int]]
     ceiling_reached: bool = False
+    taken: Taken | None = None
 
 
 def claim(
@@ -103,18 +108,34 @@ def claim(
         claimed,
         {lanes[one.mailing_id, one.provider]: (one.at, one.id) for one in found},
         ceiling_reached=quota is not None and granted < limit,
+        taken=None if quota is None else (quota.domain, now.date()),
     )
 
 
 def claim_probe(
-    engine: Engine, worker: str, relay: str, queue: Queue, timing: Timing, guard: Guard | None = None
-) -> list[Claimed]:
+    engine: Engine,
+    worker: str,
+    relay: str,
+    queue: Queue,
+    *,
+    timing: Timing,
+    quota: Quota | None = None,
+    guard: Guard | None = None,
+) -> Share:
     """Claim the one mail that finds out whether a provider can be opened again."""
     with _ledger(engine) as (connection, now):
         found = [] if _closed(connection, guard) else due.first(connection, [queue], {}, each=1, limit=1, now=now)
-        if not found or not gates.probe(connection, relay, queue.provider, found[0].id, now):
-            return []
-        return moves.take(connection, worker, [found[0].id], lease=timedelta(seconds=timing.lease_s), now=now)
+        if not found:
+            return Share([], {})
+        if quota is not None and not gates.take_quota(connection, quota.domain, now.date(), 1, quota.ceiling(now)):
+            return Share([], {}, ceiling_reached=True)
+        claimed: list[Claimed] = []
+        if gates.probe(connection, relay, queue.provider, found[0].id, now):
+            lease = timedelta(seconds=timing.lease_s)
+            claimed = moves.take(connection, worker, [found[0].id], lease=lease, now=now)
+        if quota is not None and not claimed:
+            gates.give_quota_back(connection, quota.domain, now.date(), 1)
+    return Share(claimed, {}, taken=None if quota is None else (quota.domain, now.date()))
 
 
 def exchange(
@@ -151,17 +172,22 @@ def exchange(
     return intents
 
 
-def give_back(engine: Engine, worker: str, relay: str, ids: Sequence[int]) -> None:
-    """claimed → planned: mails that this worker took and will not send after all. Probes among them end."""
+def give_back(engine: Engine, worker: str, relay: str, ids: Sequence[int], taken: Taken | None = None) -> None:
+    """claimed → planned: mails that this worker took and will not send after all. Probes among them end.
+
+    What they took of a ceiling is given back with them, and once only, should this run again.
+    """
     with _ledger(engine) as (connection, now):
-        leases.give_back(connection, worker, ids)
+        count = leases.give_back(connection, worker, ids)
         gates.end_probes(connection, relay, ids, now)
+        if taken is not None and count:
+            gates.give_quota_back(connection, *taken, count)
 
 
-def renew(engine: Engine, worker: str, timing: Timing) -> int:
-    """Push the leases of a living worker on."""
+def renew(engine: Engine, worker: str, ids: Sequence[int], timing: Timing) -> int:
+    """Push on the leases of what a living worker knows that it holds."""
     with _ledger(engine) as (connection, now):
-        return leases.renew(connection, worker, lease=timedelta(seconds=timing.lease_s), now=now)
+        return leases.renew(connection, worker, ids, lease=timedelta(seconds=timing.lease_s), now=now)
 
 
 def pulse(engine: Engine, worker: str, *, pid: int, sent: int, rate: float, refused: str) -> None:

@@ -7,7 +7,7 @@ still each line has at most one mail between its intent and its result.
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -70,12 +70,10 @@ class Committer:
             self._asks += asks
             self._waiting.notify()
 
-    def grants(self) -> list[Grant]:
-        """Return the answers there are."""
-        found = []
+    def grants(self) -> Iterator[Grant]:
+        """Yield the answers there are; one that is not taken stays."""
         while self._grants:
-            found.append(self._grants.popleft())
-        return found
+            yield self._grants.popleft()
 
     def end(self, until: float) -> int:
         """Commit what is left, and stop; return how many results could not be written until then."""
@@ -116,12 +114,15 @@ class Committer:
             wanted[ask.relay].append(ask.claimed)
         granted_at = time.monotonic()
         intents = batches.exchange(self._engine, self._worker, results, wanted, timing=self._timing)
-        by_id = {intent.id: intent for intent in intents}
+        # A claim that is over and a newer one of the same mail may both ask: only one of them is granted.
+        by_claim = {(intent.id, intent.epoch): intent for intent in intents}
         with self._waiting:
             for _ in results:
                 self._results.popleft()
             for _ in asks:
                 self._asks.popleft()
-        self._grants.extend(Grant(ask.claimed, by_id.get(ask.claimed.id), granted_at) for ask in asks)
+        self._grants.extend(
+            Grant(ask.claimed, by_claim.get((ask.claimed.id, ask.claimed.epoch)), granted_at) for ask in asks
+        )
         if asks:
             self._ring()

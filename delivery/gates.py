@@ -143,14 +143,15 @@ def _set_rate(
     )
 
 
-def slow_down(connection: Connection, relay: str, why: str, now: datetime) -> None:
+def slow_down(connection: Connection, relay: str, why: str, own: float, now: datetime) -> None:
     """Halve the rate at which a relay is offered mail: its own words say that we are too fast.
 
-    Half of what all senders together sent a moment ago, or of the rate that held already when that was less.
+    Half of what all senders together sent a moment ago, or of the rate that held already when that was less. `own` is
+    what the sender that asks sends just now, which its last heartbeat may not tell yet.
     """
     _upsert(connection, relay, RELAY)
     living = Worker.heartbeat_at > now - timedelta(seconds=HEARTBEAT_OLD_S)
-    sent = connection.execute(select(func.sum(Worker.rate)).where(living)).scalar() or 1.0
+    sent = max(own, connection.execute(select(func.sum(Worker.rate)).where(living)).scalar() or 1.0)
     gate = connection.execute(select(Gate).where(Gate.relay == relay, Gate.provider == RELAY)).one()
     base = min(sent, gate.rate) if gate.rate is not None else sent
     quiet = or_(Gate.slowed_at.is_(None), Gate.slowed_at < now - timedelta(seconds=SLOW_AGAIN_S))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 
 from delivery import incoming, states
 from delivery.models import Delivery
@@ -20,10 +20,17 @@ def give_back(connection: Connection, worker: str, ids: Sequence[int] | None = N
     ).rowcount
 
 
-def renew(connection: Connection, worker: str, *, lease: timedelta, now: datetime) -> int:
-    """Push the leases of a living worker on; one that is over already stays over."""
+def renew(connection: Connection, worker: str, ids: Sequence[int], *, lease: timedelta, now: datetime) -> int:
+    """Push on the leases of what a living worker knows that it holds; one that is over already stays over.
+
+    What it claimed without knowing, because the answer to the COMMIT was lost, goes back when its lease ends. A row
+    that is locked is left out: the committer is at it, and its statement gives a lease or ends one. Waiting for it, in
+    another order than its own, could end in a circle.
+    """
+    dialect = connection.dialect.name
+    own = (Delivery.worker_id == worker, incoming.still(*states.LEASED), Delivery.lease_until > now)
+    held = select(Delivery.id).where(incoming.among(dialect, "ids"), *own).with_for_update(skip_locked=True).cte("held")
     return connection.execute(
-        update(Delivery)
-        .where(Delivery.worker_id == worker, incoming.is_in(*states.LEASED), Delivery.lease_until > now)
-        .values(lease_until=now + lease)
+        update(Delivery).where(Delivery.id.in_(select(held.c.id))).values(lease_until=now + lease),
+        {"ids": incoming.ids(dialect, ids)},
     ).rowcount

@@ -2,6 +2,7 @@
 
 from core import logs
 from delivery import gates
+from delivery.errands import Errands
 from delivery.moves import Intent
 from delivery.pools import Pool, Supplied
 from delivery.replies import Reply, Verdict
@@ -18,8 +19,9 @@ _ANSWERED = (Verdict.ACCEPTED, Verdict.REFUSED)
 class Lessons:
     """Hears of every mail that came to its end, and of every line that could not be opened."""
 
-    def __init__(self, supplier: Supplier, tally: Tally) -> None:
+    def __init__(self, supplier: Supplier, errands: Errands, tally: Tally) -> None:
         self._supplier = supplier
+        self._errands = errands
         self._tally = tally
         self._limit = FailureLimit()
         self._put_off: dict[tuple[str, int], int] = {}
@@ -33,7 +35,15 @@ class Lessons:
     def not_sent(self, pool: Pool, supplied: Supplied) -> None:
         """Hear that a mail was refused its intent."""
         if supplied.probe:
-            self._supplier.change(pool, gates.end_probes, [supplied.claimed.id])
+            self._errands.gate(pool.relay.name, gates.end_probes, [supplied.claimed.id])
+        if supplied.quota is not None:
+            self._errands.return_quota(supplied.quota)
+
+    def untried(self, pool: Pool, intent: Intent) -> None:
+        """Hear that a mail was granted its intent and did not leave after all."""
+        if intent.id in self._probes:
+            self._probes.discard(intent.id)
+            self._errands.gate(pool.relay.name, gates.end_probes, [intent.id])
 
     def heard(self, pool: Pool, intent: Intent, reply: Reply) -> None:
         """Hear what a mail came to."""
@@ -46,7 +56,8 @@ class Lessons:
             )
         self._about_provider(pool, intent, reply)
         if reply.verdict is Verdict.THROTTLED:
-            self._supplier.change(pool, gates.slow_down, f"{reply.code or ''} {reply.text}".strip())
+            why = f"{reply.code or ''} {reply.text}".strip()
+            self._errands.gate(pool.relay.name, gates.slow_down, why, self._tally.rate())
         elif reply.verdict is Verdict.LOGIN:
             self.refused_us(pool, f"{reply.code} {reply.text}")
         self.faulty(intent, reply.verdict is Verdict.POLICY, f"{reply.code} {reply.text}")
@@ -61,18 +72,18 @@ class Lessons:
             self._put_off.pop(key, None)
             if probing:
                 log.info("provider open again", relay=pool.relay.name, provider=intent.provider)
-                self._supplier.change(pool, gates.reopen, intent.provider)
+                self._errands.gate(pool.relay.name, gates.reopen, intent.provider)
         elif reply.verdict is Verdict.LATER:
             self._put_off[key] = self._put_off.get(key, 0) + 1
             if probing or self._put_off[key] >= TURNED_AWAY:
                 self._close(pool, intent.provider, reply)
         elif probing:
-            self._supplier.change(pool, gates.end_probes, [intent.id])
+            self._errands.gate(pool.relay.name, gates.end_probes, [intent.id])
 
     def _close(self, pool: Pool, provider: int, reply: Reply) -> None:
         self._put_off.pop((pool.relay.name, provider), None)
         log.warning("provider left alone", relay=pool.relay.name, provider=provider, code=reply.code, text=reply.text)
-        self._supplier.change(pool, gates.close, provider, f"{reply.code} {reply.text}")
+        self._errands.gate(pool.relay.name, gates.close, provider, f"{reply.code} {reply.text}")
         self._supplier.drop(pool, provider)
 
     def faulty(self, intent: Intent, ours: bool, what: str) -> None:
@@ -80,10 +91,10 @@ class Lessons:
         faults = self._limit.note(intent.mailing_id, ours=ours)
         if faults:
             why = f"{faults} of its last mails failed by our own fault, the last one with: {what}"
-            self._supplier.pause_mailing(intent.mailing_id, why[:300])
+            self._errands.pause_mailing(intent.mailing_id, why[:300])
 
     def refused_us(self, pool: Pool, words: str) -> None:
         """Hear that the relay does not take our login or that its certificate is not good: a person must look."""
         log.error("relay paused", relay=pool.relay.name, why=words)
-        self._supplier.change(pool, gates.pause, words)
+        self._errands.gate(pool.relay.name, gates.pause, words)
         self._supplier.drop(pool)

@@ -15,7 +15,7 @@ from delivery.bell import Bell
 from delivery.committer import Ask, Committer, Grant
 from delivery.dialing import Dialer
 from delivery.lessons import Lessons
-from delivery.moves import Intent, Result
+from delivery.moves import Claimed, Intent, Result
 from delivery.pools import Pool, Slot, Supplied
 from delivery.replies import Reply, Verdict
 from delivery.smtp import Line
@@ -27,6 +27,7 @@ IDLE_S = 30.0
 """A line that carried nothing for so long is closed by us, before the relay closes it under the next mail."""
 TICK_S = 0.5
 """How often limits of time are looked at."""
+_LEASE_OVER = "Its lease could not be renewed."
 
 Mail = tuple[str, str, bytes]
 """Envelope sender, recipient, and the whole message."""
@@ -67,7 +68,7 @@ class Loop:
         self._selector.register(wake, selectors.EVENT_READ, wake)
         self._selector.register(bell, selectors.EVENT_READ, bell)
         self._dialer = Dialer(wake.set)
-        self._asked: dict[int, Slot] = {}
+        self._asked: dict[Claimed, Slot] = {}
         self._results: list[Result] = []
         self._asks: list[Ask] = []
         self._ticked_at = 0.0
@@ -112,9 +113,9 @@ class Loop:
                     reply = slot.line.abandon(words) if slot.line is not None else None
                     self._finish(slot, reply or Reply(Verdict.RELAY, None, words, usable=False))
                 self._hang_up(slot)
+        self._hand_in()
         self._dialer.end()
         self._selector.close()
-        self._hand_in()
 
     def _patience(self) -> float:
         """How long nothing needs to be done unless something happens."""
@@ -134,6 +135,8 @@ class Loop:
 
     def _assign(self, pool: Pool) -> None:
         """Give claimed mails to free lines, and open as many more lines as there are mails for."""
+        if pool.shut:
+            self._supplier.drop(pool)
         if not pool.supply:
             return
         now = time.monotonic()
@@ -154,11 +157,11 @@ class Loop:
 
     def _ask(self, slot: Slot, supplied: Supplied) -> None:
         slot.asking = supplied
-        self._asked[supplied.claimed.id] = slot
+        self._asked[supplied.claimed] = slot
         self._asks.append(Ask(slot.pool.relay.name, supplied.claimed))
 
     def _granted(self, grant: Grant) -> None:
-        slot = self._asked.pop(grant.claimed.id)
+        slot = self._asked.pop(grant.claimed)
         supplied, slot.asking = slot.asking, None
         assert supplied is not None  # noqa: S101 - for the type checker: it asked
         if grant.intent is None:
@@ -182,6 +185,7 @@ class Loop:
         try:
             sender, recipient, mail = self._make(intent)
         except CannotBeMade as error:
+            self._lessons.untried(slot.pool, intent)
             self._lessons.faulty(intent, True, str(error))
             self._results.append(verdicts.not_made(intent, str(error)))
             slot.intent = None
@@ -198,11 +202,12 @@ class Loop:
         if line is None:
             return
         if slot.intent is None:
-            if slot.asking is None:
-                # An idle line speaks only to say goodbye.
-                self._part(slot)
-            return
-        self._after(slot, line, line.advance())
+            # A line without a mail speaks only to say goodbye; one that asks for a mail is opened anew for it.
+            self._part(slot) if slot.asking is None else self._hang_up(slot)
+        elif not line.dot_is_out and time.monotonic() > self._safe_until(slot.granted_at):
+            self._after(slot, line, line.abandon(_LEASE_OVER))
+        else:
+            self._after(slot, line, line.advance())
 
     def _after(self, slot: Slot, line: Line, reply: Reply | None) -> None:
         """Go on with a line: its mail came to an end, or it waits for the relay."""
@@ -229,6 +234,7 @@ class Loop:
     def _put_back(self, slot: Slot, why: str, delay: float = 0.0) -> None:
         intent, slot.intent = slot.intent, None
         if intent is not None:
+            self._lessons.untried(slot.pool, intent)
             self._results.append(verdicts.put_back(intent, why, delay))
         self._release(slot)
 
@@ -278,7 +284,7 @@ class Loop:
                 if slot.intent is not None and now > line.deadline:
                     self._after(slot, line, line.advance())
                 elif slot.intent is not None and not line.dot_is_out and now > self._safe_until(slot.granted_at):
-                    self._after(slot, line, line.abandon("Its lease could not be renewed."))
+                    self._after(slot, line, line.abandon(_LEASE_OVER))
                 elif slot.intent is None and slot.asking is None and now - line.used_at > IDLE_S:
                     self._part(slot)
 

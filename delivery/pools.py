@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from core.identity import MailIdentity, PostOffice, Relay
 from delivery import retries
+from delivery.batches import Taken
 from delivery.models import Lane
 from delivery.moves import Claimed, Intent
 from delivery.smtp import Line
@@ -14,11 +15,15 @@ from delivery.smtp import Line
 
 @dataclass(frozen=True, slots=True)
 class Supplied:
-    """A claimed mail that waits for a line; it must not leave before `at` (time.monotonic)."""
+    """A claimed mail that waits for a line; it must not leave before `at` (time.monotonic).
+
+    `quota` is what it took of a daily ceiling: it is given back when the mail does not leave.
+    """
 
     claimed: Claimed
     at: float = 0.0
     probe: bool = False
+    quota: Taken | None = None
 
 
 @dataclass(slots=True)
@@ -73,6 +78,14 @@ class Pool:
     vacant: deque[Slot] = field(default_factory=deque)
     dialing: int = 0
     supply: deque[Supplied] = field(default_factory=deque)
+    shut: bool = False
+    """Nothing may leave here: what was claimed goes back."""
+
+    def held(self) -> list[int]:
+        """Return the deliveries that were claimed for this pool and have not come to their end. Any thread may ask."""
+        found = [one.claimed.id for one in list(self.supply)]
+        found += [asking.claimed.id for slot in self.slots if (asking := slot.asking) is not None]
+        return found + [intent.id for slot in self.slots if (intent := slot.intent) is not None]
 
     @property
     def urgent(self) -> bool:

@@ -30,6 +30,7 @@ class Pulse:
         timing: Timing,
         tally: Tally,
         guard: Guard,
+        held: Callable[[], list[int]],
     ) -> None:
         self._engine = engine
         self._worker = worker
@@ -37,11 +38,12 @@ class Pulse:
         self._timing = timing
         self._tally = tally
         self._guard = guard
+        self._held = held
         self._ended = threading.Event()
         self.began = threading.Event()
         """Set once the ledger was compared with what this host saw of it: nothing is claimed before."""
-        self.renewed_at = time.monotonic()
-        """When the leases were last known to be renewed, by time.monotonic; what it says is never too late."""
+        self.renewed_at = self.unbroken_since = time.monotonic()
+        """When the leases were last known to be renewed, by time.monotonic, and since when always in time."""
         self._threads = [
             threading.Thread(target=self._every, args=(beat, pause), name=name, daemon=True)
             for name, beat, pause in (
@@ -70,15 +72,25 @@ class Pulse:
             self._ended.wait(pause)
 
     def _beat(self) -> None:
-        began = time.monotonic()
-        batches.renew(self._engine, self._worker, self._timing)
-        self.renewed_at = began
+        self._renew()
         batches.watch_ledger(self._engine, self._guard)
+        for relay in self._relays:
+            batches.settle_rate(self._engine, relay)
         self.began.set()
         sent, rate, refused = self._tally.read()
         batches.pulse(self._engine, self._worker, pid=os.getpid(), sent=sent, rate=rate, refused=refused)
-        for relay in self._relays:
-            batches.settle_rate(self._engine, relay)
+
+    def _renew(self) -> None:
+        began = time.monotonic()
+        batches.renew(self._engine, self._worker, self._held(), self._timing)
+        if time.monotonic() - self.renewed_at >= self._timing.lease_s:
+            # Leases of before were over by then, and what is over stays over.
+            self.unbroken_since = began
+        self.renewed_at = began
+
+    def leased_at(self, granted_at: float) -> float:
+        """Return when the lease of an intent of `granted_at` was last given or renewed; never too late."""
+        return max(granted_at, self.renewed_at) if granted_at >= self.unbroken_since else granted_at
 
     def _sweep(self) -> None:
         swept = batches.sweep(self._engine, self._timing)

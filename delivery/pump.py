@@ -6,16 +6,16 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from core import logs
 from core.identity import PostOffice
 from core.services import Services
-from delivery import batches, message, pools, recipes
+from delivery import batches, message, pools, recipes, replies
 from delivery.bell import Bell
 from delivery.committer import Committer
+from delivery.errands import Errands
 from delivery.guard import Guard
 from delivery.lessons import Lessons
 from delivery.loop import CannotBeMade, LedgerAway, Loop, Mail
@@ -54,6 +54,7 @@ class Pump:
         self.worker = uuid.uuid4().hex
         self.pools = pools.of(post, services.identity)
         tally, guard = Tally(), Guard(state_dir)
+        errands = Errands(engine, self.worker)
         self._committer = Committer(engine, self.worker, post.timing, self._wake.set)
         self._pulse = Pulse(
             engine,
@@ -62,11 +63,13 @@ class Pump:
             timing=post.timing,
             tally=tally,
             guard=guard,
+            held=self._held,
         )
         self._supplier = Supplier(
             engine,
             self.worker,
             self.pools,
+            errands,
             identity=services.identity,
             timing=post.timing,
             ring=self._wake.set,
@@ -81,7 +84,7 @@ class Pump:
             make=self._make,
             committer=self._committer,
             supplier=self._supplier,
-            lessons=Lessons(self._supplier, tally),
+            lessons=Lessons(self._supplier, errands, tally),
             safe_until=self._safe_until,
         )
 
@@ -118,7 +121,10 @@ class Pump:
         self._wake.close()
 
     def _safe_until(self, granted_at: float) -> float:
-        return max(granted_at, self._pulse.renewed_at) + self._lease_s * BEGUN_WITHIN
+        return self._pulse.leased_at(granted_at) + self._lease_s * BEGUN_WITHIN
+
+    def _held(self) -> list[int]:
+        return [one for pool in self.pools for one in pool.held()]
 
     def _prepare(self, claimed: Sequence[Claimed]) -> None:
         """Read what the mails are made of, for all of them at once, before they are asked for one by one."""
@@ -133,8 +139,8 @@ class Pump:
             return message.envelope_sender(recipe, intent, self._services), to, mail
         except SQLAlchemyError as error:
             raise LedgerAway(type(error).__name__) from error
-        except (ValueError, KeyError, InvalidTag) as error:
-            raise CannotBeMade(f"{type(error).__name__}: {error}".strip(": ")) from error
+        except Exception as error:
+            raise CannotBeMade(replies.short(f"{type(error).__name__}: {error}".strip(": "))) from error
 
 
 def run(

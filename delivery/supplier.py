@@ -1,20 +1,20 @@
-"""Keeps the pools supplied with claimed mails, and carries what the lines learn into the gates."""
+"""Keeps the pools supplied with claimed mails."""
 
 import threading
 import time
-from collections import deque
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 
 from sqlalchemy import Engine
 
 from core import logs
 from core.identity import MailIdentity, Timing
 from delivery import batches
-from delivery.batches import Board, Quota
+from delivery.batches import Board, Quota, Share, Taken
 from delivery.due import Queue
+from delivery.errands import Errands
 from delivery.guard import Guard
 from delivery.models import Lane
 from delivery.moves import Claimed
@@ -57,6 +57,7 @@ class Supplier:
         engine: Engine,
         worker: str,
         pools: Sequence[Pool],
+        errands: Errands,
         *,
         identity: MailIdentity,
         timing: Timing,
@@ -75,8 +76,8 @@ class Supplier:
         self._may_begin = may_begin
         self._guard = guard
         self._views = {id(pool): _View() for pool in pools}
-        self._changes: deque[Callable[[], None]] = deque()
-        self._woken = threading.Event()
+        self._errands = errands
+        self._woken = errands.woken
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="supplier", daemon=True)
 
@@ -100,37 +101,22 @@ class Supplier:
         self._woken.set()
         self._thread.join(max(0.1, until - time.monotonic()))
 
-    def change(self, pool: Pool, gate: Callable[..., object], *arguments: object) -> None:
-        """Have a function of delivery.gates called with the pool's relay, the arguments and the ledger's time."""
-
-        def later() -> None:
-            batches.gate(self._engine, partial(_call, gate, pool.relay.name, arguments))
-            self._views[id(pool)].looked_at = 0.0
-
-        self._changes.append(later)
-        self._woken.set()
-
     def drop(self, pool: Pool, provider: int | None = None) -> None:
-        """Give back what was claimed for a pool and has no line yet; of one provider, or all of it."""
-        dropped = [one for one in list(pool.supply) if provider in (None, one.claimed.provider)]
-        for one in dropped:
-            pool.supply.remove(one)
-        if dropped:
-            ids = [one.claimed.id for one in dropped]
-            self._changes.append(lambda: batches.give_back(self._engine, self._worker, pool.relay.name, ids))
-            self._woken.set()
+        """Give back what was claimed for a pool and has no line yet; of one provider, or all of it.
 
-    def pause_mailing(self, mailing_id: int, why: str) -> None:
-        """Pause a mailing because of our own faults in it."""
-
-        def later() -> None:
-            if batches.pause_mailing(self._engine, mailing_id, why):
-                log.error("mailing paused", mailing=mailing_id, why=why)
-            for view in self._views.values():
-                view.looked_at = 0.0
-
-        self._changes.append(later)
-        self._woken.set()
+        For the loop's thread alone, which takes from the supply, too.
+        """
+        kept: list[Supplied] = []
+        dropped: defaultdict[Taken | None, list[int]] = defaultdict(list)
+        while pool.supply:
+            one = pool.supply.popleft()
+            if provider in (None, one.claimed.provider):
+                dropped[one.quota].append(one.claimed.id)
+            else:
+                kept.append(one)
+        pool.supply.extendleft(reversed(kept))
+        for taken, ids in dropped.items():
+            self._errands.give_back(pool.relay.name, ids, taken)
 
     def _run(self) -> None:
         while not (self._may_begin.wait(TRY_S) or self._ended.is_set()):
@@ -139,7 +125,7 @@ class Supplier:
             self._woken.clear()
             claimed = False
             try:
-                self._make_changes()
+                self._run_errands()
                 for pool in self._pools:
                     claimed = self._fill(pool) or claimed
             except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the only thread that claims
@@ -148,23 +134,24 @@ class Supplier:
             if claimed:
                 self._ring()
             self._woken.wait(self._patience())
-        self._make_changes_at_last()
+        self._run_last_errands()
 
     def _patience(self) -> float:
         """How long to wait for a bell: short while there is work, long when there is none."""
         busy = any(not self._views[id(pool)].bare for pool in self._pools)
         return min(URGENT_S, self._timing.look_s) if busy else self._timing.look_s
 
-    def _make_changes(self) -> None:
-        while self._changes:
-            self._changes[0]()
-            self._changes.popleft()
+    def _run_errands(self) -> None:
+        """Do what the loop asked for; what was known of the gates is old then."""
+        if self._errands.run():
+            for view in self._views.values():
+                view.looked_at = 0.0
 
-    def _make_changes_at_last(self) -> None:
+    def _run_last_errands(self) -> None:
         try:
-            self._make_changes()
+            self._errands.run()
         except Exception as error:  # noqa: BLE001 - the leases and the sweep see to what is left
-            log.error("ended without the ledger", error=repr(error), left=len(self._changes))
+            log.error("ended without the ledger", error=repr(error), left=len(self._errands))
 
     def _fill(self, pool: Pool) -> bool:
         """Claim for one pool, best lane first; return whether anything came."""
@@ -176,9 +163,10 @@ class Supplier:
             return False
         board = self._board(pool, view)
         view.bare = not board.queues
-        if board.held is not None or board.gates.paused is not None:
-            self.drop(pool)
+        pool.shut = board.held is not None or board.gates.paused is not None
+        if pool.shut:
             view.bare = True
+            self._ring()
             return False
         rate = board.gates.rate
         room = ahead - len(pool.supply)
@@ -202,15 +190,27 @@ class Supplier:
         return view.board
 
     def _probe(self, pool: Pool, board: Board) -> None:
-        for provider in board.gates.to_probe:
-            queue = next((one for one in board.queues if one.provider == provider), None)
-            if queue is None:
-                continue
-            claimed = batches.claim_probe(self._engine, self._worker, pool.relay.name, queue, self._timing, self._guard)
-            if claimed:
-                log.info("provider probed", relay=pool.relay.name, provider=provider)
-                self._supply(pool, claimed, probe=True)
-                self._views[id(pool)].looked_at = 0.0
+        probed: set[int] = set()
+        for queue in board.queues:
+            if queue.provider in board.gates.to_probe - probed and self._probe_with(pool, queue):
+                probed.add(queue.provider)
+
+    def _probe_with(self, pool: Pool, queue: Queue) -> bool:
+        """Find out by a mail of this queue whether its provider can be opened; return whether there was one."""
+        share = batches.claim_probe(
+            self._engine,
+            self._worker,
+            pool.relay.name,
+            queue,
+            timing=self._timing,
+            quota=self._quota(pool, Lane(queue.lane)),
+            guard=self._guard,
+        )
+        if share.claimed:
+            log.info("provider probed", relay=pool.relay.name, provider=queue.provider)
+            self._supply(pool, share, probe=True)
+            self._views[id(pool)].looked_at = 0.0
+        return bool(share.claimed)
 
     def _claim(self, pool: Pool, view: _View, board: Board, room: int) -> None:
         shut = board.gates.closed | board.gates.to_probe
@@ -236,7 +236,7 @@ class Supplier:
             if not share.claimed and view.cursors:
                 view.rescanned_at = 0.0
             room -= len(share.claimed)
-            self._supply(pool, share.claimed)
+            self._supply(pool, share)
 
     def _quota(self, pool: Pool, lane: Lane) -> Quota | None:
         warm_up = pool.relay.warm_up
@@ -245,13 +245,18 @@ class Supplier:
         domain = self._identity.sender_of(lane.name.lower()).partition("@")[2]
         return Quota(domain, lambda now: warm_up.ceiling(now.date()))
 
-    def _supply(self, pool: Pool, claimed: Sequence[Claimed], *, probe: bool = False) -> None:
+    def _supply(self, pool: Pool, share: Share, *, probe: bool = False) -> None:
         """Hand claimed mails to the pool, each with its place in the relay's rate."""
+        claimed = share.claimed
         if not claimed:
             return
-        self._prepare(claimed)
-        places = self._places(pool, len(claimed))
-        pool.supply.extend(Supplied(one, at, probe) for one, at in zip(claimed, places, strict=True))
+        try:
+            self._prepare(claimed)
+            places = self._places(pool, len(claimed))
+        except Exception:
+            self._errands.give_back(pool.relay.name, [one.id for one in claimed], share.taken)
+            raise
+        pool.supply.extend(Supplied(one, at, probe, share.taken) for one, at in zip(claimed, places, strict=True))
 
     def _places(self, pool: Pool, count: int) -> list[float]:
         reserved = None if self._rate(pool) is None else batches.reserve(self._engine, pool.relay.name, count)
@@ -265,9 +270,3 @@ class Supplier:
     def _rate(self, pool: Pool) -> float | None:
         board = self._views[id(pool)].board
         return board.gates.rate if board is not None else None
-
-
-def _call(
-    gate: Callable[..., object], relay: str, arguments: Sequence[object], connection: object, now: object
-) -> object:
-    return gate(connection, relay, *arguments, now)

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Connection,
     CursorResult,
     Select,
+    and_,
     any_,
     case,
     exists,
@@ -173,14 +174,17 @@ def _end(connection: Connection, which: Select[int], state: State, now: datetime
 
 
 def close(connection: Connection, now: datetime) -> None:
-    """Close old mailings of which nothing is open, with their counts; open one again that got new mails meanwhile."""
+    """Count old mailings of which nothing is open for good, and close those that ran.
+
+    One that was closed and got new mails meanwhile is opened again.
+    """
     is_open = exists().where(
         Delivery.mailing_id == Mailing.id,
         or_(incoming.is_in(*OPEN), (incoming.is_in(State.IN_DOUBT)) & Delivery.done_at.is_(None)),
     )
     connection.execute(update(Mailing).where(Mailing.state == "closed", is_open).values(state="running", counts=None))
     old = select(Mailing.id).where(
-        Mailing.state == "running",
+        or_(Mailing.state == "running", and_(Mailing.state == "cancelled", Mailing.counts.is_(None))),
         Mailing.lane != Lane.TRANSACTIONAL,
         Mailing.created_at < now - CLOSED_AFTER,
         ~is_open,
@@ -189,11 +193,11 @@ def close(connection: Connection, now: datetime) -> None:
         counted = connection.execute(
             select(Delivery.state, func.count()).where(Delivery.mailing_id == mailing).group_by(Delivery.state)
         )
-        counts = json.dumps({row[0]: row[1] for row in counted})
+        ended = case((Mailing.state == "running", "closed"), else_=Mailing.state)
         connection.execute(
             update(Mailing)
-            .where(Mailing.id == mailing, Mailing.state == "running")
-            .values(state="closed", counts=counts)
+            .where(Mailing.id == mailing, Mailing.state.in_(["running", "cancelled"]))
+            .values(state=ended, counts=json.dumps({row[0]: row[1] for row in counted}))
         )
 
 

@@ -43,9 +43,13 @@ class Tally:
         self._read_at = time.monotonic()
         self._read_sent = 0
 
+    def rate(self) -> float:
+        """Return how many were handed over a second since the last look, as far as that can be said by now."""
+        return (self.sent - self._read_sent) / max(1.0, time.monotonic() - self._read_at)
+
     def read(self) -> tuple[int, float, str]:
         """Return how many were handed over, how many a second since the last look, and refusals by reason as JSON."""
         now, sent = time.monotonic(), self.sent
         rate = (sent - self._read_sent) / max(0.001, now - self._read_at)
         self._read_at, self._read_sent = now, sent
-        return sent, round(rate, 2), json.dumps(self.refused)
+        return sent, round(rate, 2), json.dumps(dict(self.refused))

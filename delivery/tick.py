@@ -174,7 +174,8 @@ def _raised(connection: Connection, kept: Kept, standing: Standing, now: datetim
     if known is not None:
         mine = select(Mark.value).where(Mark.name == name).with_for_update(skip_locked=True)
         value = connection.execute(mine).scalar_one_or_none()
-        if value is None:
+        if value is None or Tick.read(value).generation > standing.generation:
+            # Or a hold has just ended, and a sender of this host counts in the new generation already.
             return standing
         known = Tick.read(value)
     count = known.count if known and known.generation == standing.generation else 0
@@ -195,10 +196,9 @@ def remember(folder: Path, standing: Standing) -> None:
     def edit(text: str) -> str:
         ticks = _ticks(text)
         known = ticks.get(standing.ledger)
-        higher = known is None or known < tick
-        return (
-            json.dumps({name: str(one) for name, one in (ticks | {standing.ledger: tick}).items()}) if higher else text
-        )
+        if known is not None and known >= tick:
+            return text
+        return json.dumps({name: str(one) for name, one in (ticks | {standing.ledger: tick}).items()})
 
     try:
         hostfolder.change(folder, FILE, edit, wait=False)

@@ -1,7 +1,7 @@
 """What a reply means for the ledger: which state the mail goes into, and whose attempt it was."""
 
 from core import logs
-from delivery import retries
+from delivery import replies, retries
 from delivery.moves import Intent, Result
 from delivery.replies import Reply, Verdict
 from delivery.states import State
@@ -36,9 +36,9 @@ def _later(intent: Intent, reply: Reply, delay: float, *, refund: bool = False) 
 def not_made(intent: Intent, why: str) -> Result:
     """Return the end of a mail that cannot be made, with the reason."""
     log.error("mail cannot be made", delivery=intent.id, why=why)
-    return Result(intent.id, intent.epoch, State.FAILED, text=logs.mask(f"Not made: {why}")[:300])
+    return Result(intent.id, intent.epoch, State.FAILED, text=replies.short(f"Not made: {why}"))
 
 
 def put_back(intent: Intent, why: str, delay: float = 0.0) -> Result:
     """Return that nothing was tried: the mail goes back as it was."""
-    return Result(intent.id, intent.epoch, State.PLANNED, None, why, delay=delay, refund=True)
+    return Result(intent.id, intent.epoch, State.PLANNED, None, replies.short(why), delay=delay, refund=True)

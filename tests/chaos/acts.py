@@ -93,13 +93,13 @@ class Acts:
             if status is not None:
                 self._ended(sender, status)
             elif not sender.wake_at and _is_stopped(sender.pid):
-                self._hit("stopped", sender, by="fault")
+                self._hit("stopped", sender, by_itself=True)
                 sender.wake_at = now + house.LEASE_S + 2
 
     def _ended(self, sender: Sender, status: int) -> None:
         note = self.run.house.note
         if status == -signal.SIGKILL:
-            self._hit("fault", sender, status=status)
+            self._hit("fault", sender, status=status, by_itself=True)
         elif sender.asked_to_end:
             note("ended", name=sender.name, status=status, seconds=time.monotonic() - sender.asked_to_end)
         elif self.database_away or self._just_began(sender):
@@ -152,7 +152,7 @@ class Acts:
         assert self.ground.postgres
         began = time.time()
         self.ground.postgres.restart_at_once(away_s=away_s)
-        self._hit("database", *self.run.house.senders, seconds=time.time() - began)
+        self._hit("database", *self.run.house.senders, t=began, seconds=time.time() - began)
 
     def do_lock(self, seconds: float) -> None:
         """Hold SQLite's write lock."""

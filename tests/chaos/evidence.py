@@ -106,7 +106,7 @@ class Evidence:
     def bound(self) -> int:
         """How many mails may be in doubt: one for each connection that was hit, one for each reply that was kept back.
 
-        A kill hits no more connections than the relay had open at that moment.
+        No disturbance hits more connections than the relay had open when it began.
         """
         kept_back = sum(line["doubtful"] for line in self.lines("played"))
         cut = sum(line["open"] for line in self.lines("cut", "shut"))
@@ -115,7 +115,8 @@ class Evidence:
 
     def _hit(self, line: Line) -> int:
         most = int(line["connections"])
-        return min(most, self.open_at(line["t"])) if line["k"] == "kill" else most
+        # What a sender does to itself at a fault point is only seen a moment later.
+        return most if line.get("by_itself") else min(most, self.open_at(line["t"]))
 
     @cached_property
     def doubts(self) -> int:

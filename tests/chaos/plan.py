@@ -61,7 +61,7 @@ def _recipient(
     if chance.random() < trouble:
         script = _script(chance, throttled)
     elif chance.random() < 0.04:
-        script, domain = Script("rcpt", "4xx", chance.randint(2, 4)), SOUR
+        script, domain = Script("rcpt", "4xx", chance.randint(2, 3)), SOUR
     lasting = script.times == ALWAYS and script.phase != "" and script.act in ("4xx", "policy")
     seconds = chance.uniform(4, 14) if lasting or chance.random() < 0.02 else 86_400.0
     fate = chance.random()

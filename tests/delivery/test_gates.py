@@ -195,7 +195,7 @@ def test_a_paused_relay_keeps_its_first_reason_until_a_person_resumes_it(gate):
 
 def test_a_relay_that_is_slowed_down_while_it_is_paused_keeps_the_reason_of_the_pause(gate):
     gate.change(0, gates.pause, "main", "535 wrong password")
-    gate.change(5, gates.slow_down, "main", "454 Throttling")
+    gate.change(5, gates.slow_down, "main", "454 Throttling", 0.0)
     assert gate.open(6).paused == "535 wrong password"
     gate.change(7, gates.pause, "main", "530 login first")
     assert gate.open(8).paused == "535 wrong password"
@@ -205,28 +205,34 @@ def test_a_relay_that_throttles_gets_half_of_what_all_living_senders_sent(gate):
     gate.sends("one", 60)
     gate.sends("two", 40)
     gate.sends("dead", 1000, seconds=-gates.HEARTBEAT_OLD_S - 1)
-    gate.change(1, gates.slow_down, "main", "454 Throttling")
+    gate.change(1, gates.slow_down, "main", "454 Throttling", 0.0)
     assert gate.open(1).rate == 50
 
 
 def test_what_was_on_its_way_slows_a_relay_down_once_only(gate):
     gate.sends("one", 100)
     for seconds in (1, 1.5, 3, 5):
-        gate.change(seconds, gates.slow_down, "main", "454 Throttling")
+        gate.change(seconds, gates.slow_down, "main", "454 Throttling", 0.0)
     assert gate.open(5).rate == 50
-    gate.change(7, gates.slow_down, "main", "454 Throttling")
+    gate.change(7, gates.slow_down, "main", "454 Throttling", 0.0)
     assert gate.open(8).rate == 25, "half of the rate that held, though more was counted"
 
 
 def test_senders_that_are_throttled_at_once_halve_the_rate_once(gate):
     gate.sends("one", 100)
-    at_once(*[lambda: gate.change(1, gates.slow_down, "main", "454 Throttling")] * 4)
+    at_once(*[lambda: gate.change(1, gates.slow_down, "main", "454 Throttling", 0.0)] * 4)
     assert gate.open(1).rate == 50
+
+
+def test_what_a_sender_sends_just_now_counts_also_before_its_heartbeat_tells(gate):
+    gate.sends("one", 0.0)
+    gate.change(1, gates.slow_down, "main", "454 Throttling", 80.0)
+    assert gate.open(1).rate == 40
 
 
 def test_a_rate_never_falls_to_nothing(gate):
     for seconds in range(0, 600, 10):
-        gate.change(seconds, gates.slow_down, "main", "454 Throttling")
+        gate.change(seconds, gates.slow_down, "main", "454 Throttling", 0.0)
     assert gate.open(600).rate == gates.SLOWEST > 0
 
 
@@ -245,7 +251,7 @@ def test_a_rate_follows_its_setting(gate):
 def test_a_rate_that_was_halved_comes_back_step_by_step(gate):
     settle(gate, 0, 80)
     gate.sends("one", 80)
-    gate.change(1, gates.slow_down, "main", "454 Throttling")
+    gate.change(1, gates.slow_down, "main", "454 Throttling", 0.0)
     assert settle(gate, 60, 80) == 40, "not within a minute"
     rates = [settle(gate, 62 + 61 * step, 80) for step in range(5)]
     assert rates == [50, 62.5, 78.125, 80, 80]
@@ -254,20 +260,20 @@ def test_a_rate_that_was_halved_comes_back_step_by_step(gate):
 
 def test_a_relay_without_a_rate_is_free_again_once_it_takes_very_many(gate):
     gate.sends("one", 12_000)
-    gate.change(0, gates.slow_down, "main", "454 Throttling")
+    gate.change(0, gates.slow_down, "main", "454 Throttling", 0.0)
     seen = [settle(gate, 61 * step, None) for step in range(1, 5)]
     assert seen == [7500, 9375, None, None]
 
 
 def test_a_lower_setting_is_not_exceeded_by_a_rate_that_comes_back(gate):
     gate.sends("one", 100)
-    gate.change(0, gates.slow_down, "main", "454 Throttling")
+    gate.change(0, gates.slow_down, "main", "454 Throttling", 0.0)
     assert settle(gate, 61, 20) == 20
 
 
 def test_a_lower_setting_holds_at_once_also_while_a_rate_comes_back(gate):
     gate.sends("one", 100)
-    gate.change(0, gates.slow_down, "main", "454 Throttling")
+    gate.change(0, gates.slow_down, "main", "454 Throttling", 0.0)
     assert settle(gate, 5, 20) == 20
 
 

@@ -107,14 +107,7 @@ def ended(bell: Doorbell, *, relay_hangs: bool) -> None:
         time.sleep(0.3)
     if not relay_hangs:
         relay.send_signal(signal.SIGCONT)
-    for name in WORKERS:
-        status = bell.house.processes.pop(name).wait(60)
-        took = time.monotonic() - began
-        bell.rows[f"{what}: {name}"] = f"{took:.1f} s"
-        if took > END_S or status:
-            bell.faults.append(f"{what}: {name} ended after {took:.1f} s with {status}")
-    if not relay_hangs and BY_FORCE in bell.house.logs():
-        bell.faults.append(f"{what}: it was by force")
+    _wait_for_ends(bell, what, began, by_force=relay_hangs)
     if bell.ask(LEASED) or bell.ask(DOUBTS):
         bell.faults.append(f"{what}: {bell.ask(LEASED)} claims were not given back, {bell.ask(DOUBTS)} are in doubt")
     _start_again(bell)
@@ -122,6 +115,17 @@ def ended(bell: Doorbell, *, relay_hangs: bool) -> None:
     bell.heard(f"after {what}, and a new start")
     if bell.house.recipients().count(address) != 1:
         bell.faults.append(f"{what}: the mail under way went out more than once")
+
+
+def _wait_for_ends(bell: Doorbell, what: str, began: float, *, by_force: bool) -> None:
+    for name in WORKERS:
+        status = bell.house.processes.pop(name).wait(60)
+        took = time.monotonic() - began
+        bell.rows[f"{what}: {name}"] = f"{took:.1f} s"
+        if took > END_S or status:
+            bell.faults.append(f"{what}: {name} ended after {took:.1f} s with {status}")
+    if not by_force and BY_FORCE in bell.house.logs():
+        bell.faults.append(f"{what}: it was by force")
 
 
 def _start_again(bell: Doorbell) -> None:
