@@ -106,7 +106,7 @@ def first(
         for queue in walked
     )
     rows = connection.execute(_first(), {"queues": incoming.rows(asked), "now": now, "each": each, "most": limit})
-    return sorted((_due(row) for row in rows), key=lambda one: (one.at, one.id))
+    return sorted((_due(row) for row in rows.all()), key=lambda one: (one.at, one.id))
 
 
 def _due(row: Row[int, datetime, int, int]) -> Due:

@@ -27,7 +27,6 @@ IDLE_S = 30.0
 """A line that carried nothing for so long is closed by us, before the relay closes it under the next mail."""
 TICK_S = 0.5
 """How often limits of time are looked at."""
-_LEASE_OVER = "Its lease could not be renewed."
 
 Mail = tuple[str, str, bytes]
 """Envelope sender, recipient, and the whole message."""
@@ -205,7 +204,7 @@ class Loop:
             # A line without a mail speaks only to say goodbye; one that asks for a mail is opened anew for it.
             self._part(slot) if slot.asking is None else self._hang_up(slot)
         elif not line.dot_is_out and time.monotonic() > self._safe_until(slot.granted_at):
-            self._after(slot, line, line.abandon(_LEASE_OVER))
+            self._after(slot, line, line.abandon("Its lease could not be renewed."))
         else:
             self._after(slot, line, line.advance())
 
@@ -281,11 +280,10 @@ class Loop:
                 line = slot.line
                 if line is None:
                     continue
-                if slot.intent is not None and now > line.deadline:
-                    self._after(slot, line, line.advance())
-                elif slot.intent is not None and not line.dot_is_out and now > self._safe_until(slot.granted_at):
-                    self._after(slot, line, line.abandon(_LEASE_OVER))
-                elif slot.intent is None and slot.asking is None and now - line.used_at > IDLE_S:
+                if slot.intent is not None:
+                    if now > min(line.deadline, self._safe_until(slot.granted_at)):
+                        self._advance(slot)
+                elif slot.asking is None and now - line.used_at > IDLE_S:
                     self._part(slot)
 
     def _part(self, slot: Slot) -> None:

@@ -87,7 +87,7 @@ def take(connection: Connection, worker: str, ids: Sequence[int], *, lease: time
         _take(connection.dialect.name),
         {"ids": incoming.ids(connection.dialect.name, ids), "worker": worker, "until": now + lease},
     )
-    found = {row.id: Claimed(*row) for row in rows}
+    found = {row.id: Claimed(*row) for row in rows.all()}
     return [found[one] for one in ids if one in found]
 
 
@@ -122,7 +122,7 @@ def intend(
             "until": now + lease,
         },
     )
-    return [Intent(*row[:-1]) for row in rows if row.state == State.SENDING]
+    return [Intent(*row[:-1]) for row in rows.all() if row.state == State.SENDING]
 
 
 def _suppressed() -> ColumnElement[bool]:
@@ -219,7 +219,7 @@ def record(connection: Connection, results: Sequence[Result], now: datetime) -> 
             "now": now,
         },
     )
-    recorded = {(row.id, row.epoch) for row in changed}
+    recorded = {(row.id, row.epoch) for row in changed.all()}
     for one in results:
         if (one.id, one.epoch) not in recorded:
             note(connection, one, now, kind="late")

@@ -65,7 +65,7 @@ def transport() -> dict[str, object]:
         "socket_connect_timeout": 2,
         # A line that went dead without a word is found out within three of these.
         "socket_keepalive": True,
-        "health_check_interval": 4,
+        "health_check_interval": 3,
         # Whoever publishes tries once: the next nudge, or beat, makes up for it.
         "retry_on_timeout": False,
         "max_retries": 0,

@@ -372,6 +372,33 @@ def test_senders_that_claim_at_once_stay_under_the_ceiling(ledger):
     assert len(claimed) == len(set(claimed)) == 25 == taken(ledger)
 
 
+def test_mails_that_are_given_back_give_their_places_under_the_ceiling_back_once(ledger):
+    queued(10)
+    share = claim(ledger, 8, ceiling=8)
+    ids = [one.id for one in share.claimed[:5]]
+    for _again in range(2):
+        batches.give_back(ledger.engine, "one", "main", ids, share.taken)
+    assert taken(ledger) == 3 and share.taken is not None
+    assert len(claim(ledger, 50, ceiling=8).claimed) == 5
+
+
+def test_a_probe_goes_under_the_ceiling_too(ledger):
+    queued(3)
+    with database.writing(ledger.engine) as connection:
+        gates.close(connection, "main", 1, "451 later", database.ledger_now(connection))
+        connection.execute(update(Gate).values(not_before=clock.utc_now() - timedelta(seconds=1)))
+    (queue,) = batches.look(ledger.engine, "main", [int(Lane.DIGEST)]).queues
+
+    def probe(ceiling: int) -> batches.Share:
+        quota = Quota("example.org", lambda _now: ceiling)
+        return batches.claim_probe(ledger.engine, "one", "main", queue, timing=TIMING, quota=quota)
+
+    refused = probe(0)
+    assert (refused.claimed, refused.ceiling_reached, taken(ledger)) == ([], True, 0)
+    assert len(probe(1).claimed) == 1 and taken(ledger) == 1
+    assert (probe(5).claimed, taken(ledger)) == ([], 1), "another one is on its way already"
+
+
 def test_a_warm_up_grows_from_day_to_day():
     warm_up = identity.WarmUp(first_day=DAY, mails=500, grows=1.5)
     days = [DAY + timedelta(days=n) for n in (-30, 0, 1, 2, 10, 10_000)]
@@ -399,15 +426,16 @@ def test_the_probe_alone_may_go_to_a_provider_that_is_closed(ledger):
         gates.close(connection, "main", 7, "451 later", database.ledger_now(connection))
         connection.execute(update(Gate).values(not_before=clock.utc_now() - timedelta(seconds=1)))
     board = batches.look(ledger.engine, "main", [int(Lane.DIGEST)])
-    probes = at_once(
+    (queue,) = board.queues
+    shares = at_once(
         *[
-            lambda name=name: batches.claim_probe(ledger.engine, name, "main", board.queues[0], TIMING)
+            lambda name=name: batches.claim_probe(ledger.engine, name, "main", queue, timing=TIMING).claimed
             for name in ("one", "two")
         ]
     )
-    assert sorted(len(claimed) for claimed in probes) == [0, 1]
-    winner = "one" if probes[0] else "two"
-    (probe,) = probes[0] or probes[1]
+    assert sorted(len(claimed) for claimed in shares) == [0, 1]
+    winner = "one" if shares[0] else "two"
+    (probe,) = shares[0] or shares[1]
     assert probe.id == first
     others = ledger.claim(winner)
     assert [one.id for one in others] == [second], "claimed by a sender that has not looked again"

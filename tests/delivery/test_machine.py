@@ -258,7 +258,7 @@ class Machine(RuleBasedStateMachine):
     @rule(worker=st.sampled_from(WORKERS))
     def renew(self, worker: str) -> None:
         held = sum(row.worker == worker and row.leased for row in self.rows.values())
-        assert batches.renew(self.ledger.engine, worker, TIMING) == held, "what is over stays over"
+        assert batches.renew(self.ledger.engine, worker, list(self.rows), TIMING) == held, "what is over stays over"
 
     @rule(data=st.data())
     def a_doubt_has_waited(self, data: st.DataObject) -> None:

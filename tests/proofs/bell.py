@@ -113,6 +113,13 @@ class Doorbell:
         """Return a connection to Redis."""
         return redis.Redis.from_url(self.redis_url)
 
+    def start(self, name: str, until: str = " ready.") -> None:
+        """Start a worker, and wait until it has said so."""
+        log = self.house.folder / f"{name}.log"
+        before = log.read_text("utf-8").count(until)
+        houses.start_worker(self.house, name)
+        self.wait_until(lambda: log.read_text("utf-8").count(until) > before, f"{name}: {until}")
+
     def take_away(self, order: str) -> None:
         """Give Redis an order that makes it missed, and wait until it is."""
         self.guard.order(order)

@@ -83,7 +83,7 @@ def crashed(bell: Doorbell) -> None:
     bell.heard("after kill -9 of one of two workers, with tasks at work")
     with bell.client() as client:
         bell.wait_until(lambda: client.llen("work") == client.llen("pump") == 0, "an empty queue")
-    houses.start_worker(bell.house, WORKERS[0])
+    bell.start(WORKERS[0])
 
 
 def cut_off(bell: Doorbell) -> None:
@@ -132,7 +132,7 @@ def _start_again(bell: Doorbell) -> None:
     bell.house.processes["relay"].send_signal(signal.SIGCONT)
     bell.guard.order("CONT")
     for name in WORKERS:
-        houses.start_worker(bell.house, name)
+        bell.start(name)
 
 
 def beat_goes_on(bell: Doorbell, outage: Outage, seconds: float) -> None:
@@ -157,22 +157,14 @@ def started_without(bell: Doorbell, outage: Outage) -> None:
     bell.house.stop(WORKERS[1])
     bell.house.stop(name)
     bell.take_away(outage.begin)
-    _start_in_vain(bell, name)
+    bell.start(name, until=IN_VAIN)
     if bell.house.stop(name):
         bell.faults.append(f"{name} did not end in order when it had started while Redis {outage.words}")
-    _start_in_vain(bell, name)
+    bell.start(name, until=IN_VAIN)
     bell.guard.order(outage.end)
     bell.wait_for_redis()
     bell.heard(f"after a worker had started while Redis {outage.words}")
-    houses.start_worker(bell.house, WORKERS[1])
-
-
-def _start_in_vain(bell: Doorbell, name: str) -> None:
-    """Start a worker, and wait until it has seen that Redis does not answer."""
-    log = bell.house.folder / f"{name}.log"
-    before = log.read_text("utf-8").count(IN_VAIN)
-    houses.start_worker(bell.house, name)
-    bell.wait_until(lambda: log.read_text("utf-8").count(IN_VAIN) > before, IN_VAIN)
+    bell.start(WORKERS[1])
 
 
 def run(folder: Path, postgres: servers.Postgres) -> tuple[dict[str, str], list[str]]:
