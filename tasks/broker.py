@@ -63,7 +63,7 @@ def transport() -> dict[str, object]:
         # A Redis that says nothing for so long is called anew: it answers within milliseconds, or it hangs.
         "socket_timeout": 3,
         "socket_connect_timeout": 2,
-        # A line that went dead without a word is found out within three of these.
+        # A line that went dead without a word is found out within 10 s: by two of these looks and one silence.
         "socket_keepalive": True,
         "health_check_interval": 3,
         # Whoever publishes tries once: the next nudge, or beat, makes up for it.

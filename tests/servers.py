@@ -34,7 +34,7 @@ server=$!
 while read -r order; do
     case $order in
         again) wait $server; "$@" >> "$folder/log" 2>&1 < /dev/null & server=$! ;;
-        *) kill -s "$order" $server ;;
+        *) kill -s "$order" $server 2> /dev/null ;;
     esac
 done
 kill -s CONT $server

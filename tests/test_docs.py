@@ -17,10 +17,10 @@ import pytest
 
 import app as wiring
 from articles import feeds, topics
-from core import settings
+from core import identity, relays, settings
 from core.database import Base
 from core.settings import ROOT
-from delivery import batches, content, pump, retries
+from delivery import content, loop, retries, supplier, tally
 from digests import cohorts, editions, histories
 from subscribers import mails, offer, preferences
 from tasks import nudge, schedule
@@ -143,6 +143,11 @@ def test_every_setting_of_the_environment_is_explained(asked):
 
 def test_every_key_of_the_toml_file_is_explained(asked):
     same(rows("docs/settings.md", below="## The TOML file"), asked.keys, "docs/settings.md, The TOML file")
+
+
+def test_every_key_of_lanes_relays_and_delivery_is_explained():
+    there = [*relays.LANE_KEYS, *relays.RELAY_KEYS, *relays.TIMING_KEYS]
+    same(rows("docs/settings.md", below="### Lanes and relays"), there, "docs/settings.md, Lanes and relays")
 
 
 def test_every_key_of_the_toml_file_stands_in_the_example(asked):
@@ -292,15 +297,30 @@ def minutes(time: timedelta | float) -> str:
     return f"{seconds / 60:g} minutes"
 
 
+TIMING = identity.Timing()
+RELAY = identity.Relay("127.0.0.1", 25, "none")
+
+
 @pytest.mark.parametrize(
     ("path", "sentence"),
     [
-        ("docs/adr/0003-a-mail-that-may-have-gone-out.md", f"waits up to {minutes(batches.SENDING_LEASE)}"),
-        ("docs/operations.md", f"up to {minutes(batches.SENDING_LEASE)} until its mail is called doubtful"),
-        ("docs/operations.md", f"{minutes(retries.DOUBT_GRACE)} after it became doubtful"),
-        ("docs/tasks.md", f"Every {pump.POLL_S:g} seconds it also sweeps"),
-        ("docs/tasks.md", f"claims up to {pump.CLAIM_SIZE} due mails"),
-        ("docs/tasks.md", f"nothing for {pump.IDLE_S:g} seconds"),
+        ("docs/adr/0003-a-mail-that-may-have-gone-out.md", f"waits up to {minutes(TIMING.lease_s)}"),
+        ("docs/operations.md", f"up to {minutes(TIMING.lease_s)} until its mails are called doubtful"),
+        ("docs/operations.md", f"{minutes(TIMING.doubt_grace_s)} after it became doubtful"),
+        ("docs/tasks.md", f"Every {TIMING.look_s:g} seconds it sweeps"),
+        ("docs/tasks.md", f"claim up to {supplier.AHEAD} mails ahead"),
+        ("docs/tasks.md", f"leases of {TIMING.lease_s:g} seconds"),
+        ("docs/tasks.md", f"nothing for {loop.IDLE_S:g} seconds"),
+        ("docs/tasks.md", f"about {retries.THROTTLED:g} seconds, without"),
+        ("docs/tasks.md", f"alone for about {minutes(retries.PROVIDER_FIRST)}"),
+        ("docs/tasks.md", f"waits about {minutes(retries.POLICY)}"),
+        ("docs/tasks.md", f"when {tally.MOST_FAULTS * 100:g} % of a mailing's last {tally.SAMPLE} mails"),
+        ("docs/settings.md", f"| `connections` | `{RELAY.connections}` |"),
+        ("docs/settings.md", f"| `urgent_connections` | `{RELAY.urgent_connections}` |"),
+        ("docs/settings.md", f"| `mails_per_connection` | `{RELAY.mails_per_connection}` |"),
+        ("docs/settings.md", f"| `lease_seconds` | `{TIMING.lease_s:g}` |"),
+        ("docs/settings.md", f"| `doubt_grace_seconds` | `{TIMING.doubt_grace_s:g}` |"),
+        ("docs/settings.md", f"| `look_seconds` | `{TIMING.look_s:g}` |"),
         ("docs/tasks.md", f"waits {retries.RELAY_FIRST} seconds, then twice as long"),
         ("docs/tasks.md", f"about {minutes(retries.RECIPIENT_FIRST)}"),
         ("docs/tasks.md", f"for {editions.LEASE.total_seconds():g} seconds, composes {cohorts.CHUNK} readers"),
@@ -308,7 +328,7 @@ def minutes(time: timedelta | float) -> str:
         ("docs/tasks.md", f"costs a visitor {nudge.PATIENCE_S} seconds at most"),
         ("docs/mail.md", f"| confirm | {mails.CONFIRM_WITHIN.days} days |"),
         ("docs/mail.md", f"| preferences | {preferences.LINK_DAYS} days |"),
-        ("docs/mail.md", f"of {content.LINE} columns"),
+        ("docs/mail.md", f"of {content.ROW + 1} columns"),
         ("docs/glossary.md", f"in the last {histories.KEPT_DAYS} days"),
         ("CONTRIBUTING.md", f"It has {test_architecture.LONGEST} lines at most"),
     ],

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 import redis
 
 from tests.chaos import house
@@ -113,7 +112,7 @@ class Acts:
         return bool(self._restores)
 
     def _hit(self, kind: str, *senders: Sender, **words: object) -> None:
-        connections = self.run.schedule.lines.all * len(senders)
+        connections = self.run.schedule.lines.all * sum(sender.carries for sender in senders)
         names = [sender.name for sender in senders]
         self.run.house.note(kind, names=names, connections=connections, **words)
 
@@ -137,6 +136,7 @@ class Acts:
     def do_term(self, number: int) -> None:
         """SIGTERM; a new one is started when it has ended."""
         sender = self.run.house.senders[number]
+        assert sender.carries
         if sender.process is None or sender.wake_at or sender.asked_to_end or not self.run.ledger.knows(sender.pid):
             # One that does not send yet has nothing to bring to its end.
             self.run.in_a_while(0.3, lambda: self.do_term(number))
@@ -180,7 +180,12 @@ class Acts:
         pids = [sender.pid for sender in self.run.house.senders if sender.process and sender.process.poll() is None]
         for pid in pids:
             _limit_files(pid, 1)
-        self._for_a_while(seconds, lambda: [_limit_files(pid, resource.RLIM_INFINITY) for pid in pids])
+
+        def room_again() -> None:
+            for pid in pids:
+                _limit_files(pid, resource.RLIM_INFINITY)
+
+        self._for_a_while(seconds, room_again)
 
     def _room_again(self) -> None:
         self.run.ledger.ask("DROP TRIGGER no_room ON deliveries")
@@ -202,7 +207,8 @@ class Acts:
         """Empty Redis, kill it, or stop it for a while."""
         assert self.ground.redis
         guard = self.ground.redis
-        self.run.house.note("redis", what=what, seconds=seconds, accepted=self.run.accepted)
+        due = self.run.ledger.due_rows() if self.run.accepted else 0
+        self.run.house.note("redis", what=what, seconds=seconds, due=due)
         if what == "flush":
             with contextlib.suppress(redis.RedisError), redis.Redis.from_url(self.ground.redis_url) as client:
                 client.flushall()
@@ -242,6 +248,11 @@ class Acts:
 
     # What people say
 
+    def do_open(self, times: int) -> None:
+        """Ask several times at once for the editions that are due."""
+        for _one in range(times):
+            self._orders.append(Order(["digests", "open-due"], lambda: None))
+
     def do_suppress(self) -> None:
         """Have some readers leave."""
         left = [one for one in self.planned if one["suppressed"] == "during" and not one.get("said")]
@@ -266,14 +277,12 @@ class Acts:
 
     def do_cancel(self, key: str) -> None:
         """Cancel a mailing, for good."""
-        self._say(
-            "cancel", key, "--yes", then=lambda: self.run.house.note("control", what="cancelled", mailing=key)
-        )
+        self._say("cancel", key, "--yes", then=lambda: self.run.house.note("control", what="cancelled", mailing=key))
 
     def _say(self, word: str, key: str, *options: str, then: Callable[[], None] = lambda: None) -> None:
         """Have a word said to the ledger: by the product's own command, or in SQL where the seed spares its start."""
         if self.run.schedule.commands:
-            self._orders.append(Order([word, key, *options], then))
+            self._orders.append(Order(["delivery", word, key, *options], then))
             return
         state = {"pause": "paused", "resume": "running", "cancel": "cancelled"}[word]
         try:
@@ -292,7 +301,7 @@ class Acts:
             return
         order = self._orders[0]
         if order.process is None:
-            command = [sys.executable, "-m", "flask", "--app", "app", "delivery", *order.words]
+            command = [sys.executable, "-m", "flask", "--app", "app", *order.words]
             with (self.run.house.folder / "commands.log").open("ab") as log:
                 order.process = subprocess.Popen(
                     command,
@@ -362,13 +371,15 @@ class Acts:
     def _open_gate(self, name: tuple[str, int]) -> None:
         now = self.run.ledger.moment(self.run.ledger.now())
         if name[1] == 0:
-            self.run.ledger.ask("UPDATE gates SET paused_at = NULL, why = NULL WHERE relay = ? AND provider = 0", name[:1])
+            self.run.ledger.ask(
+                "UPDATE gates SET paused_at = NULL, why = NULL WHERE relay = ? AND provider = 0", name[:1]
+            )
         else:
             self.run.ledger.ask("UPDATE gates SET not_before = ? WHERE relay = ? AND provider = ?", (now, *name))
 
     def _resume_what_paused_itself(self) -> None:
         paused = self.run.ledger.ask("SELECT key, why_paused FROM mailings WHERE state = 'paused'")
-        for row in [row for row in paused if row["why_paused"] != BY_US]:
+        for row in [row for row in paused if BY_US not in (row["why_paused"] or "")]:
             self.run.house.note("resumed", mailing=row["key"], why=row["why_paused"])
             self.run.ledger.ask("UPDATE mailings SET state = 'running', why_paused = NULL WHERE key = ?", (row["key"],))
 

@@ -17,6 +17,7 @@ from tests.chaos.ledger import OVER
 SETTLES_S = 1.0
 """A statement does not see what commits while it runs, and what was under way comes to its end."""
 EXIT_WITHIN_S = 30.0
+AWAY_S, MANY = 2.0, 20
 ARROWS = {
     "planned": {"claimed", "cancelled", "expired"},
     "claimed": {"sending", "planned", "suppressed", "cancelled", "expired"},
@@ -42,7 +43,7 @@ def each_planned_recipient_has_one_row(run: Evidence) -> Found:
 
 
 def each_row_has_ended(run: Evidence) -> Found:
-    """I2: one terminal state each, no lease, no address kept; and it is the end that its relay and readers asked for."""
+    """I2: one terminal state each, no lease, no address kept; and the end is what relay and readers asked for."""
     for to, row in run.rows.items():
         state = row["state"]
         settled = state == "in_doubt" and (row["done_at"] is not None or _may_stay_in_doubt(run, to))
@@ -193,13 +194,17 @@ def epochs_only_rise(run: Evidence) -> Found:
     for to, row in run.rows.items():
         if row["attempts"] > row["epoch"]:
             yield f"{to} has {row['attempts']} attempts in {row['epoch']} epochs"
-        highest = 0
-        for event in run.events[row["id"]]:
-            if not 0 <= event["epoch"] <= row["epoch"]:
-                yield f"{to} has a step of epoch {event['epoch']} and never had more than {row['epoch']}"
-            if event["kind"] not in ("late", "operator") and event["epoch"] < highest:
-                yield f"{to} has a step {event['kind']} of epoch {event['epoch']} after one of {highest}"
-            highest = max(highest, event["epoch"])
+        yield from (f"{to} {fault}" for fault in _strange_steps(row, run.events[row["id"]]))
+
+
+def _strange_steps(row: Row, events: list[Row]) -> Found:
+    highest = 0
+    for event in events:
+        if not 0 <= event["epoch"] <= row["epoch"]:
+            yield f"has a step of epoch {event['epoch']} and never had more than {row['epoch']}"
+        if event["kind"] not in ("late", "operator") and event["epoch"] < highest:
+            yield f"has a step {event['kind']} of epoch {event['epoch']} after one of {highest}"
+        highest = max(highest, event["epoch"])
 
 
 def _reachable(state: str) -> set[str]:
@@ -274,6 +279,15 @@ def senders_end_when_asked(run: Evidence) -> Found:
             yield f"{line['name']} ended with {line['status']} after {line['seconds']:.1f} s"
 
 
+def mail_goes_on_without_redis(run: Evidence) -> Found:
+    """The queue rings the bell and carries nothing: what is due leaves while Redis is away."""
+    accepted = [line["t"] for line in run.lines("accepted")]
+    for line in run.said("redis"):
+        away = line["what"] in ("kill", "hang") and line["seconds"] >= AWAY_S and line["due"] >= MANY
+        if away and not any(line["t"] < moment < line["t"] + line["seconds"] for moment in accepted):
+            yield f"nothing left in the {line['seconds']:.1f} s without Redis, and {line['due']} mails were due"
+
+
 def the_run_came_to_its_end(run: Evidence) -> Found:
     """Everybody is served within the time of the run, and no sender ended by itself."""
     for line in run.said("vain"):
@@ -296,6 +310,7 @@ INVARIANTS: Mapping[str, Callable[[Evidence], Found]] = {
     "I11": epochs_only_rise,
     "I12": closed_gates_are_kept,
     "I13": each_copy_is_its_recipients,
+    "redis": mail_goes_on_without_redis,
     "exit": senders_end_when_asked,
     "end": the_run_came_to_its_end,
 }

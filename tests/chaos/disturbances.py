@@ -42,7 +42,8 @@ class Schedule:
     steps: list[Step]
     celery: bool = False
     clock: bool = False
-    throttled: bool = False
+    beats: int = 0
+    """How many beats look; then the mails are those of an edition that is opened and composed on the way."""
     commands: bool = False
     """Whether people speak through the product's commands; otherwise in SQL, which costs no start of a process."""
     faults: dict[int, list[str]] = field(default_factory=dict)
@@ -55,16 +56,15 @@ def make(subject: str, seed: int, database: str) -> Schedule:
     schedule = Schedule(subject, chance.choice((1, 2, 2, 3)), lines, [])
     SUBJECTS[subject](schedule, chance, database)
     schedule.commands = chance.random() < 0.4
-    schedule.steps += _words(chance)
+    schedule.steps += [Step(at, "suppress") for at in (0.1, 0.25, 0.4)] + ([] if schedule.beats else _words(chance))
     schedule.steps.sort(key=lambda step: step.at)
     return schedule
 
 
 def _words(chance: random.Random) -> list[Step]:
-    """Return what people do in every run: readers leave, an editor pauses and resumes, another one cancels."""
+    """Return what editors do in most runs: one pauses a mailing and resumes it, another one cancels."""
     paused = chance.uniform(0.1, 0.4)
     return [
-        *(Step(at, "suppress") for at in (0.1, 0.25, 0.4)),
         Step(paused, "pause", (plan.CONTROLLED["pause"], chance.uniform(1.5, 3.0))),
         Step(chance.uniform(0.2, 0.6), "cancel", (plan.CONTROLLED["cancel"],)),
     ]
@@ -91,12 +91,16 @@ def stop(schedule: Schedule, chance: random.Random, _database: str) -> None:
 
 
 def fault(schedule: Schedule, chance: random.Random, _database: str) -> None:
-    """Named points in the code: killed, stopped, an error, a delay."""
+    """Named points in the code, one after the other: killed, stopped, an error, a delay."""
+    first = chance.randrange(len(POINTS))
     for number in range(schedule.senders):
-        starts = [
-            f"{chance.choice(POINTS)}:{chance.choice(ACTIONS)}:{chance.randint(1, 25)}" for _one in range(3)
-        ]
-        schedule.faults[number] = starts
+        points = [POINTS[(first + number + turn) % len(POINTS)] for turn in range(4)]
+        schedule.faults[number] = [f"{point}:{chance.choice(ACTIONS)}:{_nth(point, chance)}" for point in points]
+
+
+def _nth(point: str, chance: random.Random) -> int:
+    """Return at which passing a fault is set off: claims are few."""
+    return chance.randint(1, 2 if point.endswith("claim") else 12)
 
 
 def database(schedule: Schedule, chance: random.Random, kind: str) -> None:
@@ -138,17 +142,23 @@ def full(schedule: Schedule, chance: random.Random, _database: str) -> None:
 
 def relay(schedule: Schedule, chance: random.Random, _database: str) -> None:
     """The relay drops every connection, is away for a while, or says that it is too much."""
-    schedule.throttled = True
     for at in _moments(chance, 2, 4):
         order = chance.choice(("cut", f"shut {chance.uniform(0.5, 3):.1f}"))
         schedule.steps.append(Step(at, "relay", (order,)))
+
+
+def beats(schedule: Schedule, chance: random.Random, _database: str) -> None:
+    """Two beats and many who ask open an edition at one time, two workers compose it."""
+    schedule.celery, schedule.senders, schedule.beats = True, 2, 2
+    schedule.steps += [Step(0.0, "open", (3,))]
+    schedule.steps += [Step(at, "kill", (chance.randrange(4),)) for at in _moments(chance, 1, 3)]
+    schedule.steps += [Step(chance.random(), "redis", ("flush", 0.0))]
 
 
 def mixed(schedule: Schedule, chance: random.Random, kind: str) -> None:
     """Some of everything that needs no process of its own."""
     for subject in chance.sample((kill, stop, fault, database, rolling, relay), 3):
         subject(schedule, chance, kind)
-    schedule.throttled = False
 
 
 def none(_schedule: Schedule, _chance: random.Random, _database: str) -> None:
@@ -156,6 +166,5 @@ def none(_schedule: Schedule, _chance: random.Random, _database: str) -> None:
 
 
 SUBJECTS: Mapping[str, Callable[[Schedule, random.Random, str], None]] = {
-    one.__name__: one
-    for one in (none, kill, stop, fault, database, redis, clock, rolling, full, relay, mixed)
+    one.__name__: one for one in (none, kill, stop, fault, database, redis, clock, beats, rolling, full, relay, mixed)
 }

@@ -18,7 +18,7 @@ CONFIG = """
 [publication]
 name = "The Monsoon Courier"
 motto = "News from Asia, carried to your door."
-languages = ["en"]
+languages = ["en", "ar"]
 zone = "Asia/Hong_Kong"
 base_url = "http://127.0.0.1:8000"
 postal_address = "1 Quay Street, Hong Kong"
@@ -71,6 +71,8 @@ class Sender:
     asked_to_end: float = 0.0
     back_at: float = 0.0
     """When one that has ended is started again."""
+    carries: bool = True
+    """Whether it sends mail; a beat only says that it is time."""
     faults: list[str] = field(default_factory=list)
     """What its next starts are given as POSTRIDER_FAULT, one after the other."""
 
@@ -142,8 +144,8 @@ class House:
         self.sink.stdin.write(f"{order}\n".encode())
         self.sink.stdin.flush()
 
-    def run(self, *words: str, text: str = "") -> str:
-        """Run a program of Python in the service's environment, to its end; return what it printed."""
+    def run(self, *words: str, text: str) -> None:
+        """Run a program of Python in the service's environment, to its end, with this text to read."""
         done = subprocess.run(
             [sys.executable, *words],
             cwd=ROOT,
@@ -155,7 +157,6 @@ class House:
         )
         if done.returncode:
             raise RuntimeError(f"{' '.join(words)} ended with {done.returncode}:\n{done.stderr[-3000:]}")
-        return done.stdout
 
     def start(self, sender: Sender) -> None:
         """Start a sender, with its next fault if it has one."""
@@ -169,7 +170,7 @@ class House:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509
+                preexec_fn=_die_with_parent,
             )
         self.note("started", name=sender.name, pid=sender.pid, fault=extra.get("POSTRIDER_FAULT", ""))
 
@@ -185,7 +186,7 @@ class House:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 sender.process.wait(max(0.1, began + within_s - time.monotonic()))
             status = sender.process.poll()
-            if sender.asked_to_end == 0.0:
+            if sender.carries and sender.asked_to_end == 0.0:
                 self.note("ended", name=sender.name, status=status, seconds=time.monotonic() - began)
             self.kill(sender)
 
@@ -214,4 +215,3 @@ def _die_with_parent() -> None:
     """Where there is such a thing (Linux), a sender does not outlive a harness that was killed."""
     with contextlib.suppress(OSError, AttributeError):
         _libc.prctl(1, signal.SIGKILL)
-

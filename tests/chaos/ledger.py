@@ -17,6 +17,11 @@ TABLES = ("mailings", "deliveries", "delivery_events", "gates", "suppressions", 
 TIMES = ("at", "lease_until", "not_after", "not_before")
 _STEP = "SELECT id, state, epoch, attempts, doubts, worker_id FROM deliveries"
 OVER = ("sent", "failed", "suppressed", "cancelled", "expired")
+_OPEN = """
+SELECT count(*) AS open FROM deliveries JOIN mailings ON mailings.id = deliveries.mailing_id
+WHERE deliveries.state NOT IN ('sent', 'failed', 'suppressed', 'cancelled', 'expired') AND NOT (
+    deliveries.state = 'in_doubt' AND (done_at IS NOT NULL OR doubt_policy = 'skip' OR mailings.state = 'cancelled'))
+"""
 
 
 class Ledger:
@@ -33,15 +38,13 @@ class Ledger:
         if self.is_sqlite:
             return self._ask_sqlite(statement, values)
         with self._postgres() as connection:
-            cursor = connection.execute(statement.replace("?", "%s"), values)  # type: ignore[call-overload]
+            cursor = connection.execute(statement.replace("?", "%s"), values)
             rows = cursor.fetchall() if cursor.description else []
         return [{name: _plain(value) for name, value in row.items()} for row in rows]
 
     def _postgres(self) -> "psycopg.Connection[Row]":
         patience = f"-c lock_timeout={PATIENCE_S:.0f}s"
-        return psycopg.connect(
-            self.url, row_factory=dict_row, connect_timeout=5, autocommit=True, options=patience
-        )
+        return psycopg.connect(self.url, row_factory=dict_row, connect_timeout=5, autocommit=True, options=patience)
 
     def _ask_sqlite(self, statement: str, values: Sequence[object]) -> list[Row]:
         connection = sqlite3.connect(self.url.removeprefix("sqlite:///"), timeout=PATIENCE_S, isolation_level=None)
@@ -73,12 +76,16 @@ class Ledger:
 
     def open_rows(self) -> int:
         """Return how many deliveries have not come to an end that can be reached without a person."""
+        return int(self.ask(_OPEN)[0]["open"])
+
+    def due_rows(self) -> int:
+        """Return how many deliveries could leave now."""
         rows = self.ask(
-            "SELECT count(*) AS open FROM deliveries JOIN mailings ON mailings.id = deliveries.mailing_id "
-            f"WHERE deliveries.state NOT IN {OVER} AND NOT (deliveries.state = 'in_doubt' AND "  # noqa: S608
-            "(done_at IS NOT NULL OR doubt_policy = 'skip' OR mailings.state = 'cancelled'))"
+            "SELECT count(*) AS due FROM deliveries JOIN mailings ON mailings.id = deliveries.mailing_id "
+            "WHERE deliveries.state = 'planned' AND mailings.state = 'running' AND next_attempt_at <= ?",
+            (self.moment(self.now()),),
         )
-        return int(rows[0]["open"])
+        return int(rows[0]["due"])
 
     def knows(self, pid: int) -> bool:
         """Whether a sender has said that it lives."""

@@ -1,4 +1,4 @@
-"""One run of the chaos proof: a seed becomes mails, a relay, senders and disturbances; in the end everything is counted.
+"""One run of the chaos proof: a seed becomes mails, a relay, senders and disturbances, and then all is counted.
 
 Ends only what it has started, listens on this machine alone, and takes no longer than its limit.
 """
@@ -13,9 +13,9 @@ from pathlib import Path
 from tests.chaos import checker, disturbances, house, plan, scripts
 from tests.chaos.acts import Acts
 from tests.chaos.evidence import Evidence
+from tests.chaos.ground import Ground
 from tests.chaos.house import House, Sender
 from tests.chaos.ledger import Ledger, Unavailable
-from tests.chaos.ground import Ground
 
 LIMIT_S = 120.0
 STARTS_S = 20.0
@@ -31,7 +31,8 @@ class Run:
         self.schedule = disturbances.make(subject, seed, self.database)
         self.seed = seed
         self.chance = random.Random(f"relay {seed}")
-        self.wish = plan.make(seed, count=count, throttled=self.schedule.throttled)
+        make = plan.readers if self.schedule.beats else plan.make
+        self.wish = make(seed, count=count)
         celery = self.schedule.celery
         self.house = House(folder, url, self.schedule.lines, ground.redis_url if celery else "")
         self.ledger = Ledger(url)
@@ -75,11 +76,15 @@ class Run:
             lease=house.LEASE_S,
             steps=[[step.at, step.verb, *step.args] for step in schedule.steps],
         )
-        planned = self.house.run("-m", "tests.chaos.seed", text=json.dumps(self.wish))
-        (self.house.folder / "plan.json").write_text(planned)
-        self.acts.planned = json.loads(planned)["recipients"]
+        seeding = "tests.chaos.readers" if schedule.beats else "tests.chaos.seed"
+        file = self.house.folder / "plan.json"
+        self.house.run("-m", seeding, str(file), text=json.dumps(self.wish))
+        self.acts.planned = json.loads(file.read_text())["recipients"]
         for number in range(schedule.senders):
             self.house.senders.append(self._sender(number))
+        for number in range(schedule.beats):
+            command = [sys.executable, "-m", "celery", "-A", "worker", "beat"]
+            self.house.senders.append(Sender(f"beat-{number}", command, {}, carries=False))
         for sender in self.house.senders:
             self.house.start(sender)
 
@@ -110,7 +115,7 @@ class Run:
         """Wait for senders that were started a moment ago: only one that sends can be asked to end."""
         limit = time.monotonic() + STARTS_S
         while time.monotonic() < limit and not all(
-            self.ledger.knows(sender.pid) for sender in self.house.senders if sender.process
+            self.ledger.knows(sender.pid) for sender in self.house.senders if sender.process and sender.carries
         ):
             self.acts.tend()
             time.sleep(0.2)
@@ -153,9 +158,11 @@ class Run:
                 self.house.note("step", id=number, epoch=row["epoch"], doubts=row["doubts"], **words)
         self._known = steps
         self.acts.let_time_pass()
-        return not (self.due or self.later or self.acts.busy) and self.ledger.open_rows() == 0
+        return not (self.due or self.later or self.acts.busy) and self._all_over(len(steps))
+
+    def _all_over(self, rows: int) -> bool:
+        return rows >= len(self.acts.planned) and self.ledger.open_rows() == 0
 
     def in_a_while(self, seconds: float, act: Callable[[], None]) -> None:
         """Act after some seconds."""
         self.later.append((time.monotonic() + seconds, act))
-

@@ -17,7 +17,13 @@ REPLIES: Final[Mapping[str, str]] = {
     "policy": "554 5.7.1 Turned away by policy",
 }
 """The acts that are a plain reply."""
-GARBAGE: Final = (b"\xff\xfe\x00\x07\r\n", b"hello there\r\n", b"2x0 nearly\r\n", b"999 What?\r\n", b"A" * 9000 + b"\r\n")
+GARBAGE: Final = (
+    b"\xff\xfe\x00\x07\r\n",
+    b"hello there\r\n",
+    b"2x0 nearly\r\n",
+    b"999 What?\r\n",
+    b"A" * 9000 + b"\r\n",
+)
 DOUBTFUL: Final = frozenset({"garbage", "hang", "drop", "lost", "babble"})
 """Acts after the dot that leave the sender without an answer it can read; `lost` and `babble` have accepted before."""
 ACTS: Final[Mapping[str, tuple[str, ...]]] = {

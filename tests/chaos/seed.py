@@ -1,6 +1,6 @@
 """Write a run's mails into the ledger through the product's own outbox, and say what each recipient must get.
 
-`python -m tests.chaos.seed < wish.json > plan.json`, in the environment of the service. The one part of the chaos
+`python -m tests.chaos.seed plan.json < wish.json`, in the environment of the service. The one part of the chaos
 proof that knows the product; the checker reads only what this prints.
 """
 
@@ -8,6 +8,7 @@ import hashlib
 import json
 import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from app import create_app
@@ -23,13 +24,13 @@ PLACES = {LinkSet.NONE: (), LinkSet.READER: ("preferences", "unsubscribe"), Link
 
 
 def main() -> None:
-    """Read the wish, write the rows, print the plan."""
+    """Read the wish, write the rows, write the plan."""
     wish = json.load(sys.stdin)
     with create_app().app_context(), database.write_turn():
         services = current()
         plan = [one for mailing in wish["mailings"] for one in _mailing(mailing, services)]
         db.session.commit()
-    json.dump({"seed": wish["seed"], "recipients": plan}, sys.stdout)
+    Path(sys.argv[1]).write_text(json.dumps({"seed": wish["seed"], "recipients": plan}))
 
 
 def _mailing(wished: dict[str, Any], services: Services) -> list[dict[str, Any]]:
@@ -101,11 +102,11 @@ def _recipient(
         "addr_hash": addr_hash.hex(),
         "not_after": not_after.timestamp(),
         "marks": recipe["marks"],
-        "tokens": _tokens(reader_key, wished["stream"], links, services) if reader_key else {},
+        "tokens": tokens(reader_key, wished["stream"], links, services) if reader_key else {},
     }
 
 
-def _tokens(key: bytes, stream: str, links: LinkSet, services: Services) -> dict[str, list[str]]:
+def tokens(key: bytes, stream: str, links: LinkSet, services: Services) -> dict[str, list[str]]:
     """Return what each personal link of this reader may be, by its place: one for each day."""
     today = clock.day_number(clock.utc_now())
     found: dict[str, list[str]] = {name: [] for name in PLACES[links]}

@@ -106,32 +106,31 @@ class Relay:
     def _reply(self, stream: Any, verb: str, recipient: str, text: str) -> bool:
         """Say what `answer` says, else `text`; return whether the connection goes on."""
         said = self.answer(verb, recipient)
-        said = text if said is None else said
-        if said:
-            stream.write(said.encode() + b"\r\n")
+        return self._say(stream, text if said is None else said) or verb == ""
+
+    @staticmethod
+    def _say(stream: Any, text: str) -> bool:
+        if text:
+            stream.write(text.encode() + b"\r\n")
             stream.flush()
-        return bool(said) and not (said.startswith("421") and verb != "")
+        return bool(text) and not text.startswith("421")
 
     def _data(self, stream: Any, sender: str, recipient: str) -> bool:
         """Take a message; return whether the connection goes on."""
         script = self._script(recipient)
-        if script == "data-5xx":
-            return self._reply(stream, "DATA", recipient, "554 5.5.1 no")
-        said = self.answer("DATA", recipient) or "354 go on"
-        self._reply(stream, "DATA", recipient, "354 go on")
-        if not said.startswith("354"):
-            return True
+        said = self.answer("DATA", recipient) or ("554 5.5.1 no" if script == "data-5xx" else "354 go on")
+        if not self._say(stream, said) or not said.startswith("354"):
+            return not said.startswith("421")
         if script == "drop-before-dot":
             return False
-        body = b""
-        while not body.endswith(b"\r\n.\r\n") and body != b".\r\n":
-            part = stream.readline()
-            if not part:
+        lines: list[bytes] = []
+        while (line := stream.readline()) != b".\r\n":
+            if not line:
                 return False
-            body += part
+            lines.append(line)
         if script in DOT_REPLIES:
             return self._reply(stream, ".", recipient, DOT_REPLIES[script])
-        return self._take(stream, sender, recipient, body[:-3], script)
+        return self._take(stream, sender, recipient, b"".join(lines), script)
 
     def _take(self, stream: Any, sender: str, recipient: str, body: bytes, script: str) -> bool:
         said = self.answer(".", recipient)
@@ -145,8 +144,4 @@ class Relay:
                 self.holding -= 1
         if script == "drop-after-dot":
             return False
-        text = "250 2.0.0 taken" if said is None else said
-        if text:
-            stream.write(text.encode() + b"\r\n")
-            stream.flush()
-        return bool(text) and not text.startswith("421")
+        return self._say(stream, "250 2.0.0 taken" if said is None else said)

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -33,14 +32,21 @@ def many(count: int, local: str = "ok", domain: str = "example.org") -> list[str
     return [f"{local}.{number}@{domain}" for number in range(count)]
 
 
-def at_the_dot(held: Callable[[str], bool], release: threading.Event) -> Callable[[str, str], None]:
-    """Return an answer that holds the reply to the final dot of some recipients back until it is released."""
+class Holding:
+    """An answer that holds a relay's replies back, by verb and recipient, until it is released."""
 
-    def answer(verb: str, recipient: str) -> None:
-        if verb == "." and held(recipient):
-            release.wait(20)
+    def __init__(self, *held: tuple[str, str]) -> None:
+        self._held = held
+        self._released = threading.Event()
+        self.reached = 0
 
-    return answer
+    def __call__(self, verb: str, recipient: str) -> None:
+        if any(verb == one and recipient.startswith(local) for one, local in self._held):
+            self.reached += 1
+            self._released.wait(20)
+
+    def release(self) -> None:
+        self._released.set()
 
 
 @pytest.fixture
@@ -98,16 +104,15 @@ def test_bulk_mail_leaves_in_the_order_of_its_lanes(ledger, relay):
 
 
 def test_a_confirmation_leaves_while_the_relay_holds_every_line_of_the_bulk(ledger, relay):
-    release = threading.Event()
-    relay.answer = at_the_dot(lambda recipient: recipient.startswith("bulk"), release)
+    relay.answer = holding = Holding((".", "bulk"))
     bulk = ledger.queue_bulk(*many(300, "bulk"))
     with ledger.sending(to(relay, connections=2, urgent_connections=1)):
-        ledger.wait_until(lambda: len(relay.accepted) == 2)
+        ledger.wait_until(lambda: holding.reached == 2)
         confirmation = ledger.queue("waits@example.org")
         ledger.bell.set()
         ledger.wait_until_sent(confirmation)
         assert ledger.states(confirmation) == ["sent"] and "sent" not in ledger.states(*bulk)
-        release.set()
+        holding.release()
 
 
 def test_a_sender_that_is_told_to_stop_finishes_what_is_in_hand_and_gives_the_rest_back(ledger, relay):
@@ -123,39 +128,33 @@ def test_a_sender_that_is_told_to_stop_finishes_what_is_in_hand_and_gives_the_re
 
 
 def test_when_patience_is_over_only_mails_whose_dot_was_out_are_in_doubt(ledger, relay):
-    release = threading.Event()
-
-    def answer(verb: str, recipient: str) -> None:
-        if (verb, recipient.partition(".")[0]) in ((".", "dot"), ("RCPT", "rcpt"), ("DATA", "data")):
-            release.wait(20)
-
-    relay.answer = answer
+    relay.answer = holding = Holding((".", "dot"), ("RCPT", "rcpt"), ("DATA", "data"))
     deliveries = ledger.queue_bulk("dot.1@example.org", "rcpt.1@example.org", "data.1@example.org")
     with ledger.sending(to(relay, connections=3), patience_s=0.5):
-        ledger.wait_until(lambda: ledger.states(*deliveries) == ["sending"] * 3 and len(relay.accepted) == 1)
-    release.set()
+        ledger.wait_until(lambda: holding.reached == 3)
+        assert ledger.states(*deliveries) == ["sending"] * 3
+    holding.release()
     assert ledger.states(*deliveries) == ["in_doubt", "planned", "planned"]
     assert [(ledger.row(one).attempts, ledger.row(one).doubts) for one in deliveries] == [(1, 1), (0, 0), (0, 0)]
     assert ledger.row(deliveries[0]).last_text == "The sender was told to stop."
 
 
 def test_without_a_renewed_lease_no_message_is_begun(ledger, relay, monkeypatch):
-    release = threading.Event()
-    relay.answer = lambda verb, _recipient: release.wait(20) and None if verb == "RCPT" else None
+    relay.answer = holding = Holding(("RCPT", "waits"))
     (delivery,) = ledger.queue_bulk("waits@example.org")
 
     def away(*_arguments: object) -> None:
         raise AWAY
 
-    monkeypatch.setattr(batches, "renew", away)
     with ledger.sending(to(relay, connections=1), identity.Timing(lease_s=4, look_s=0.2)):
-        ledger.wait_until(lambda: ledger.states(delivery) == ["sending"])
-        ledger.wait_until(lambda: ledger.states(delivery) != ["sending"])
+        ledger.wait_until(lambda: holding.reached == 1)
+        monkeypatch.setattr(batches, "renew", away)
+        ledger.wait_until(lambda: ledger.states(delivery) == ["planned"])
         row = ledger.row(delivery)
         assert (row.state, row.attempts, row.doubts) == ("planned", 0, 0)
         assert row.last_text == "Its lease could not be renewed."
         ledger.change_mailing(state="paused")
-        release.set()
+        holding.release()
     assert relay.accepted == [] and "DATA" not in relay.commands
 
 
@@ -169,6 +168,7 @@ def test_a_message_is_not_begun_by_a_sender_that_slept_through_its_lease(ledger,
     assert sender._safe_until(asleep_since) < time.monotonic()
     assert sender._safe_until(time.monotonic()) > time.monotonic() + TIMING.lease_s / 2
     sender._loop.close("over")
+    sender._wake.close()
 
 
 @pytest.mark.parametrize(
@@ -199,13 +199,14 @@ def test_a_mail_that_cannot_be_made_fails_alone_with_its_reason(ledger, relay, m
 
 
 @pytest.mark.parametrize("offers", [(), ("PIPELINING",)], ids=["one by one", "pipelining"])
-def test_a_mail_of_five_megabytes_goes_whole(ledger, relay, offers):
+def test_a_mail_of_five_megabytes_goes_whole(sqlite_ledger, relay, offers):
+    ledger = sqlite_ledger
     relay.offers = offers
     (delivery,) = ledger.queue_bulk("large@example.org", text="a story of many words " * 230_000)
     ledger.send_all(relay)
     assert ledger.states(delivery) == ["sent"]
     ((_sender, _recipient, mail),) = relay.accepted
-    assert len(mail) > 5_000_000 and mail.count(b"story") == 230_000
+    assert len(mail) > 5_000_000 and mail.replace(b"=\r\n", b"").count(b"story") == 230_000
 
 
 def test_a_mail_that_is_too_large_for_the_relay_fails_with_the_reason_and_others_go(ledger, relay):
@@ -224,10 +225,8 @@ def test_an_address_beyond_ascii_goes_where_the_relay_can_and_else_fails_with_th
     beyond, other = ledger.queue_bulk(address, "other@example.org")
     ledger.send_all(relay)
     assert ledger.states(beyond, other) == ["sent" if able else "failed", "sent"]
-    if able:
-        assert "MAIL FROM" in relay.commands[1] and any("SMTPUTF8" in command for command in relay.commands)
-    else:
-        assert str(ledger.row(beyond).last_text).startswith("5.6.7")
+    assert len([command for command in relay.commands if command.endswith(" BODY=8BITMIME SMTPUTF8")]) == able
+    assert able or str(ledger.row(beyond).last_text).startswith("5.6.7")
 
 
 def test_a_relay_that_answers_nonsense_costs_one_attempt_and_the_line(ledger, relay):

@@ -91,7 +91,12 @@ def test_a_running_sender_hears_the_bell_and_stops_when_told(ledger, relay):
     sender = threading.Thread(
         target=pump_module.run,
         args=(stop, bell),
-        kwargs={"engine": ledger.engine, "post": settings.post, "services": ledger.services, "state_dir": settings.state_dir},
+        kwargs={
+            "engine": ledger.engine,
+            "post": settings.post,
+            "services": ledger.services,
+            "state_dir": settings.state_dir,
+        },
     )
     sender.start()
     time.sleep(0.5)

@@ -4,10 +4,10 @@ import pytest
 from sqlalchemy import select, update
 
 from articles.models import Article
-from core import database
+from core import database, identity
 from core.database import db
 from delivery import batches
-from delivery.models import Content, Delivery
+from delivery.models import Content, Delivery, Lane
 from digests.models import Cohort, Had, History
 from subscribers import rhythm
 from subscribers.models import Digest, Subscriber, Subscription
@@ -139,7 +139,10 @@ def test_a_suppressed_reader_gets_nothing_from_the_sender(house, scope):
     with database.write_turn():
         db.session.execute(update(Delivery).values(next_attempt_at=NOW, not_after=NOW + 100 * 365 * DAY))
         db.session.commit()
-    intents = batches.exchange(db.engine, "one", [], batches.claim(db.engine, "one", 10))
+    timing = identity.Timing()
+    board = batches.look(db.engine, "main", [Lane.DIGEST])
+    claimed = batches.claim(db.engine, "one", board.queues, {}, limit=10, timing=timing).claimed
+    intents = batches.exchange(db.engine, "one", [], {"main": claimed}, timing=timing)
     sent_to = [house.services.keyring.unseal(one.address_sealed, one.addr_hash) for one in intents]
     assert sent_to == ["here@example.org"]
     db.session.rollback()

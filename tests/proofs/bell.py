@@ -24,7 +24,7 @@ SOON_S = 15.0
 HELD = 8
 """What two workers of four threads take from the queue at most."""
 WAITING = 4
-SUBSCRIBERS = 8
+SUBSCRIBERS = 6
 CONFIG = """
 [relays.main]
 rate = 4

@@ -36,7 +36,7 @@ class Outage:
 
 
 HUNG = Outage("hung", "STOP", "CONT")
-AWAY = Outage("was away, killed", "KILL", "again")
+AWAY = Outage("was killed and away", "KILL", "again")
 
 
 def forgetful(bell: Doorbell) -> None:

@@ -8,6 +8,14 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+
+def _commit() -> str:
+    described = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return described.stdout.strip() or "unknown"
+
+
+STARTED_AT = _commit()
+"""The commit whose code a proof runs: looked up before it starts, since a long one may see the next commit come."""
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "proofs"
 
 
@@ -21,15 +29,10 @@ def write(
     text = (
         f"# {title}\n\n{claim}\n\n**{verdict}**\n\n"
         f"| counted | |\n|---|---|\n{table}\n\n"
-        f"Run on {datetime.now(UTC):%Y-%m-%d} at commit {_commit()}, {drawn}"
+        f"Run on {datetime.now(UTC):%Y-%m-%d} at commit {STARTED_AT}, {drawn}"
         f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}. "
         f"Again: `make proof-{name}`.\n"
     )
     FOLDER.mkdir(parents=True, exist_ok=True)
     (FOLDER / f"{name}.md").write_text(text, "utf-8")
     sys.stdout.write(text)
-
-
-def _commit() -> str:
-    described = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return described.stdout.strip() or "unknown"

@@ -28,7 +28,7 @@ class _Clock(importlib.abc.MetaPathFinder):
                 asked = module.utc_now
                 module.utc_now = lambda: asked() + timedelta(seconds=_seconds())
 
-            spec.loader.exec_module = load_and_move
+            spec.loader.exec_module = load_and_move  # type: ignore[method-assign]
         return spec
 
 
