@@ -1,5 +1,6 @@
 """The settings of the post office: the relays with their limits, which lane goes through which, and its times."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
@@ -17,6 +18,7 @@ RELAY_KEYS = ("connections", "urgent_connections", "mails_per_connection", "rate
 WARM_UP_KEYS = ("first_day", "mails", "grows")
 TIMING_KEYS = ("lease_seconds", "doubt_grace_seconds", "look_seconds")
 _URL_OPTIONS = ("starttls", "ca")
+_RELAY_NAME = re.compile("[a-z][a-z0-9_]{0,39}")
 
 
 def split_url(url: str) -> SplitResult | None:
@@ -53,13 +55,20 @@ def read_lanes(table: Mapping[str, Any]) -> Mapping[str, LaneSender]:
         if name not in LANES:
             raise SettingsError(f"{where}: there is no lane {name!r}. The lanes are {', '.join(LANES)}.")
         lanes[name] = LaneSender(
-            relay=str(section.get("relay", MAIN)),
+            relay=_relay_name(f"{where}.relay", section.get("relay", MAIN)),
             sender=plain_address(f"{where}.sender", str(section["sender"])) if "sender" in section else None,
             bounce_domain=(
                 domain(f"{where}.bounce_domain", str(section["bounce_domain"])) if "bounce_domain" in section else None
             ),
         )
     return lanes
+
+
+def _relay_name(where: str, name: object) -> str:
+    """Return the name of a relay, which also ends that of a variable of the environment."""
+    if not isinstance(name, str) or not _RELAY_NAME.fullmatch(name):
+        raise SettingsError(f"{where} is {name!r}; it must be a name of small letters, digits and _, like desk.")
+    return name
 
 
 def read_post_office(table: Mapping[str, Any], env: Mapping[str, str], lanes: Mapping[str, LaneSender]) -> PostOffice:

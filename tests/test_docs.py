@@ -147,7 +147,9 @@ def test_every_key_of_the_toml_file_is_explained(asked):
 
 def test_every_key_of_lanes_relays_and_delivery_is_explained():
     there = [*relays.LANE_KEYS, *relays.RELAY_KEYS, *relays.TIMING_KEYS]
-    same(rows("docs/settings.md", below="### Lanes and relays"), there, "docs/settings.md, Lanes and relays")
+    told = rows("docs/settings.md", below="### Lanes and relays")
+    same(told, there, "docs/settings.md, Lanes and relays")
+    assert all(f"{key} = " in told["warm_up"][1] for key in relays.WARM_UP_KEYS)
 
 
 def test_every_key_of_the_toml_file_stands_in_the_example(asked):

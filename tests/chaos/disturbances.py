@@ -55,7 +55,7 @@ def make(subject: str, seed: int, database: str) -> Schedule:
     lines = Lines(chance.choice((2, 4, 8)), chance.choice((1, 2)), chance.choice((5, 40, 1000)))
     schedule = Schedule(subject, chance.choice((1, 2, 2, 3)), lines, [])
     SUBJECTS[subject](schedule, chance, database)
-    schedule.commands = chance.random() < 0.4
+    schedule.commands = subject != "sample" and chance.random() < 0.4
     schedule.steps += [Step(at, "suppress") for at in (0.1, 0.25, 0.4)] + ([] if schedule.beats else _words(chance))
     schedule.steps.sort(key=lambda step: step.at)
     return schedule
@@ -161,10 +161,23 @@ def mixed(schedule: Schedule, chance: random.Random, kind: str) -> None:
         subject(schedule, chance, kind)
 
 
+def sample(schedule: Schedule, chance: random.Random, kind: str) -> None:
+    """One of each in one run, for `make test`."""
+    schedule.senders, schedule.lines = 2, Lines(4, 1, 40)
+    schedule.faults[1] = [f"{chance.choice(POINTS[2:])}:kill:{chance.randint(2, 8)}"]
+    schedule.steps = [
+        Step(0.15, "kill", (0,)),
+        Step(0.4, "stop", (1, LEASE_S + 1)),
+        Step(0.6, "lock", (1.0,)) if kind == "sqlite" else Step(0.6, "restart", (0.0,)),
+        Step(0.8, "term", (0,)),
+    ]
+
+
 def none(_schedule: Schedule, _chance: random.Random, _database: str) -> None:
     """Nothing but what the relay does to its recipients, and what people say."""
 
 
 SUBJECTS: Mapping[str, Callable[[Schedule, random.Random, str], None]] = {
-    one.__name__: one for one in (none, kill, stop, fault, database, redis, clock, beats, rolling, full, relay, mixed)
+    one.__name__: one
+    for one in (sample, none, kill, stop, fault, database, redis, clock, beats, rolling, full, relay, mixed)
 }

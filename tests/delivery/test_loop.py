@@ -251,6 +251,35 @@ def test_a_line_that_the_relay_closed_while_it_was_idle_costs_nothing(ledger, re
     assert (ledger.row(second).state, ledger.row(second).attempts) == ("sent", 1)
 
 
+@pytest.mark.parametrize("says", ["421 4.4.2 timeout exceeded", "421 4.7.0 too many mails on this line"])
+def test_a_line_that_the_relay_ends_after_some_mails_is_opened_anew_without_slowing_down(ledger, relay, says):
+    taken: list[str] = []
+
+    def answer(verb: str, _recipient: str) -> str | None:
+        if verb == ".":
+            taken.append(verb)
+        return says if verb == "MAIL" and len(taken) in (3, 4) and not taken.append("ended") else None
+
+    relay.answer = answer
+    deliveries = ledger.queue_bulk(*many(8))
+    ledger.send_all(to(relay, connections=1))
+    assert ledger.states(*deliveries) == ["sent"] * 8 and relay.lines == 2
+    with ledger.engine.connect() as connection:
+        assert gates.read(connection, "main", clock.utc_now()).rate is None
+
+
+def test_a_relay_that_takes_fewer_lines_than_we_would_open_gets_the_mail_over_those(ledger, relay):
+    def answer(verb: str, _recipient: str) -> str | None:
+        return "421 4.7.0 too many connections" if verb == "" and len(relay.open_lines) > 2 else None
+
+    relay.answer = answer
+    deliveries = ledger.queue_bulk(*many(1500))
+    with ledger.sending(to(relay, connections=6)):
+        ledger.wait_until(lambda: ledger.states(*deliveries) == ["sent"] * 1500, 30)
+    assert ledger.states(*deliveries).count("sent") == 1500
+    assert {ledger.row(one).attempts for one in deliveries} == {1}
+
+
 @pytest.mark.parametrize("step", ["claim", "reserve", "load_many", "take_quota"])
 def test_mails_that_a_sender_claimed_without_knowing_are_not_kept_for_ever(ledger, relay, monkeypatch, step):
     """The answer to the claim's COMMIT is lost, or what follows it fails."""

@@ -73,9 +73,14 @@ def test_a_relay_that_is_down_costs_nobody_an_attempt_and_the_mail_goes_when_it_
     monkeypatch.setattr(retries, "RELAY_FIRST", 0.05)
     delivery = ledger.queue()
     port, relay.port = relay.port, free_port()
-    tried: list[bool] = []
+    tried: list[identity.Relay] = []
     open_line = smtp.open_line
-    monkeypatch.setattr(smtp, "open_line", lambda to: tried.append(True) or open_line(to))
+
+    def counted(to: identity.Relay) -> smtp.Opened:
+        tried.append(to)
+        return open_line(to)
+
+    monkeypatch.setattr(smtp, "open_line", counted)
     with ledger.sending(relay):
         ledger.wait_until(lambda: len(tried) >= 2)
     row = ledger.row(delivery)

@@ -326,6 +326,6 @@ def test_the_heads_are_found_by_steps_through_the_index_of_planned_mails(sqlite_
 def test_a_sender_writes_no_gate_that_the_watch_would_take_for_a_pause(ledger, now, alive):
     with database.writing(ledger.engine) as connection:
         gates.settle_rate(connection, replace(MAIN, rate=5.0), now)
-        gates.slow_down(connection, "main", "454 Throttling failure", now)
+        gates.slow_down(connection, "main", "454 Throttling failure", 0.0, now)
         gates.close(connection, "main", 3, "451 later", now)
     assert look(ledger, now) == {}

@@ -16,8 +16,8 @@ from core import addresses, database
 from core.database import Base, db
 from core.services import Services
 from delivery import message, suppression
-from delivery.batches import Intent
 from delivery.models import Delivery, Mailing
+from delivery.moves import Intent
 from delivery.recipes import Recipes
 from digests import cohorts, dispatch, editions, histories
 from digests.models import Edition, Wave

@@ -10,7 +10,7 @@ def test_mail_leaves_without_redis_and_nudges_soon_count_again(postgres_database
     with bells.doorbell(tmp_path, database_url=postgres_database) as bell:
         doorbell.forgetful(bell)
         doorbell.crashed(bell)
-        doorbell.missed(bell, doorbell.HUNG, 5)
+        doorbell.missed(bell, doorbell.HUNG, 4)
         doorbell.missed_at_work(bell, doorbell.AWAY, 2)
         doorbell.ended(bell, relay_hangs=False)
     assert bell.faults == [], bell.rows

@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from tests.chaos.__main__ import COUNT, DATABASES
-from tests.chaos.disturbances import SUBJECTS
 from tests.chaos.house import ROOT
 from tests.chaos.outcome import Outcome
 from tests.proofs import page
@@ -123,7 +122,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="the first one's")
     parser.add_argument("--jobs", type=int, default=2, help="how many runs at a time")
     parser.add_argument("--count", type=int, default=COUNT, help="mails in each run, more or less")
-    parser.add_argument("--subjects", nargs="+", choices=[*SUBJECTS], default=[*SUBJECTS])
+    parser.add_argument("--subjects", nargs="+", choices=[*TOLD], default=[*TOLD])
     options = parser.parse_args()
     sys.stdout.write(f"First seed: {options.seed}\n")
     with ThreadPoolExecutor(options.jobs) as jobs:
