@@ -19,14 +19,17 @@ class Dialer:
 
     def __init__(self, ring: Callable[[], None]) -> None:
         self._ring = ring
-        self._dialers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="dialer")
+        self._dialers: dict[str, ThreadPoolExecutor] = {}
         self._goodbyes = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="goodbye")
         self._dialed: deque[Dialed] = deque()
 
     def dial(self, slot: Slot) -> None:
-        """Open a line for a slot."""
+        """Open a line for a slot. Each relay has threads of its own: one that is silent keeps no other waiting."""
         slot.pool.dialing += 1
-        self._dialers.submit(self._open, slot)
+        relay = slot.pool.relay.name
+        if relay not in self._dialers:
+            self._dialers[relay] = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=f"dialer {relay}")
+        self._dialers[relay].submit(self._open, slot)
 
     def _open(self, slot: Slot) -> None:
         try:
@@ -50,7 +53,8 @@ class Dialer:
 
     def end(self) -> None:
         """Open no more lines, and wait for the goodbyes, which take a moment at most."""
-        self._dialers.shutdown(wait=False, cancel_futures=True)
+        for dialers in self._dialers.values():
+            dialers.shutdown(wait=False, cancel_futures=True)
         self._goodbyes.shutdown()
         for _slot, opened in self.dialed():
             if isinstance(opened, smtp.Opened):

@@ -6,6 +6,7 @@ from delivery.errands import Errands
 from delivery.moves import Intent
 from delivery.pools import Pool, Supplied
 from delivery.replies import Reply, Verdict
+from delivery.smtp import RelayRefusesUs, RelayTrouble
 from delivery.supplier import Supplier
 from delivery.tally import FailureLimit, Tally
 
@@ -85,6 +86,22 @@ class Lessons:
         log.warning("provider left alone", relay=pool.relay.name, provider=provider, code=reply.code, text=reply.text)
         self._errands.gate(pool.relay.name, gates.close, provider, f"{reply.code} {reply.text}")
         self._supplier.drop(pool, provider)
+
+    def no_line(self, pool: Pool, trouble: RelayTrouble) -> None:
+        """Hear that a line could not be opened."""
+        if isinstance(trouble, RelayRefusesUs):
+            self.refused_us(pool, str(trouble))
+            pool.reach.failed()
+        elif not pool.reach.quiet:
+            # Lines that were dialed together fail together: that is one failure.
+            log.warning("relay out of reach", relay=pool.relay.name, why=str(trouble), again_in_s=pool.reach.failed())
+
+    def new_line(self, pool: Pool, reply: Reply) -> None:
+        """Hear what the first mail of a line came to: a line that breaks under it was none."""
+        if reply.verdict is Verdict.RELAY:
+            self.no_line(pool, RelayTrouble(reply.text))
+        else:
+            pool.reach.worked()
 
     def faulty(self, intent: Intent, ours: bool, what: str) -> None:
         """Hear whether a mail failed by our own fault; too many of them pause its mailing."""

@@ -9,7 +9,6 @@ import selectors
 import time
 from collections.abc import Callable, Sequence
 
-from core import logs
 from delivery import retries, smtp, verdicts
 from delivery.bell import Bell
 from delivery.committer import Ask, Committer, Grant
@@ -20,8 +19,6 @@ from delivery.pools import Pool, Slot, Supplied
 from delivery.replies import Reply, Verdict
 from delivery.smtp import Line
 from delivery.supplier import Supplier
-
-log = logs.get(__name__)
 
 IDLE_S = 30.0
 """A line that carried nothing for so long is closed by us, before the relay closes it under the next mail."""
@@ -142,11 +139,10 @@ class Loop:
         while pool.idle and pool.supply and pool.supply[0].at <= now:
             self._ask(pool.idle.pop(), pool.supply.popleft())
             self._running_low(pool)
-        wanted = len(pool.supply) - pool.dialing
-        if wanted > 0 and pool.vacant and pool.reach.quiet:
+        if pool.reach.quiet and not pool.lines:
             self._supplier.drop(pool)
-            return
-        while pool.vacant and wanted > 0:
+        wanted = len(pool.supply) - pool.dialing
+        while pool.vacant and wanted > 0 and not pool.reach.quiet:
             self._dialer.dial(pool.vacant.popleft())
             wanted -= 1
 
@@ -212,12 +208,14 @@ class Loop:
         """Go on with a line: its mail came to an end, or it waits for the relay."""
         if reply is None:
             self._watch(slot, line)
-        elif reply.verdict is Verdict.RELAY and line.went_stale and not self._stopping:
-            # The relay closed a line that had carried mails; that is no failure, and the mail goes on the next one.
+        elif reply.verdict in (Verdict.RELAY, Verdict.THROTTLED) and line.went_stale and not self._stopping:
+            # The relay ended a line that had carried mails; that is no failure, and the mail goes on the next one.
             self._hang_up(slot)
             self._dialer.dial(slot)
         else:
             self._finish(slot, reply)
+            if line.carried == 1:
+                self._lessons.new_line(slot.pool, reply)
             if not reply.usable or line.carried >= slot.pool.relay.mails_per_connection:
                 self._hang_up(slot)
             else:
@@ -250,7 +248,6 @@ class Loop:
 
     def _opened(self, slot: Slot, opened: smtp.Opened | smtp.RelayTrouble) -> None:
         if isinstance(opened, smtp.Opened):
-            slot.pool.reach.worked()
             slot.line, slot.writing = Line(opened), False
             self._selector.register(slot.line.sock, selectors.EVENT_READ, slot)
             if slot.intent is not None:
@@ -258,16 +255,8 @@ class Loop:
             else:
                 self._release(slot)
             return
-        self._out_of_reach(slot.pool, opened)
+        self._lessons.no_line(slot.pool, opened)
         self._put_back(slot, str(opened), retries.relay_delay(slot.pool.reach.failures))
-
-    def _out_of_reach(self, pool: Pool, trouble: smtp.RelayTrouble) -> None:
-        if isinstance(trouble, smtp.RelayRefusesUs):
-            self._lessons.refused_us(pool, str(trouble))
-            pool.reach.failed()
-        elif not pool.reach.quiet:
-            # Lines that were dialed together fail together: that is one failure.
-            log.warning("relay out of reach", relay=pool.relay.name, why=str(trouble), again_in_s=pool.reach.failed())
 
     def _tick(self) -> None:
         """Look at the limits of time."""

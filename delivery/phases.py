@@ -75,9 +75,9 @@ class Transaction:
         return b"".join(self._commands) if self._pipelining else self._commands[0]
 
     @property
-    def heard(self) -> bool:
-        """Return whether the relay has said anything in this transaction."""
-        return bool(self._answers)
+    def taken_up(self) -> bool:
+        """Return whether the relay has said anything in this transaction but goodbye."""
+        return bool(self._answers) and self._answers[0][0] != 421
 
     def body_sent(self) -> None:
         """Hear that the last octet of the message has left: from here on a lost line is doubtful."""

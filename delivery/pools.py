@@ -88,6 +88,11 @@ class Pool:
         return found + [intent.id for slot in self.slots if (intent := slot.intent) is not None]
 
     @property
+    def lines(self) -> int:
+        """Return how many lines stand. A relay may take fewer than we would open: mails go over these all the same."""
+        return len(self.slots) - len(self.vacant) - self.dialing
+
+    @property
     def urgent(self) -> bool:
         """Return whether this is the pool of transactional mail."""
         return Lane.TRANSACTIONAL in self.lanes

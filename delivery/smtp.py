@@ -113,7 +113,7 @@ class Line:
         self.used_at = time.monotonic()
         self.deadline = float("inf")
         self.went_stale = False
-        """The relay had closed it after earlier mails, before it heard of the last one."""
+        """The relay ended it after earlier mails, without taking up the last one."""
         self._usable = True
         self._heard = bytearray()
         self._out = memoryview(b"")
@@ -165,7 +165,7 @@ class Line:
         reply = transaction.reply
         if reply is None:
             return None
-        self.went_stale = self.carried > 0 and not transaction.heard
+        self.went_stale = self.carried > 0 and not transaction.taken_up
         self._transaction = None
         self._out = memoryview(b"")
         self.deadline = float("inf")

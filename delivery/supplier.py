@@ -157,7 +157,7 @@ class Supplier:
         """Claim for one pool, best lane first; return whether anything came."""
         view = self._views[id(pool)]
         ahead = AHEAD_URGENT if pool.urgent else AHEAD
-        if pool.reach.quiet:
+        if pool.reach.quiet and not pool.lines:
             return False
         if len(pool.supply) > ahead // 2:
             return False

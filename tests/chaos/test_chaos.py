@@ -26,7 +26,8 @@ def test_whatever_happens_to_the_senders_every_mail_is_accounted_for(tmp_path: P
 
 @pytest.mark.parametrize("modules", [["checker"], ["sink"], ALL], ids=["checker", "sink", "all"])
 def test_the_relay_the_harness_and_the_checker_know_nothing_of_the_product(modules: list[str]) -> None:
-    listing = f"import sys\n{''.join(f'import tests.chaos.{name}\n' for name in modules)}print(*sys.modules)"
+    imports = "".join(f"import tests.chaos.{name}; " for name in modules)
+    listing = f"import sys; {imports}print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", listing], cwd=house.ROOT, capture_output=True, text=True, check=True)
     loaded = {module.partition(".")[0] for module in done.stdout.split()}
     assert "tests" in loaded

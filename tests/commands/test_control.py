@@ -27,7 +27,7 @@ def test_pausing_says_how_far_it_was_and_how_to_go_on(flask):
     )
     again = flask(f"delivery pause {KEY}")
     assert (again.exit_code, again.stdout) == (1, "")
-    assert again.stderr == f"Error: {KEY} is paused already: The headline is wrong.\n"
+    assert again.stderr == f"Error: {KEY} is paused already: An operator paused it: The headline is wrong.\n"
 
 
 def test_resuming_rings_the_sender(flask, nudged):

@@ -72,7 +72,7 @@ def test_an_operator_pauses_and_cancels(house):
     assert "4 of 9 handed over, 3 waiting, we cannot tell for 2 readers" in out
     status, out, err = run(house, "pause", KEY)
     assert (status, out) == (1, "")
-    assert err.splitlines()[-1] == f"Error: {KEY} is paused already: The headline is wrong."
+    assert err.splitlines()[-1] == f"Error: {KEY} is paused already: An operator paused it: The headline is wrong."
     status, out, _err = run(house, "cancel", KEY, "--yes")
     assert (status, state_of(KEY)) == (0, "cancelled")
     assert "4 of 9 had left already" in out

@@ -138,11 +138,11 @@ class Ledger:
         """Sweep once."""
         return batches.sweep(self.engine, TIMING)
 
-    def pump(self, relay: Relay | identity.Relay, timing: identity.Timing = QUICK) -> Pump:
-        """Return a sender for a relay."""
+    def pump(self, relay: Relay | identity.Relay | identity.PostOffice, timing: identity.Timing = QUICK) -> Pump:
+        """Return a sender for a relay, or for several with the lanes of `services`."""
         if isinstance(relay, Relay):
             relay = identity.Relay("127.0.0.1", relay.port, "none")
-        post = identity.PostOffice({"main": relay}, timing)
+        post = relay if isinstance(relay, identity.PostOffice) else identity.PostOffice({"main": relay}, timing)
         folder = installation.state_folder()
         return Pump(self.engine, post=post, services=self.services, bell=self.bell, state_dir=folder)
 
@@ -151,7 +151,7 @@ class Ledger:
         self.wait_until(lambda: self.row(delivery_id).state == "sent")
 
     @staticmethod
-    def wait_until(reached: Callable[[], bool], seconds: float = 10) -> None:
+    def wait_until(reached: Callable[[], bool], seconds: float = 30) -> None:
         """Wait for something that a sender in another thread does; the test says what it found."""
         deadline = time.monotonic() + seconds
         while not reached() and time.monotonic() < deadline:
@@ -159,7 +159,11 @@ class Ledger:
 
     @contextmanager
     def sending(
-        self, relay: Relay | identity.Relay, timing: identity.Timing = QUICK, *, patience_s: float = 5
+        self,
+        relay: Relay | identity.Relay | identity.PostOffice,
+        timing: identity.Timing = QUICK,
+        *,
+        patience_s: float = 5,
     ) -> Iterator[Pump]:
         """Have a sender run meanwhile."""
         pump, stop = self.pump(relay, timing), threading.Event()

@@ -202,10 +202,10 @@ def test_a_line_that_the_relay_closed_between_two_mails_is_told_apart(ends):
 @pytest.mark.parametrize(("carried", "stale"), [(0, False), (1, True)])
 def test_a_goodbye_to_the_next_mail_of_a_line_is_not_about_our_rate(ends, carried, stale):
     for _mail in range(carried):
-        ends.send()
+        ends.begin()
         ends.says(spoken(GOOD[:3]))
         ends.says(spoken(GOOD[3:]))
-    ends.send()
+    ends.begin()
     reply = ends.says(b"421 4.4.2 timeout exceeded\r\n")
     assert reply is not None and (reply.code, reply.usable, ends.line.went_stale) == (421, False, stale)
 

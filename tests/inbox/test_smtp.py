@@ -175,9 +175,10 @@ def test_a_connected_client_does_not_delay_the_stop(mailbox, state):
         else:
             talk_until_deaf(client)
         time.sleep(0.1)
-        begun = time.monotonic()
-        server.stop()
-        assert time.monotonic() - begun < 1
+        stopping = threading.Thread(target=server.stop)
+        stopping.start()
+        stopping.join(20)
+        assert not stopping.is_alive()
     gc.collect()  # A connection that was dropped, not closed, would complain here.
     assert mailbox.newest() == []
 
