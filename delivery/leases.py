@@ -30,7 +30,7 @@ def renew(connection: Connection, worker: str, ids: Sequence[int], *, lease: tim
     dialect = connection.dialect.name
     own = (Delivery.worker_id == worker, incoming.still(*states.LEASED), Delivery.lease_until > now)
     held = select(Delivery.id).where(incoming.among(dialect, "ids"), *own).with_for_update(skip_locked=True).cte("held")
-    return connection.execute(
-        update(Delivery).where(Delivery.id.in_(select(held.c.id))).values(lease_until=now + lease),
-        {"ids": incoming.ids(dialect, ids)},
-    ).rowcount
+    renewed = update(Delivery).where(Delivery.id.in_(select(held.c.id))).values(lease_until=now + lease)
+    rows = connection.execute(renewed.returning(Delivery.id), {"ids": incoming.ids(dialect, ids)})
+    # SQLite counts no rows of a statement that begins with WITH.
+    return len(rows.all())

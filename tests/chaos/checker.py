@@ -155,30 +155,33 @@ def nothing_leaves_against_a_word(run: Evidence) -> Found:
         if planned["suppressed"] == "before" and any(line["to"] == to for line in run.transactions):
             yield f"{to} was suppressed from the beginning and the relay heard of it"
     words = {line["to"]: line["t"] for line in run.said("suppressed")}
-    late = [line for line in run.transactions if line["t0"] > words.get(line["to"], float("inf")) + SETTLES_S]
-    yield from _too_many(run, late, "was mailed after its suppression")
+    left = [line for line in run.transactions if line["t0"] > words.get(line["to"], float("inf")) + SETTLES_S]
+    yield from _too_many(run, left, 0, "was mailed after its suppression")
     for line in run.said("control"):
         yield from _against(run, line)
 
 
 def _against(run: Evidence, word: Line) -> Found:
-    begins, ends = word["t"] + SETTLES_S, word.get("until", float("inf"))
-    late = [
-        line
-        for line in run.transactions
-        if begins < line["t0"] < ends and run.planned.get(line["to"], {}).get("mailing") == word["mailing"]
-    ]
-    yield from _too_many(run, late, f"was mailed although {word['mailing']} was {word['what']}")
+    mailing, ends = word["mailing"], word.get("until", float("inf"))
+    own = [line for line in run.transactions if run.planned.get(line["to"], {}).get("mailing") == mailing]
+    yield from _between(run, own, word["t"], ends, f"was mailed although {mailing} was {word['what']}")
     if word["what"] != "cancelled" or not run.clocks_agree:
         return
     for to, row in run.rows.items():
-        if run.planned[to]["mailing"] == word["mailing"] and (row["intent_at"] or 0.0) > begins:
+        if run.planned[to]["mailing"] == mailing and (row["intent_at"] or 0.0) > word["t"] + SETTLES_S:
             yield f"{to} has an intent {row['intent_at'] - word['t']:.2f} s after its mailing was cancelled"
 
 
-def _too_many(run: Evidence, late: list[Line], what: str) -> Found:
-    """One mail for each connection of a sender that was stopped with its intents made; otherwise none."""
-    most = sum(line["connections"] for line in run.said("stopped", "fault"))
+def _between(run: Evidence, lines: list[Line], begins: float, ends: float, what: str) -> Found:
+    """Each connection may have had one mail under way when it began; a second later none is."""
+    late = [line for line in lines if begins < line["t0"] < ends]
+    yield from _too_many(run, late, run.lines_of_all, what)
+    yield from _too_many(run, [line for line in late if line["t0"] > begins + SETTLES_S], 0, what)
+
+
+def _too_many(run: Evidence, late: list[Line], under_way: int, what: str) -> Found:
+    """A sender that was stopped may have as many intents more as it has connections."""
+    most = under_way + sum(line["connections"] for line in run.said("stopped", "fault", "slept"))
     if len(late) > most:
         yield from (f"{line['to']} {what}" for line in late)
 
@@ -219,12 +222,9 @@ def _reachable(state: str) -> set[str]:
 def closed_gates_are_kept(run: Evidence) -> Found:
     """I12: nothing begins for a provider while its gate is closed, nor for anybody while the relay is paused."""
     for gate in run.said("gate"):
-        late = [
-            line
-            for line in run.transactions
-            if gate["t"] + SETTLES_S < line["t0"] < gate["until"] and _concerns(run, gate["provider"], line["to"])
-        ]
-        yield from _too_many(run, late, f"was spoken of while the gate of provider {gate['provider']} was closed")
+        own = [line for line in run.transactions if _concerns(run, gate["provider"], line["to"])]
+        what = f"was spoken of while the gate of provider {gate['provider']} was closed"
+        yield from _between(run, own, gate["t"], gate["until"], what)
 
 
 def _concerns(run: Evidence, provider: int, to: str) -> bool:

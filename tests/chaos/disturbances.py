@@ -47,6 +47,10 @@ class Schedule:
     commands: bool = False
     """Whether people speak through the product's commands; otherwise in SQL, which costs no start of a process."""
     faults: dict[int, list[str]] = field(default_factory=dict)
+    pace: float = 0.03
+    """Seconds that the relay takes for a mail, on average. A slow one leaves senders with many mails claimed."""
+    sour: float = 0.04
+    """Which part of the recipients is at the provider that puts mails off."""
 
 
 def make(subject: str, seed: int, database: str) -> Schedule:
@@ -54,6 +58,7 @@ def make(subject: str, seed: int, database: str) -> Schedule:
     chance = random.Random(f"{subject} {seed}")
     lines = Lines(chance.choice((2, 4, 8)), chance.choice((1, 2)), chance.choice((5, 40, 1000)))
     schedule = Schedule(subject, chance.choice((1, 2, 2, 3)), lines, [])
+    schedule.pace = chance.choice((0.02, 0.05, 0.15))
     SUBJECTS[subject](schedule, chance, database)
     schedule.commands = subject != "sample" and chance.random() < 0.4
     schedule.steps += [Step(at, "suppress") for at in (0.1, 0.25, 0.4)] + ([] if schedule.beats else _words(chance))
@@ -86,8 +91,12 @@ def kill(schedule: Schedule, chance: random.Random, _database: str) -> None:
 def stop(schedule: Schedule, chance: random.Random, _database: str) -> None:
     """SIGSTOP, for less and for more than a lease, as a host does that is being moved."""
     for at in _moments(chance, 2, 4):
-        seconds = chance.choice((0.5, 1.0, LEASE_S + 1.5, LEASE_S + 4))
+        seconds = chance.choice((0.5, 1.0, LEASE_S + 1, LEASE_S + 4))
         schedule.steps.append(Step(at, "stop", (_which(chance, schedule), seconds)))
+    if chance.random() < 0.5:
+        # What one has claimed is still being sent by another when it wakes.
+        schedule.senders, schedule.lines, schedule.pace = 2, Lines(2, 1, 40), 0.3
+        schedule.steps = [Step(0.1, "stop", (chance.randrange(2), LEASE_S + 0.7))]
 
 
 def fault(schedule: Schedule, chance: random.Random, _database: str) -> None:
@@ -155,6 +164,12 @@ def beats(schedule: Schedule, chance: random.Random, _database: str) -> None:
     schedule.steps += [Step(chance.random(), "redis", ("flush", 0.0))]
 
 
+def gates(schedule: Schedule, chance: random.Random, _database: str) -> None:
+    """A large provider puts every third mail off, while several senders have many of its mails claimed."""
+    schedule.senders, schedule.lines = chance.choice((2, 3)), Lines(2, 1, 1000)
+    schedule.sour, schedule.pace = 0.5, 0.15
+
+
 def mixed(schedule: Schedule, chance: random.Random, kind: str) -> None:
     """Some of everything that needs no process of its own."""
     for subject in chance.sample((kill, stop, fault, database, rolling, relay), 3):
@@ -179,5 +194,5 @@ def none(_schedule: Schedule, _chance: random.Random, _database: str) -> None:
 
 SUBJECTS: Mapping[str, Callable[[Schedule, random.Random, str], None]] = {
     one.__name__: one
-    for one in (sample, none, kill, stop, fault, database, redis, clock, beats, rolling, full, relay, mixed)
+    for one in (sample, none, kill, stop, fault, database, redis, clock, beats, gates, rolling, full, relay, mixed)
 }

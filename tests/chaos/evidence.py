@@ -13,7 +13,7 @@ from tests.chaos.journal import Line
 Row = dict[str, Any]
 NEAR_S = 0.3
 """Two clocks' lines about one moment may lie so far apart."""
-DISTURBING = ("kill", "stopped", "fault", "database", "locked", "full", "jump")
+DISTURBING = ("kill", "stopped", "fault", "slept", "database", "locked", "full", "jump")
 """The harness's lines that may put mails in doubt: each says how many connections it hit."""
 
 
@@ -101,6 +101,11 @@ class Evidence:
         return sum(
             line["t"] <= moment + NEAR_S and ends.get(line["conn"], float("inf")) >= moment - NEAR_S for line in opened
         )
+
+    @property
+    def lines_of_all(self) -> int:
+        """How many mails of all senders can be under way at one moment."""
+        return int(self.settings["connections"]) * int(self.settings["senders"])
 
     @cached_property
     def bound(self) -> int:

@@ -172,7 +172,12 @@ class House:
                 start_new_session=True,
                 preexec_fn=_die_with_parent,
             )
-        self.note("started", name=sender.name, pid=sender.pid, fault=extra.get("POSTRIDER_FAULT", ""))
+        fault = extra.get("POSTRIDER_FAULT", "")
+        self.note("started", name=sender.name, pid=sender.pid, fault=fault)
+        _point, _colon, action = fault.partition(":sleep=")
+        if action and float(action.partition(":")[0]) > LEASE_S:
+            # When it sleeps, nobody sees; that its leases may end meanwhile is known before.
+            self.note("slept", names=[sender.name], connections=self.lines.all, by_itself=True)
 
     def end_senders(self, within_s: float) -> None:
         """Wake all senders and ask them to end; kill the one that does not."""

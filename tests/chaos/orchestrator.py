@@ -31,8 +31,7 @@ class Run:
         self.schedule = disturbances.make(subject, seed, self.database)
         self.seed = seed
         self.chance = random.Random(f"relay {seed}")
-        make = plan.readers if self.schedule.beats else plan.make
-        self.wish = make(seed, count=count)
+        self.wish = plan.readers(seed, count=count) if self.schedule.beats else self._wish(count)
         celery = self.schedule.celery
         self.house = House(folder, url, self.schedule.lines, ground.redis_url if celery else "")
         self.ledger = Ledger(url)
@@ -46,6 +45,9 @@ class Run:
         self._expected = sum(
             scripts.read(one["to"]).ends and not one["suppressed"] for one in plan.recipients(self.wish)
         )
+
+    def _wish(self, count: int) -> plan.Wish:
+        return plan.make(self.seed, count=count, sour=self.schedule.sour)
 
     def to_the_end(self) -> Evidence:
         """Run; return what is left behind."""
@@ -62,7 +64,7 @@ class Run:
         return Evidence.read(self.house.folder)
 
     def _open(self) -> None:
-        options = ["--seed", str(self.seed), "--pace", f"{self.chance.choice((0.01, 0.03, 0.06)):.2f}"]
+        options = ["--seed", str(self.seed), "--pace", str(self.schedule.pace)]
         options += ["--no-pipelining"] if self.chance.random() < 0.25 else []
         self.house.open_relay(*options)
         schedule = self.schedule

@@ -11,6 +11,8 @@ Wish = dict[str, Any]
 DOMAINS = [*(f"p{number}.test" for number in range(12)), "example.org", "example.net"]
 SOUR = "sour.test"
 """The provider that puts everybody off, so that its gate closes."""
+TROUBLE = 0.3
+"""The part of the other recipients to whom the relay does something."""
 TRANSACTIONAL, BREAKING, SHARE, DIGEST = 0, 10, 20, 30
 MAILINGS = (
     # key, lane, stream, policy for doubts, link set, how many of a hundred
@@ -27,8 +29,8 @@ RELAYS_OWN = ("mail-421-1x", "mail-4xx-1x", "mail-5xx-1x", "mail-login-1x", "rcp
 THROTTLED = ("rcpt-454-1x", "dot-454-1x", "dot-454-2x")
 
 
-def make(seed: int, *, count: int, trouble: float = 0.3) -> Wish:
-    """Return the wish for `count` recipients, of whom a part of `trouble` meets some."""
+def make(seed: int, *, count: int, sour: float = 0.04) -> Wish:
+    """Return the wish for `count` recipients, of whom a part of `sour` is at the provider that puts mails off."""
     chance = random.Random(seed)
     mailings = []
     number = 0
@@ -38,7 +40,7 @@ def make(seed: int, *, count: int, trouble: float = 0.3) -> Wish:
             recipients = []
             for _one in range(max(1, round(count * share / 100 / 2))):
                 number += 1
-                recipients.append(_recipient(chance, number, trouble, stream, lane))
+                recipients.append(_recipient(chance, number, sour, stream, lane))
             marks = [f"{key}:{version}:{story}" for story in range(chance.randint(1, 3))]
             contents.append({"marks": marks, "filler": chance.choice((0, 30, 400)), "recipients": recipients})
         mailings.append(
@@ -57,7 +59,7 @@ def make(seed: int, *, count: int, trouble: float = 0.3) -> Wish:
 def readers(seed: int, *, count: int) -> Wish:
     """Return the wish for readers of an edition that is still to be opened and composed."""
     chance = random.Random(seed)
-    found = [_recipient(chance, number, 0.15, "digest:asia-daily", DIGEST) for number in range(count)]
+    found = [_recipient(chance, number, 0.04, "digest:asia-daily", DIGEST) for number in range(count)]
     for one in found:
         one["suppressed"] = one["suppressed"] and "during"
         if one["seconds"] < 3600:
@@ -66,12 +68,12 @@ def readers(seed: int, *, count: int) -> Wish:
     return {"seed": seed, "readers": found}
 
 
-def _recipient(chance: random.Random, number: int, trouble: float, stream: str, lane: int) -> dict[str, Any]:
+def _recipient(chance: random.Random, number: int, sour: float, stream: str, lane: int) -> dict[str, Any]:
     script, domain = Script(), chance.choice(DOMAINS)
-    if chance.random() < trouble:
+    if chance.random() < sour:
+        script, domain = (Script("rcpt", "4xx", chance.randint(1, 3)) if chance.random() < 0.5 else Script()), SOUR
+    elif chance.random() < TROUBLE:
         script = _script(chance)
-    elif chance.random() < 0.04:
-        script, domain = Script("rcpt", "4xx", chance.randint(2, 3)), SOUR
     lasting = script.times == ALWAYS and script.phase != "" and script.act in ("4xx", "policy")
     seconds = chance.uniform(4, 14) if lasting or chance.random() < 0.02 else 86_400.0
     fate = chance.random()

@@ -113,7 +113,7 @@ def good() -> Evidence:
             accepted(LOST, 5),
             {"k": "close", "t": T0 + 9, "conn": 1, "by": "quit"},
         ],
-        harness=[{"k": "begin", "t": T0, "database": "postgresql", "connections": 2}],
+        harness=[{"k": "begin", "t": T0, "database": "postgresql", "connections": 2, "senders": 1}],
     )
 
 
@@ -223,6 +223,11 @@ def mailed_while_paused(run: Evidence) -> None:
     said(run, "control", what="paused", mailing="b", until=T0 + 4)
 
 
+def more_than_was_under_way_when_it_was_paused(run: Evidence) -> None:
+    said(run, "control", what="paused", mailing="b", until=T0 + 2)
+    run.relay[2:2] = [{**accepted(SECOND, 0.1), "k": "played", "doubtful": False} for _one in range(2)]
+
+
 def intended_after_the_cancel(run: Evidence) -> None:
     said(run, "control", what="cancelled", mailing="a")
     change(run, FIRST, intent_at=T0 + 1.5)
@@ -329,6 +334,7 @@ VIOLATIONS: list[tuple[str, Callable[[Evidence], None]]] = [
     ("I10", spoken_of_though_suppressed),
     ("I10", mailed_after_it_was_suppressed),
     ("I10", mailed_while_paused),
+    ("I10", more_than_was_under_way_when_it_was_paused),
     ("I10", intended_after_the_cancel),
     ("I11", an_epoch_that_falls),
     ("I11", a_move_that_is_no_arrow),

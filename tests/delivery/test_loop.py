@@ -301,7 +301,8 @@ def test_a_line_that_the_relay_closed_while_it_was_idle_costs_nothing(ledger, re
         (second,) = ledger.queue_bulk("second@example.org")
         ledger.bell.set()
         ledger.wait_until_sent(second)
-    assert (ledger.row(second).state, ledger.row(second).attempts) == ("sent", 1)
+    row = ledger.row(second)
+    assert (row.state, row.attempts, row.epoch) == ("sent", 1, 1), "it went on, it was not put off"
 
 
 @pytest.mark.parametrize("says", ["421 4.4.2 timeout exceeded", "421 4.7.0 too many mails on this line"])
@@ -311,6 +312,7 @@ def test_a_line_that_the_relay_ends_after_some_mails_is_opened_anew_without_slow
     deliveries = ledger.queue_bulk(*many(8))
     ledger.send_all(to(relay, connections=1))
     assert ledger.states(*deliveries) == ["sent"] * 8 and relay.lines == 2
+    assert {ledger.row(one).epoch for one in deliveries} == {1}
     with ledger.engine.connect() as connection:
         assert gates.read(connection, "main", clock.utc_now()).rate is None
 

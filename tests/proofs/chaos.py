@@ -29,6 +29,7 @@ TOLD = {
     "redis": "Redis emptied, killed or stopped under Celery workers",
     "clock": "the clock of the senders jumps by up to hours, forwards and backwards",
     "beats": "two beats and two workers open and compose one edition; both kinds are killed",
+    "gates": "a large provider puts mails off, while several senders have many of its mails claimed",
     "rolling": "SIGTERM to one sender after the other",
     "full": "no room to write (a file limit on SQLite's senders; PostgreSQL's own error)",
     "relay": "the relay drops every connection, or is away",
