@@ -326,8 +326,8 @@ class Acts:
 
     @property
     def busy(self) -> bool:
-        """Whether a command still runs."""
-        return bool(self._orders)
+        """Whether a command still runs, or a sender is stopped that will go on."""
+        return bool(self._orders) or any(sender.wake_at for sender in self.run.house.senders)
 
     # What time brings
 

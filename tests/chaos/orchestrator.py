@@ -19,6 +19,8 @@ from tests.chaos.ledger import Ledger, Unavailable
 
 LIMIT_S = 120.0
 STARTS_S = 20.0
+QUIET_S, QUIET_AFTER_FAULTS_S = 1.0, 3.0
+"""All is over when nothing has changed for so long: who wakes late may still bring proof of what it sent."""
 STALLED_S = 3.0
 """So long without a new mail, and the next step is due although its part of the mails has not been reached."""
 
@@ -39,7 +41,7 @@ class Run:
         self.accepted = 0
         self.due = list(self.schedule.steps)
         self.later: list[tuple[float, Callable[[], None]]] = []
-        self._moved_at = time.monotonic()
+        self._moved_at = self._changed_at = time.monotonic()
         self._look_at = 0.0
         self._known: dict[int, dict[str, object]] = {}
         self._expected = sum(
@@ -158,9 +160,12 @@ class Run:
             if before != row:
                 words = {"from": before["state"], "to": row["state"], "from_epoch": before["epoch"]}
                 self.house.note("step", id=number, epoch=row["epoch"], doubts=row["doubts"], **words)
-        self._known = steps
+        if steps != self._known:
+            self._known, self._changed_at = steps, time.monotonic()
         self.acts.let_time_pass()
-        return not (self.due or self.later or self.acts.busy) and self._all_over(len(steps))
+        busy = self.due or self.later or self.acts.busy
+        quiet = time.monotonic() - self._changed_at > (QUIET_AFTER_FAULTS_S if self.schedule.faults else QUIET_S)
+        return quiet and not busy and self._all_over(len(steps))
 
     def _all_over(self, rows: int) -> bool:
         return rows >= len(self.acts.planned) and self.ledger.open_rows() == 0

@@ -221,7 +221,9 @@ class Wire:
     def _rcpt(self, recipient: str) -> None:
         self._to, self._script = recipient, scripts.read(recipient)
         if self._script.phase == "mail" and not self._foreseen:
-            self._script = scripts.Script("rcpt", self._script.act, self._script.times)
+            # At MAIL a refusal is never the recipient's fault; here one for good would be.
+            act = "4xx" if self._script.act == "5xx" else self._script.act
+            self._script = scripts.Script("rcpt", act, self._script.times)
         to, self._to = self._to, ""
 
         def good() -> None:
