@@ -14,6 +14,7 @@ from commands.words import Course
 from core import clock
 from core.database import db
 from core.identity import PostOffice, WarmUp
+from delivery import progress
 from delivery.models import Delivery, Quota
 from delivery.progress import Standing
 from delivery.states import State
@@ -241,7 +242,7 @@ def steps(monkeypatch, *works) -> list[float]:
         pauses.append(seconds)
         left.pop(0)()
 
-    monkeypatch.setattr(command.time, "sleep", sleep)
+    monkeypatch.setattr("commands.progress.time.sleep", sleep)
     return pauses
 
 
@@ -274,14 +275,14 @@ def test_ctrl_c_ends_it_with_status_0(flask, monkeypatch):
 
 def test_a_database_that_is_away_for_a_moment_is_waited_for(flask, monkeypatch):
     ids = mailings.mails(mailings.mailing(), {State.PLANNED: 1})
-    real, failing = command.progress.of_running, [True]
+    real, failing = progress.of_running, [True]
 
     def away():
         if failing:
             raise OperationalError("SELECT", {}, ConnectionError("secret host"))
         return real()
 
-    monkeypatch.setattr(command.progress, "of_running", away)
+    monkeypatch.setattr("commands.progress.progress.of_running", away)
     steps(monkeypatch, failing.clear, lambda: become(State.SENT, *ids))
     ended = flask("delivery progress")
     assert ended.exit_code == 0
@@ -292,15 +293,15 @@ def test_a_database_that_is_away_for_a_moment_is_waited_for(flask, monkeypatch):
 def test_a_large_mailing_is_looked_at_less_often(flask, monkeypatch):
     ids = mailings.mails(mailings.mailing(), {State.PLANNED: 1})
     now = [0.0]
-    real = command.progress.of_running
+    real = progress.of_running
 
     def slow():
         now[0] += 3.0
         return real()
 
     pauses = steps(monkeypatch, lambda: become(State.SENT, *ids))
-    monkeypatch.setattr(command.progress, "of_running", slow)
-    monkeypatch.setattr(command.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("commands.progress.progress.of_running", slow)
+    monkeypatch.setattr("commands.progress.time.monotonic", lambda: now[0])
     flask("delivery progress --every 2")
     assert pauses == [15.0]
 
@@ -313,8 +314,8 @@ class Terminal(io.StringIO):
 def terminal(monkeypatch) -> Terminal:
     """Put a terminal of 60 columns and 6 rows in the place of standard output."""
     made = Terminal()
-    monkeypatch.setattr(command.sys, "stdout", made)
-    monkeypatch.setattr(command.shutil, "get_terminal_size", lambda: (60, 6))
+    monkeypatch.setattr("commands.progress.sys.stdout", made)
+    monkeypatch.setattr("commands.progress.shutil.get_terminal_size", lambda: (60, 6))
     return made
 
 

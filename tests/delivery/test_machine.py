@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -379,4 +379,7 @@ def test_whatever_happens_the_ledger_does_what_its_model_does(ledger):
     if settings().max_examples > 25:
         examples = 500
     of_this = type("MachineOfThis", (Machine,), {"ledger": ledger})
-    run_state_machine_as_test(of_this, settings=settings(max_examples=examples, stateful_step_count=40))
+    run_state_machine_as_test(
+        of_this,
+        settings=settings(max_examples=examples, stateful_step_count=40, suppress_health_check=list(HealthCheck)),
+    )

@@ -277,7 +277,7 @@ def test_what_was_counted_is_kept_for_some_seconds_and_longer_when_counting_is_s
         return str(now[0]).encode()
 
     monkeypatch.setattr(metrics, "_page", page)
-    monkeypatch.setattr(metrics.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("web.metrics.time.monotonic", lambda: now[0])
     kept = metrics._Kept()
     first = kept.text()
     now[0] += metrics.KEPT_S - 0.1
