@@ -239,7 +239,8 @@ def guarded_redis() -> Iterator[tuple[str, Guard]]:
 
     with (
         run_folder() as folder,
-        guarded([program, *options, "--dir", str(folder)], folder, stop="TERM", owner={}) as guard,
+        # It keeps nothing, and forgets a SIGTERM that comes while it starts.
+        guarded([program, *options, "--dir", str(folder)], folder, stop="KILL", owner={}) as guard,
     ):
         wait_for(ping, redis.ConnectionError, log=folder / "log")
         yield url, guard

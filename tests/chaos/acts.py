@@ -101,15 +101,19 @@ class Acts:
             self._hit("fault", sender, status=status, by_itself=True)
         elif sender.asked_to_end:
             note("ended", name=sender.name, status=status, seconds=time.monotonic() - sender.asked_to_end)
-        elif self.database_away or self._just_began(sender):
-            note("refused", name=sender.name, status=status)
-        else:
+        elif self._lived(sender):
             note("crashed", name=sender.name, status=status)
+        else:
+            # Without its database a sender does not start; whoever runs it tries again.
+            note("refused", name=sender.name, status=status)
         sender.process, sender.asked_to_end, sender.wake_at = None, 0.0, 0.0
         sender.back_at = time.monotonic() + 0.3
 
-    def _just_began(self, sender: Sender) -> bool:
-        return bool(self._restores)
+    def _lived(self, sender: Sender) -> bool:
+        try:
+            return not sender.carries or self.run.ledger.knows(sender.pid)
+        except Unavailable:
+            return False
 
     def _hit(self, kind: str, *senders: Sender, **words: object) -> None:
         connections = self.run.schedule.lines.all * sum(sender.carries for sender in senders)
