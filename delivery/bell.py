@@ -26,6 +26,10 @@ class Bell:
         self._hear.close()
         self._ring.close()
 
+    def __del__(self) -> None:
+        """A bell that nobody holds any more takes itself down."""
+        self.close()
+
     def clear(self) -> bool:
         """Stop the ringing; return whether it rang."""
         rang = False

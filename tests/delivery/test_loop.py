@@ -70,6 +70,7 @@ def most_sending(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_each_line_has_at_most_one_mail_between_its_intent_and_its_result(ledger, relay, most_sending, monkeypatch):
     monkeypatch.setattr(gates, "SLOWEST", 200)
+    monkeypatch.setattr("delivery.lessons.TURNED_AWAY", 1000)
     scripts = ["ok", "ok", "dot-4xx", "rcpt-5xx", "dot-421", "data-5xx", "drop-after-dot"]
     deliveries = ledger.queue_bulk(*[f"{scripts[n % 7]}.{n}@example.org" for n in range(70)])
     ledger.send_all(to(relay, connections=4))
