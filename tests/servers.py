@@ -57,14 +57,18 @@ class Owner(TypedDict, total=False):
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody listens on just now.
+    """Return a TCP port of 127.0.0.1 that nobody listens on just now, and that is given out once only.
 
-    It lies below the ports that outgoing connections get, so nothing takes it before its server does.
+    It lies below the ports that outgoing connections get, so nothing takes it before its server does. Tests that run
+    beside these ask here, too: a UDP socket of the same number, which no server of ours needs, keeps it from them for
+    as long as this process lives.
     """
     while True:
         port = 20_000 + secrets.randbelow(12_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
+        with socket.socket() as probe, socket.socket(type=socket.SOCK_DGRAM) as kept, contextlib.suppress(OSError):
+            kept.bind(("127.0.0.1", port))
             probe.bind(("127.0.0.1", port))
+            kept.detach()
             return port
 
 

@@ -206,8 +206,9 @@ class House:
         """End everything that was started here."""
         for sender in self.senders:
             self.kill(sender)
-        if self.sink and self.sink.stdin:
+        if self.sink and self.sink.stdin and self.sink.stdout:
             self.sink.stdin.close()
+            self.sink.stdout.close()
             try:
                 self.sink.wait(10)
             except subprocess.TimeoutExpired:
