@@ -33,13 +33,13 @@ folder=$1 stop=$2; shift 2
 server=$!
 while read -r order; do
     case $order in
-        again) wait $server; "$@" >> "$folder/log" 2>&1 < /dev/null & server=$! ;;
+        again) wait $server 2> /dev/null; "$@" >> "$folder/log" 2>&1 < /dev/null & server=$! ;;
         *) kill -s "$order" $server 2> /dev/null ;;
     esac
 done
-kill -s CONT $server
-kill -s "$stop" $server
-wait $server
+kill -s CONT $server 2> /dev/null
+kill -s "$stop" $server 2> /dev/null
+wait $server 2> /dev/null
 cd / && rm -rf "$folder"
 """
 

@@ -56,8 +56,10 @@ class Acts:
         self.ground = ground
         self.planned: list[dict[str, Any]] = []
         self.database_away = False
+        self.lived: set[int] = set()
+        """The numbers of processes that have said that they send."""
         self._gates: dict[tuple[str, int], dict[str, Any]] = {}
-        self._offset = 0.0
+        self._offset = self._latest = 0.0
         self._orders: list[Order] = []
         self._restores: list[Any] = []
 
@@ -93,7 +95,7 @@ class Acts:
                 self._ended(sender, status)
             elif not sender.wake_at and _is_stopped(sender.pid):
                 self._hit("stopped", sender, by_itself=True)
-                sender.wake_at = now + house.LEASE_S + 2
+                sender.wake_at = now + self.run.schedule.wakes_after
 
     def _ended(self, sender: Sender, status: int) -> None:
         note = self.run.house.note
@@ -101,19 +103,13 @@ class Acts:
             self._hit("fault", sender, status=status, by_itself=True)
         elif sender.asked_to_end:
             note("ended", name=sender.name, status=status, seconds=time.monotonic() - sender.asked_to_end)
-        elif self._lived(sender):
+        elif not sender.carries or sender.pid in self.lived:
             note("crashed", name=sender.name, status=status)
         else:
             # Without its database a sender does not start; whoever runs it tries again.
             note("refused", name=sender.name, status=status)
         sender.process, sender.asked_to_end, sender.wake_at = None, 0.0, 0.0
         sender.back_at = time.monotonic() + 0.3
-
-    def _lived(self, sender: Sender) -> bool:
-        try:
-            return not sender.carries or self.run.ledger.knows(sender.pid)
-        except Unavailable:
-            return False
 
     def _hit(self, kind: str, *senders: Sender, **words: object) -> None:
         connections = self.run.schedule.lines.all * sum(sender.carries for sender in senders)
@@ -141,7 +137,7 @@ class Acts:
         """SIGTERM; a new one is started when it has ended."""
         sender = self.run.house.senders[number]
         assert sender.carries
-        if sender.process is None or sender.wake_at or sender.asked_to_end or not self.run.ledger.knows(sender.pid):
+        if sender.process is None or sender.wake_at or sender.asked_to_end or sender.pid not in self.lived:
             # One that does not send yet has nothing to bring to its end.
             self.run.in_a_while(0.3, lambda: self.do_term(number))
         else:
@@ -248,7 +244,12 @@ class Acts:
         self._offset += seconds
         senders = self.run.house.senders if self.run.ledger.is_sqlite else []
         self._hit("jump", *senders, seconds=seconds, offset=self._offset)
+        self._latest = max(self._latest, self._offset)
         self._write_clock()
+
+    def do_put_right(self) -> None:
+        """Let the clock reach the latest time that it ever showed: what is dated there becomes due."""
+        self.do_jump(self._latest + house.LEASE_S - self._offset)
 
     # What people say
 

@@ -77,7 +77,7 @@ def _ends(run: Evidence, to: str, row: Row) -> set[str]:
         ends.add("in_doubt")
     if script.ends:
         ends.add("sent")
-    if script.act == "5xx" and script.times == scripts.ALWAYS:
+    if script.act == "5xx" and not run.copies.get(to):
         ends.add("failed")
     return ends
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.chaos import plan
-from tests.chaos.house import LEASE_S, Lines
+from tests.chaos.house import GRACE_S, LEASE_S, Lines
 
 POINTS = (
     "before_claim",
@@ -49,6 +49,10 @@ class Schedule:
     faults: dict[int, list[str]] = field(default_factory=dict)
     pace: float = 0.03
     """Seconds that the relay takes for a mail, on average. A slow one leaves senders with many mails claimed."""
+    often: str = ""
+    """A script that half of the recipients have."""
+    wakes_after: float = LEASE_S + 2
+    """Seconds after which a sender goes on that has stopped itself at a fault point."""
     sour: float = 0.04
     """Which part of the recipients is at the provider that puts mails off."""
 
@@ -133,6 +137,7 @@ def clock(schedule: Schedule, chance: random.Random, _database: str) -> None:
     schedule.clock = True
     for at in _moments(chance, 2, 4):
         schedule.steps.append(Step(at, "jump", (chance.choice((-7200.0, -60.0, 1.0, 60.0, 3600.0, 14_400.0)),)))
+    schedule.steps.append(Step(1.0, "put_right"))
     schedule.steps += [Step(at, "kill", (_which(chance, schedule),)) for at in _moments(chance, 0, 1)]
 
 
@@ -164,6 +169,13 @@ def beats(schedule: Schedule, chance: random.Random, _database: str) -> None:
     schedule.steps += [Step(chance.random(), "redis", ("flush", 0.0))]
 
 
+def fence(schedule: Schedule, chance: random.Random, _database: str) -> None:
+    """A sender is stopped with replies in its hands, and wakes when another one is sending the same mails again."""
+    schedule.senders, schedule.lines, schedule.pace = 2, Lines(6, 1, 1000), 0.6
+    schedule.often, schedule.wakes_after = "dot-5xx-1x", LEASE_S + GRACE_S + chance.uniform(0.8, 1.6)
+    schedule.faults[0] = [f"before_result:stop:{chance.randint(2, 5)}"]
+
+
 def gates(schedule: Schedule, chance: random.Random, _database: str) -> None:
     """A large provider puts every third mail off, while several senders have many of its mails claimed."""
     schedule.senders, schedule.lines = chance.choice((2, 3)), Lines(2, 1, 1000)
@@ -192,7 +204,5 @@ def none(_schedule: Schedule, _chance: random.Random, _database: str) -> None:
     """Nothing but what the relay does to its recipients, and what people say."""
 
 
-SUBJECTS: Mapping[str, Callable[[Schedule, random.Random, str], None]] = {
-    one.__name__: one
-    for one in (sample, none, kill, stop, fault, database, redis, clock, beats, gates, rolling, full, relay, mixed)
-}
+_ALL = (sample, none, kill, stop, fault, database, redis, clock, beats, gates, fence, rolling, full, relay, mixed)
+SUBJECTS: Mapping[str, Callable[[Schedule, random.Random, str], None]] = {one.__name__: one for one in _ALL}

@@ -87,9 +87,9 @@ class Ledger:
         )
         return int(rows[0]["due"])
 
-    def knows(self, pid: int) -> bool:
-        """Whether a sender has said that it lives."""
-        return bool(self.ask("SELECT 1 AS one FROM workers WHERE pid = ?", (pid,)))
+    def senders(self) -> set[int]:
+        """Return the process numbers of the senders that have said that they live."""
+        return {row["pid"] for row in self.ask("SELECT pid FROM workers")}
 
     def suppress(self, addr_hash: str, scope: str) -> None:
         """Write a suppression, as a reader's click does."""

@@ -49,7 +49,7 @@ class Run:
         )
 
     def _wish(self, count: int) -> plan.Wish:
-        return plan.make(self.seed, count=count, sour=self.schedule.sour)
+        return plan.make(self.seed, count=count, sour=self.schedule.sour, often=self.schedule.often)
 
     def to_the_end(self) -> Evidence:
         """Run; return what is left behind."""
@@ -119,10 +119,11 @@ class Run:
         """Wait for senders that were started a moment ago: only one that sends can be asked to end."""
         limit = time.monotonic() + STARTS_S
         while time.monotonic() < limit and not all(
-            self.ledger.knows(sender.pid) for sender in self.house.senders if sender.process and sender.carries
+            sender.pid in self.acts.lived for sender in self.house.senders if sender.process and sender.carries
         ):
             self.acts.tend()
-            time.sleep(0.2)
+            self._look()
+            time.sleep(0.1)
 
     def _listen(self) -> None:
         """Count what the relay has accepted since the last look."""
@@ -154,6 +155,7 @@ class Run:
             return False
 
     def _look_at_rows(self) -> bool:
+        self.acts.lived |= self.ledger.senders()
         steps = self.ledger.steps()
         for number, row in steps.items():
             before = self._known.get(number, row)

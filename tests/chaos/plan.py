@@ -29,20 +29,20 @@ RELAYS_OWN = ("mail-421-1x", "mail-4xx-1x", "mail-5xx-1x", "mail-login-1x", "rcp
 THROTTLED = ("rcpt-454-1x", "dot-454-1x", "dot-454-2x")
 
 
-def make(seed: int, *, count: int, sour: float = 0.04) -> Wish:
-    """Return the wish for `count` recipients, of whom a part of `sour` is at the provider that puts mails off."""
+def make(seed: int, *, count: int, sour: float = 0.04, often: str = "") -> Wish:
+    """Return the wish for `count` recipients: a part of `sour` at the provider that puts mails off, half `often`."""
     chance = random.Random(seed)
     mailings = []
     number = 0
     for key, lane, stream, policy, links, share in MAILINGS:
         contents = []
         for version in range(1, chance.randint(2, 4)):
-            recipients = []
+            people = []
             for _one in range(max(1, round(count * share / 100 / 2))):
                 number += 1
-                recipients.append(_recipient(chance, number, sour, stream, lane))
+                people.append(_recipient(chance, number, sour, stream, lane))
             marks = [f"{key}:{version}:{story}" for story in range(chance.randint(1, 3))]
-            contents.append({"marks": marks, "filler": chance.choice((0, 30, 400)), "recipients": recipients})
+            contents.append({"marks": marks, "filler": chance.choice((0, 30, 400)), "recipients": people})
         mailings.append(
             {
                 "key": key,
@@ -53,7 +53,11 @@ def make(seed: int, *, count: int, sour: float = 0.04) -> Wish:
                 "contents": contents,
             }
         )
-    return {"seed": seed, "mailings": mailings}
+    wish = {"seed": seed, "mailings": mailings}
+    if often:
+        for one in recipients(wish)[::2]:
+            one |= {"to": f"{often}.r{one['to'].partition('.r')[2]}", "seconds": 86_400.0}
+    return wish
 
 
 def readers(seed: int, *, count: int) -> Wish:

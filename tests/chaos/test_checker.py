@@ -149,6 +149,12 @@ def failed_though_nobody_refused(run: Evidence) -> None:
     change(run, FIRST, state="failed")
 
 
+def failed_and_accepted(run: Evidence) -> None:
+    run.plan[0]["to"] = "dot-5xx-1x.r1@p1.test"
+    run.relay[1] |= {"to": "dot-5xx-1x.r1@p1.test", "header_to": "dot-5xx-1x.r1@p1.test"}
+    change(run, FIRST, state="failed", doubts=1)
+
+
 def expired_before_its_time(run: Evidence) -> None:
     change(run, FIRST, state="expired")
 
@@ -316,6 +322,7 @@ VIOLATIONS: list[tuple[str, Callable[[Evidence], None]]] = [
     ("I2", still_planned),
     ("I2", leased_at_the_end),
     ("I2", failed_though_nobody_refused),
+    ("I2", failed_and_accepted),
     ("I2", expired_before_its_time),
     ("I2", address_kept),
     ("I3", sent_to_nobody),

@@ -30,6 +30,7 @@ TOLD = {
     "clock": "the clock of the senders jumps by up to hours, forwards and backwards",
     "beats": "two beats and two workers open and compose one edition; both kinds are killed",
     "gates": "a large provider puts mails off, while several senders have many of its mails claimed",
+    "fence": "a sender is stopped with replies in hand, and wakes when another one is sending the same mails again",
     "rolling": "SIGTERM to one sender after the other",
     "full": "no room to write (a file limit on SQLite's senders; PostgreSQL's own error)",
     "relay": "the relay drops every connection, or is away",
