@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, update
 from core import database, faults
 from core.database import insert_for
 from core.identity import Relay, Timing
-from delivery import due, gates, leases, moves, sweeping, tick
+from delivery import due, gates, leases, moves, recording, sweeping, tick
 from delivery.due import Queue
 from delivery.guard import Guard
 from delivery.models import Mailing, Worker
@@ -158,7 +158,7 @@ def exchange(
         faults.at("before_intent")
     with _ledger(engine) as (connection, now):
         if results:
-            moves.record(connection, results, now)
+            recording.record(connection, results, now)
         intents = [
             intent
             for relay, group in wanted.items()

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from core import logs
 from core.identity import Timing
-from delivery import batches, retries
+from delivery import batches, retries, verdicts
 from delivery.moves import Claimed, Intent, Result
 
 log = logs.get(__name__)
@@ -24,6 +24,7 @@ GATHER_S = 0.003
 """How long a group gathers before it is committed."""
 GROUP = 256
 """The most that one transaction takes of either."""
+REFUSED = "The sender was told to stop before this mail was begun."
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Committer:
         self._asks: deque[Ask] = deque()
         self._grants: deque[Grant] = deque()
         self._waiting = threading.Condition()
-        self._ended = False
+        self._refusing = self._ended = False
         self._fails = 0
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
 
@@ -74,6 +75,12 @@ class Committer:
         """Yield the answers there are; one that is not taken stays."""
         while self._grants:
             yield self._grants.popleft()
+
+    def refuse(self) -> None:
+        """Grant nothing more. An intent that is on its way to the ledger is taken back as soon as it is there."""
+        with self._waiting:
+            self._refusing = True
+            self._asks.clear()
 
     def end(self, until: float) -> int:
         """Commit what is left, and stop; return how many results could not be written until then."""
@@ -119,10 +126,13 @@ class Committer:
         with self._waiting:
             for _ in results:
                 self._results.popleft()
+            if self._refusing:
+                self._results.extend(verdicts.put_back(intent, REFUSED) for intent in intents)
+                return
             for _ in asks:
                 self._asks.popleft()
-        self._grants.extend(
-            Grant(ask.claimed, by_claim.get((ask.claimed.id, ask.claimed.epoch)), granted_at) for ask in asks
-        )
+            self._grants.extend(
+                Grant(ask.claimed, by_claim.get((ask.claimed.id, ask.claimed.epoch)), granted_at) for ask in asks
+            )
         if asks:
             self._ring()

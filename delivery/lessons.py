@@ -2,6 +2,7 @@
 
 from core import logs
 from delivery import gates
+from delivery.batches import Taken
 from delivery.errands import Errands
 from delivery.moves import Intent
 from delivery.pools import Pool, Supplied
@@ -15,6 +16,8 @@ log = logs.get(__name__)
 TURNED_AWAY = 3
 """So many mails in a row that a provider put off, and it is left alone for a while."""
 _ANSWERED = (Verdict.ACCEPTED, Verdict.REFUSED)
+_USED = (*_ANSWERED, Verdict.UNFIT, Verdict.DOUBT)
+"""After these a mail is not tried again, or may have been taken: it keeps its place under a daily ceiling."""
 
 
 class Lessons:
@@ -27,11 +30,14 @@ class Lessons:
         self._limit = FailureLimit()
         self._put_off: dict[tuple[str, int], int] = {}
         self._probes: set[int] = set()
+        self._quotas: dict[int, Taken] = {}
 
     def sent_out(self, supplied: Supplied) -> None:
         """Hear that a mail was granted its intent."""
         if supplied.probe:
             self._probes.add(supplied.claimed.id)
+        if supplied.quota is not None:
+            self._quotas[supplied.claimed.id] = supplied.quota
 
     def not_sent(self, pool: Pool, supplied: Supplied) -> None:
         """Hear that a mail was refused its intent."""
@@ -45,6 +51,7 @@ class Lessons:
         if intent.id in self._probes:
             self._probes.discard(intent.id)
             self._errands.gate(pool.relay.name, gates.end_probes, [intent.id])
+        self._about_quota(intent, used=False)
 
     def heard(self, pool: Pool, intent: Intent, reply: Reply) -> None:
         """Hear what a mail came to."""
@@ -56,12 +63,19 @@ class Lessons:
                 "not handed over", delivery=intent.id, verdict=reply.verdict.value, code=reply.code, text=reply.text
             )
         self._about_provider(pool, intent, reply)
+        self._about_quota(intent, used=reply.verdict in _USED)
         if reply.verdict is Verdict.THROTTLED:
             why = f"{reply.code or ''} {reply.text}".strip()
             self._errands.gate(pool.relay.name, gates.slow_down, why, self._tally.rate())
         elif reply.verdict is Verdict.LOGIN:
             self.refused_us(pool, f"{reply.code} {reply.text}")
         self.faulty(intent, reply.verdict is Verdict.POLICY, f"{reply.code} {reply.text}")
+
+    def _about_quota(self, intent: Intent, *, used: bool) -> None:
+        """A mail that will be tried again takes its place under the daily ceiling again, so it gives this one back."""
+        taken = self._quotas.pop(intent.id, None)
+        if taken is not None and not used:
+            self._errands.return_quota(taken)
 
     def _about_provider(self, pool: Pool, intent: Intent, reply: Reply) -> None:
         probing = intent.id in self._probes

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from delivery import retries, smtp, verdicts
 from delivery.bell import Bell
-from delivery.committer import Ask, Committer, Grant
+from delivery.committer import REFUSED, Ask, Committer, Grant
 from delivery.dialing import Dialer
 from delivery.lessons import Lessons
 from delivery.moves import Claimed, Intent, Result
@@ -102,7 +102,12 @@ class Loop:
         )
 
     def close(self, words: str) -> None:
-        """Close every line. Mails whose final dot is out are in doubt, all others were not accepted."""
+        """Close every line. Mails whose final dot is out are in doubt, all others were not accepted.
+
+        What was granted and has not been begun goes back; nothing more may be granted by then (Committer.refuse).
+        """
+        for grant in self._committer.grants():
+            self._granted_too_late(grant)
         for pool in self._pools:
             for slot in pool.slots:
                 if slot.intent is not None:
@@ -169,6 +174,11 @@ class Loop:
             self._dialer.dial(slot)
         else:
             self._begin(slot, slot.line)
+
+    def _granted_too_late(self, grant: Grant) -> None:
+        slot = self._asked.pop(grant.claimed)
+        slot.asking, slot.intent = None, grant.intent
+        self._put_back(slot, REFUSED)
 
     def _begin(self, slot: Slot, line: Line) -> None:
         intent = slot.intent

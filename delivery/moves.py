@@ -1,7 +1,7 @@
-"""Claim, intend, record: the statements that move deliveries, each one for a whole group, one for each arrow.
+"""Claim and intend: the statements that move deliveries on their way out, each one for a whole group.
 
-Every statement is guarded by id, epoch and state, so a late worker changes nothing (but may prove a doubt away), and
-may run twice when the answer to a COMMIT was lost. Whoever calls them commits: see delivery.batches.
+Every statement is guarded by id, epoch and state, so a late worker changes nothing, and may run twice when the answer
+to a COMMIT was lost. Whoever calls them commits: see delivery.batches. What comes back is delivery.recording's.
 """
 
 from collections.abc import Sequence
@@ -14,24 +14,21 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
-    String,
     Update,
     and_,
     bindparam,
     case,
     exists,
-    insert,
     null,
     or_,
     select,
-    true,
     update,
 )
 
 from core.database import Mark, UtcTime
-from delivery import incoming, states, tick
-from delivery.models import Delivery, DeliveryEvent, Gate, Lane, Mailing, Suppression
-from delivery.states import MAX_DOUBTS, State
+from delivery import incoming, tick
+from delivery.models import Delivery, Gate, Lane, Mailing, Suppression
+from delivery.states import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +150,8 @@ def _intend(dialect: str) -> Update:
             Delivery.id,
             asked.c.epoch,
             case(
+                # It was decided already, and the answer to that COMMIT was lost: what was granted stays granted.
+                (Delivery.state == State.SENDING.value, State.SENDING.value),
                 (_suppressed(), State.SUPPRESSED.value),
                 (Mailing.state == "cancelled", State.CANCELLED.value),
                 (Delivery.not_after < now, State.EXPIRED.value),
@@ -191,104 +190,4 @@ def _intend(dialect: str) -> Update:
             address_sealed=case((ends, null()), else_=Delivery.address_sealed),
         )
         .returning(*(getattr(Delivery, name) for name in Intent.__slots__), Delivery.state)
-    )
-
-
-_RESULT = {
-    "id": BigInteger,
-    "epoch": Integer,
-    "state": String,
-    "code": Integer,
-    "text": String,
-    "again": UtcTime,
-    "refund": Integer,
-}
-
-
-def record(connection: Connection, results: Sequence[Result], now: datetime) -> None:
-    """sending → sent | failed | planned | in_doubt, and by late proof in_doubt → sent | failed | planned.
-
-    What came too late changes nothing and is noted; so is every result that is not a plain hand-over.
-    """
-    dialect = connection.dialect.name
-    changed = connection.execute(
-        _record(dialect),
-        {
-            "results": _result_rows(dialect, results, now),
-            "ids": incoming.ids(dialect, (one.id for one in results)),
-            "now": now,
-        },
-    )
-    recorded = {(row.id, row.epoch) for row in changed.all()}
-    for one in results:
-        if (one.id, one.epoch) not in recorded:
-            note(connection, one, now, kind="late")
-        elif one.state is not State.SENT and not one.refund:
-            note(connection, one, now, kind=one.state.value)
-
-
-def note(connection: Connection, result: Result, now: datetime, *, kind: str) -> None:
-    """Write down an abnormal step."""
-    connection.execute(
-        insert(DeliveryEvent).values(
-            delivery_id=result.id, epoch=result.epoch, at=now, kind=kind, code=result.code, text=result.text
-        )
-    )
-
-
-def _result_rows(dialect: str, results: Sequence[Result], now: datetime) -> str:
-    return incoming.rows(
-        {
-            "id": one.id,
-            "epoch": one.epoch,
-            "state": one.state.value,
-            "code": one.code,
-            "text": one.text,
-            "again": incoming.time_text(dialect, now + timedelta(seconds=one.delay)),
-            "refund": int(one.refund),
-        }
-        for one in results
-    )
-
-
-@cache
-def _record(dialect: str) -> Update:
-    now = bindparam("now", type_=UtcTime)
-    result = incoming.table(dialect, "results", _RESULT)
-    # The sweeper may have called it doubtful already: one doubt is counted once, and a settled one is not planned.
-    arrows = [
-        and_(
-            result.c.state == target.value,
-            incoming.still(*states.sources(target)),
-            Delivery.done_at.is_(None) if target is State.PLANNED else true(),
-        )
-        for target in (State.SENT, State.FAILED, State.PLANNED, State.IN_DOUBT)
-    ]
-    doubtful = result.c.state == State.IN_DOUBT.value
-    waits = result.c.state == State.PLANNED.value
-    last = and_(doubtful, Delivery.doubts + 1 >= MAX_DOUBTS)
-    first_end = case((Delivery.done_at.is_(None), now), else_=Delivery.done_at)
-    keeps = and_(or_(doubtful, waits), ~last)
-    return (
-        update(Delivery)
-        .where(
-            incoming.among(dialect, "ids"), Delivery.id == result.c.id, Delivery.epoch == result.c.epoch, or_(*arrows)
-        )
-        .values(
-            state=result.c.state,
-            worker_id=null(),
-            lease_until=null(),
-            last_code=result.c.code,
-            last_text=result.c.text,
-            next_attempt_at=case((waits, result.c.again), else_=Delivery.next_attempt_at),
-            attempts=case(
-                (and_(waits, result.c.refund == 1, Delivery.attempts > 0), Delivery.attempts - 1),
-                else_=Delivery.attempts,
-            ),
-            doubts=Delivery.doubts + case((doubtful, 1), else_=0),
-            doubt_at=case((doubtful, now), else_=Delivery.doubt_at),
-            done_at=case((keeps, null()), else_=first_end),
-            address_sealed=case((keeps, Delivery.address_sealed), else_=null()),
-        )
-        .returning(Delivery.id, Delivery.epoch)
     )

@@ -109,6 +109,7 @@ class Pump:
             self._supplier.drop(pool)
         while self._loop.busy and time.monotonic() < until:
             self._turn()
+        self._committer.refuse()
         self._loop.close("The sender was told to stop.")
         last = time.monotonic() + LAST_WORDS_S
         self._supplier.end(last)

@@ -27,7 +27,8 @@ from sqlalchemy import (
 from core.identity import Timing
 from delivery import incoming, refusals
 from delivery.models import Delivery, Lane, Mailing
-from delivery.moves import Result, note
+from delivery.moves import Result
+from delivery.recording import note
 from delivery.states import MAX_DOUBTS, State
 
 CHUNK = 5000

@@ -182,6 +182,32 @@ def test_when_patience_is_over_only_mails_whose_dot_was_out_are_in_doubt(ledger,
     assert ledger.row(deliveries[0]).last_text == "The sender was told to stop."
 
 
+def test_an_intent_that_comes_when_patience_is_over_is_taken_back_and_no_doubt(ledger, relay, monkeypatch):
+    exchange, asked, go_on = batches.exchange, threading.Event(), threading.Event()
+
+    def slow(engine, worker, results, wanted, **named):
+        intents = exchange(engine, worker, results, wanted, **named)
+        if intents and not asked.is_set():
+            asked.set()
+            go_on.wait(10)
+        return intents
+
+    monkeypatch.setattr(batches, "exchange", slow)
+    (delivery,) = ledger.queue_bulk("slow@example.org")
+    with ledger.sending(to(relay, connections=1), patience_s=0.3) as pump:
+        assert asked.wait(10)
+        refuse = pump._committer.refuse
+
+        def refuse_and_go_on():
+            refuse()
+            go_on.set()
+
+        monkeypatch.setattr(pump._committer, "refuse", refuse_and_go_on)
+    assert ledger.states(delivery) == ["planned"]
+    assert (ledger.row(delivery).attempts, ledger.row(delivery).doubts) == (0, 0)
+    assert relay.accepted == []
+
+
 def test_without_a_renewed_lease_no_message_is_begun(ledger, relay, monkeypatch):
     relay.answer = holding = Holding(("RCPT", "waits"))
     (delivery,) = ledger.queue_bulk("waits@example.org")

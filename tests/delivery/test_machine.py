@@ -33,8 +33,6 @@ PAST, FUTURE = timedelta(minutes=-1), timedelta(hours=1)
 WORKERS = ("one", "two")
 KEYS = ("resends", "skips")
 RESULTS = (State.SENT, State.FAILED, State.PLANNED, State.IN_DOUBT)
-UNDONE = {State.SUPPRESSED, State.CANCELLED, State.EXPIRED, State.PLANNED}
-"""Where a mail may go whose intent is asked for again: the answer to it was lost, so nothing was sent."""
 
 
 @dataclass
@@ -54,12 +52,12 @@ class Row:
     due: bool = True
     late: bool = False
     waited: bool = False
+    words: tuple[int | None, str | None] = (None, None)
     on_the_wire: set[int] = field(default_factory=set)
     """The claims of which a copy left, or may have."""
 
-    def move(self, target: State, *, again: bool = False) -> None:
-        allowed = UNDONE if again and self.state is State.SENDING else MOVES.get(self.state, frozenset())
-        assert target in allowed or (again and target is self.state), f"there is no arrow {self.state} → {target}"
+    def move(self, target: State) -> None:
+        assert target in MOVES.get(self.state, frozenset()), f"there is no arrow {self.state} → {target}"
         self.state = target
         if target not in LEASED:
             self.worker, self.leased = None, False
@@ -201,7 +199,9 @@ class Machine(RuleBasedStateMachine):
         arrow = result.state in MOVES.get(row.state, frozenset()) and row.state in (State.SENDING, State.IN_DOUBT)
         settled = result.state is State.PLANNED and row.done
         if row.epoch != result.epoch or not arrow or settled:
-            return [(row.id, "late")]
+            written = (row.epoch, row.state, row.words) == (result.epoch, result.state, (result.code, result.text))
+            return [] if written else [(row.id, "late")]
+        row.words = (result.code, result.text)
         if result.state is State.IN_DOUBT:
             row.doubt()
         else:
@@ -218,12 +218,13 @@ class Machine(RuleBasedStateMachine):
         own = (row.epoch, row.worker) == (claimed.epoch, worker) and row.state in LEASED and row.leased
         if not own:
             return False
-        target, again = self.verdict(row), row.state is State.SENDING
-        row.move(target, again=again)
+        if row.state is State.SENDING:
+            return True
+        target = self.verdict(row)
+        row.move(target)
         if target is not State.SENDING:
-            row.on_the_wire.discard(row.epoch)
             return False
-        row.attempts += 0 if again else 1
+        row.attempts += 1
         row.on_the_wire.add(row.epoch)
         return True
 

@@ -129,6 +129,37 @@ def test_a_relay_that_hangs_up_between_mails_is_called_again_and_nobody_waits(le
     assert [(ledger.row(one).state, ledger.row(one).attempts) for one in deliveries] == [("sent", 1)] * 4
 
 
+def test_a_result_whose_commit_was_not_answered_is_noted_once(ledger, relay, monkeypatch):
+    relay.answer = lambda verb, to: "550 5.1.1 nobody" if verb == "RCPT" and to.startswith("gone") else None
+    gone, sound = ledger.queue("gone@example.org"), ledger.queue()
+    exchange = batches.exchange
+    lost: list[object] = []
+
+    def lose_answers_to_results(engine, worker, results, wanted, **named):
+        intents = exchange(engine, worker, results, wanted, **named)
+        if results and len(lost) < 3:
+            lost.append(results)
+            raise OperationalError("COMMIT", {}, ConnectionError("the server went away"))
+        return intents
+
+    monkeypatch.setattr(batches, "exchange", lose_answers_to_results)
+    monkeypatch.setattr(retries, "RELAY_FIRST", 0.0)
+    ledger.send_all(relay)
+    assert len(lost) == 3
+    assert ledger.states(gone, sound) == ["failed", "sent"]
+    assert (ledger.kinds(gone), ledger.kinds(sound)) == (["failed"], [])
+
+
+def test_an_intent_that_was_granted_stays_granted_when_it_is_asked_for_again(ledger):
+    delivery = ledger.queue()
+    wanted = ledger.claim()
+    (first,) = ledger.exchange("one", [], wanted)
+    ledger.change_mailing(state="cancelled")
+    assert ledger.exchange("one", [], wanted) == [first]
+    row = ledger.row(delivery)
+    assert (row.state, row.attempts) == ("sending", 1)
+
+
 def test_an_answer_to_commit_that_was_lost_is_asked_again_and_makes_no_doubt(ledger, relay, monkeypatch):
     delivery, other = ledger.queue(), ledger.queue()
     exchange = batches.exchange
