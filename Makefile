@@ -6,7 +6,7 @@ SETUP = $(PYTHON) tools/setup.py
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .SUFFIXES:
-.PHONY: help run test check format messages pins bench proof-chaos proof-doorbell proof-kill proof-splice clean
+.PHONY: help run test check format messages pins bench proof-chaos proof-doorbell proof-guards proof-kill proof-splice clean
 
 help: ## list these commands
 	@echo "Postrider: a newsletter service. The commands:"
@@ -44,6 +44,9 @@ bench: $(VENV)/tests.stamp ## measure the speed of sending, about 25 minutes on 
 
 proof-chaos: $(VENV)/tests.stamp ## hundreds of seeds against senders, databases, Redis, clock and relay; writes docs/proofs/chaos.md
 	@$(BIN) -m tests.proofs.chaos
+
+proof-guards: $(VENV)/tests.stamp ## take each guard of the ledger out of a copy, and see the checker fail; writes docs/proofs/guards.md
+	@$(BIN) -m tests.proofs.guards
 
 proof-doorbell: $(VENV)/tests.stamp ## take Redis and workers away in every way; writes docs/proofs/doorbell.md
 	@$(BIN) -m tests.proofs.doorbell

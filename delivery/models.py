@@ -137,6 +137,8 @@ class Delivery(Base):
     done_at: Mapped[datetime | None]
     last_code: Mapped[int | None]
     last_text: Mapped[str | None] = mapped_column(String(300))
+    returned_at: Mapped[datetime | None]
+    returned_as: Mapped[str | None] = mapped_column(String(20))
     __table_args__ = (
         UniqueConstraint("mailing_id", "once_key"),
         CheckConstraint(f"state IN ({states.quoted(tuple(State))})", name="state"),
@@ -158,6 +160,7 @@ class Delivery(Base):
         _partial("doubt", "doubt_at", where="state = 'in_doubt' AND done_at IS NULL"),
         _partial("system", "addr_hash", where="lane = 0"),
         _partial("state", "mailing_id", "state", where="state <> 'planned'"),
+        _partial("returned", "mailing_id", "returned_as", where="returned_at IS NOT NULL"),
     )
 
 
@@ -175,7 +178,10 @@ class DeliveryEvent(Base):
 
 
 class Suppression(Base):
-    """An address that must not be mailed in a scope (a stream, `bulk`, `share` or `all`), with the reason."""
+    """An address that must not be mailed in a scope (a stream, `bulk`, `share` or `all`), with the reason.
+
+    One with an end holds until then.
+    """
 
     __tablename__ = "suppressions"
     addr_hash: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True)
@@ -183,6 +189,37 @@ class Suppression(Base):
     reason: Mapped[str] = mapped_column(primary_key=True)
     source: Mapped[str]
     created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+
+
+class BounceCount(Base):
+    """How often mail to an address came back without being enough for a suppression, by kind, and since when."""
+
+    __tablename__ = "bounce_counts"
+    addr_hash: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20), primary_key=True)
+    count: Mapped[int]
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime]
+
+
+class Outcome(Base):
+    """What those above must learn of a reader's mail: an append-only feed that they read by a cursor."""
+
+    __tablename__ = "outcomes"
+    id: Mapped[RowId]
+    at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(String(20))
+    delivery_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("deliveries.id"))
+    mailing_id: Mapped[int] = mapped_column(ForeignKey("mailings.id"))
+    reader_key: Mapped[bytes | None] = mapped_column(LargeBinary(16))
+    addr_hash: Mapped[bytes] = mapped_column(LargeBinary(16))
+    __table_args__ = (
+        CheckConstraint(
+            "kind IN ('hard_bounce', 'soft_bounce', 'complaint', 'left_by_mail', 'ended_unsent', 'mailing_cancelled')",
+            name="kind",
+        ),
+    )
 
 
 class Gate(Base):

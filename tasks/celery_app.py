@@ -12,7 +12,15 @@ from tasks import broker, schedule
 EMBEDDED_BROKER = "memory://localhost/"
 QUEUES = ("work", "pump")
 """`work` is everything that decides and composes; `pump` only rings the sender's bell."""
-MODULES = ("tasks.signup", "tasks.digests", "tasks.feeds", "tasks.heartbeat", "tasks.delivery", "tasks.alerts")
+MODULES = (
+    "tasks.signup",
+    "tasks.digests",
+    "tasks.feeds",
+    "tasks.heartbeat",
+    "tasks.delivery",
+    "tasks.alerts",
+    "tasks.returns",
+)
 
 
 def init_celery(app: Flask, settings: Settings) -> Celery:

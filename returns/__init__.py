@@ -1,0 +1,1 @@
+"""What comes back: bounces, complaints, replies and providers' webhooks, received once, read and verified."""

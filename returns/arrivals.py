@@ -1,0 +1,53 @@
+"""The record of what came in: each thing is kept once, worked off later, and forgotten after a while."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, select
+
+from core.database import db, insert_for
+from returns.models import Arrival
+
+KEPT = timedelta(days=90)
+"""So long it is known that something came already, and what could not be read stays to be looked at."""
+
+
+def keep(source: str, name: bytes, raw: bytes, *, now: datetime) -> int | None:
+    """Keep what came under the name that its source has for it; return its id, None when it is there already."""
+    row = {
+        "source": source,
+        "key": hashlib.sha256(name).digest(),
+        "arrived_at": now,
+        "state": "new",
+        "raw": raw,
+    }
+    statement = insert_for(db.engine)(Arrival).values(row).on_conflict_do_nothing().returning(Arrival.id)
+    return db.session.scalar(statement)
+
+
+def waiting(limit: int, *, after: int = 0) -> Sequence[Arrival]:
+    """Return what is to be worked off, oldest first; on PostgreSQL locked, without what others work on just now."""
+    found = select(Arrival).where(Arrival.state == "new", Arrival.id > after).order_by(Arrival.id).limit(limit)
+    return db.session.scalars(found.with_for_update(skip_locked=True)).all()
+
+
+def settle(arrival: Arrival, *, kind: str, delivery_id: int | None = None, why: str | None = None) -> None:
+    """Note what an arrival was; its octets are not needed any more."""
+    arrival.state, arrival.kind, arrival.delivery_id, arrival.why, arrival.raw = "done", kind, delivery_id, why, None
+
+
+def set_aside(arrival: Arrival, why: str) -> None:
+    """Note that an arrival could not be read: it stays as it came, and is counted."""
+    arrival.state, arrival.why = "unread", why[:300]
+
+
+def unread() -> int:
+    """Return how many arrivals could not be read."""
+    return db.session.scalar(select(func.count()).where(Arrival.state == "unread")) or 0
+
+
+def forget(now: datetime, *, limit: int = 5000) -> int:
+    """Remove what came long ago, some at a time; return how many went."""
+    old = select(Arrival.id).where(Arrival.arrived_at < now - KEPT).limit(limit)
+    return len(db.session.scalars(delete(Arrival).where(Arrival.id.in_(old)).returning(Arrival.id)).all())
