@@ -45,11 +45,11 @@ bench: $(VENV)/tests.stamp ## measure the speed of sending, about 25 minutes on 
 proof-chaos: $(VENV)/tests.stamp ## hundreds of seeds against senders, databases, Redis, clock and relay; writes docs/proofs/chaos.md
 	@$(BIN) -m tests.proofs.chaos
 
-proof-guards: $(VENV)/tests.stamp ## take each guard of the ledger out of a copy, and see the checker fail; writes docs/proofs/guards.md
-	@$(BIN) -m tests.proofs.guards
-
 proof-doorbell: $(VENV)/tests.stamp ## take Redis and workers away in every way; writes docs/proofs/doorbell.md
 	@$(BIN) -m tests.proofs.doorbell
+
+proof-guards: $(VENV)/tests.stamp ## take each guard of the ledger out of a copy, and see the checker fail; writes docs/proofs/guards.md
+	@$(BIN) -m tests.proofs.guards
 
 proof-kill: $(VENV)/tests.stamp ## kill -9 the service 20 times while an edition goes out; writes docs/proofs/kill.md
 	@$(BIN) -m tests.proofs.kill

@@ -4,9 +4,11 @@ import hashlib
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 
+from flask import Flask, current_app
 from sqlalchemy import insert
 
 from bench.ground import BenchError
@@ -16,7 +18,7 @@ from core.database import db
 from core.services import Services
 from delivery import outbox
 from delivery.models import Content, Lane
-from digests import cohorts, dispatch, rendering
+from digests import cohorts, rendering
 
 LANGUAGE = "en"
 DIGEST = "asia-daily"
@@ -26,6 +28,10 @@ SHOWN = 12
 HEAVY = ("example.org", "example.com", "example.net")
 """Where most readers have their address; the others are spread over SMALL domains."""
 SMALL = 2000
+PLANNERS = 2
+"""Waves that are composed at once: a worker has four threads for its tasks."""
+SLICE = 50_000
+"""Readers that are made up at once."""
 Choose = Callable[[int], int]
 """Which content a reader gets."""
 SUBJECT = "The Monsoon Courier: {headline}"
@@ -238,26 +244,36 @@ def planned(edition: Edition, numbers: Sequence[int], content_of: Choose) -> lis
 
 
 def plan(edition: Edition, numbers: range, content_of: Choose) -> Iterator[tuple[int, float]]:
-    """Write readers' rows as the digests room does, a chunk in a transaction; yield size and seconds of each.
+    """Write readers' rows as a worker does that composes several waves at once; yield size and seconds of each slice.
 
-    The clock runs from the first look for rows that are there to the answer of the COMMIT. It stands still while the
-    readers are made up, whom an installation has in its database.
+    A chunk is a transaction of its own. The clock runs from the first look for rows that are there to the answer of the
+    last COMMIT. It stands still while the readers are made up, whom an installation has in its database.
     """
-    for first in range(numbers.start, numbers.stop, cohorts.CHUNK):
-        rows = planned(edition, range(first, min(numbers.stop, first + cohorts.CHUNK)), content_of)
-        started = time.monotonic()
-        with database.write_turn():
-            dispatch._take_turn()
-            known = outbox.already_queued(edition.mailing_id, [row.once_key for row in rows])
-            written = outbox.queue_bulk(
-                [row for row in rows if row.once_key not in known],
-                mailing_id=edition.mailing_id,
-                lane=Lane.DIGEST,
-                link_set=outbox.LinkSet.READER,
-                not_after=clock.utc_now() + timedelta(hours=12),
-                services=edition.services,
-            )
-            db.session.commit()
-        if written != len(rows):
-            raise BenchError(f"{len(rows)} deliveries were to be planned, but {written} were.")
-        yield written, time.monotonic() - started
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    with ThreadPoolExecutor(PLANNERS) as planners:
+        for first in range(numbers.start, numbers.stop, SLICE):
+            rows = planned(edition, range(first, min(numbers.stop, first + SLICE)), content_of)
+            chunks = [rows[start : start + cohorts.CHUNK] for start in range(0, len(rows), cohorts.CHUNK)]
+            db.session.rollback()
+            started = time.monotonic()
+            written = sum(planners.map(lambda chunk: _write(app, edition, chunk), chunks))
+            seconds = time.monotonic() - started
+            if written != len(rows):
+                raise BenchError(f"{len(rows)} deliveries were to be planned, but {written} were.")
+            yield written, seconds
+
+
+def _write(app: Flask, edition: Edition, rows: Sequence[outbox.Planned]) -> int:
+    """Write the rows of one chunk as the digests room does; return how many are new."""
+    with app.app_context(), database.write_turn():
+        known = outbox.already_queued(edition.mailing_id, [row.once_key for row in rows])
+        written = outbox.queue_bulk(
+            [row for row in rows if row.once_key not in known],
+            mailing_id=edition.mailing_id,
+            lane=Lane.DIGEST,
+            link_set=outbox.LinkSet.READER,
+            not_after=clock.utc_now() + timedelta(hours=12),
+            services=edition.services,
+        )
+        db.session.commit()
+    return written

@@ -2,7 +2,7 @@
 
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -103,8 +103,19 @@ def add_shell(mailing_id: int, *, language: str, format: str, head: content.Part
 
 def add_block(part: content.Part) -> int:
     """Return the id of a compiled part: the same part twice is one row, whatever it was made for."""
-    pieces = part.to_json()
-    return _get_or_create(Block, {"fingerprint": hashlib.sha256(pieces.encode()).digest()}, pieces=pieces)
+    return add_blocks([part])[part]
+
+
+def add_blocks(parts: Iterable[content.Part]) -> dict[content.Part, int]:
+    """Return the ids of compiled parts. New ones are written in one order, whoever writes, so that nobody waits for
+    somebody who waits for them.
+    """
+    pieces = {part: part.to_json() for part in parts}
+    prints = {part: hashlib.sha256(text.encode()).digest() for part, text in pieces.items()}
+    return {
+        part: _get_or_create(Block, {"fingerprint": fingerprint}, pieces=pieces[part])
+        for part, fingerprint in sorted(prints.items(), key=lambda one: one[1])
+    }
 
 
 def add_content(mailing_id: int, *, shell_id: int, subject: str, block_ids: Sequence[int]) -> int:
@@ -147,21 +158,21 @@ def queue_bulk(
 
 def _own(row: Planned, services: Services) -> planning.Own:
     address = row.recipient.address
+    addr_hash, sealed = services.keyring.close(address)
     return planning.Own(
         once_key=row.once_key,
         content_id=row.content_id,
         reader_key=row.recipient.reader_key,
         link_version=row.recipient.link_version,
-        addr_hash=services.keyring.hash(address),
-        address_sealed=services.keyring.seal(address),
+        addr_hash=addr_hash,
+        address_sealed=sealed,
         provider=providers.number(address.folded.rpartition("@")[2]),
     )
 
 
 def already_queued(mailing_id: int, once_keys: Sequence[bytes]) -> set[bytes]:
     """Return those of the keys that have a ledger row in this mailing."""
-    wanted = select(Delivery.once_key).where(Delivery.mailing_id == mailing_id, Delivery.once_key.in_(once_keys))
-    return set(db.session.scalars(wanted))
+    return planning.known(db.session.connection(), mailing_id, once_keys)
 
 
 def _check_places(body: content.Part, link_set: LinkSet) -> None:

@@ -12,8 +12,11 @@ from sqlalchemy import (
     Connection,
     Integer,
     LargeBinary,
+    Select,
     SmallInteger,
+    String,
     bindparam,
+    cast,
     column,
     func,
     select,
@@ -60,12 +63,11 @@ def _columns(own: Sequence[Own]) -> dict[str, object]:
         "reader_keys": b"".join(_NOBODY if key is None else key for key in reader_keys),
         "addr_hashes": _joined(hashes),
         "sealed": b"".join(sealed),
-        "content_ids": list(content_ids),
-        "link_versions": list(link_versions),
-        "providers": list(providers),
-        "key_starts": list(range(1, _KEY * len(own) + 1, _KEY)),
-        "starts": [end - length + 1 for end, length in zip(accumulate(lengths), lengths, strict=True)],
-        "lengths": lengths,
+        "content_ids": _listed(content_ids),
+        "link_versions": _listed(link_versions),
+        "providers": _listed(providers),
+        "starts": _listed(end - length + 1 for end, length in zip(accumulate(lengths), lengths, strict=True)),
+        "lengths": _listed(lengths),
     }
 
 
@@ -76,18 +78,46 @@ def _joined(keys: Iterable[bytes]) -> bytes:
     return joined
 
 
+def _listed(numbers: Iterable[int]) -> str:
+    """Return numbers as PostgreSQL writes an array: as a list they would be turned into text one by one."""
+    return f"{{{','.join(map(str, numbers))}}}"
+
+
+def _octets(name: str, place: ColumnElement[int]) -> ColumnElement[bytes]:
+    """Return the key at a place, counted from 0, of the long value that a parameter is."""
+    return func.substring(bindparam(name, type_=LargeBinary), place * _KEY + 1, _KEY, type_=LargeBinary)
+
+
+def known(connection: Connection, mailing_id: int, once_keys: Sequence[bytes]) -> set[bytes]:
+    """Return those of the keys that have a row in this mailing."""
+    if connection.dialect.name == "sqlite":
+        wanted = select(Delivery.once_key).where(Delivery.mailing_id == mailing_id, Delivery.once_key.in_(once_keys))
+        return set(connection.scalars(wanted))
+    values = {"mailing": mailing_id, "keys": _joined(once_keys), "last": len(once_keys) - 1}
+    return {bytes(key) for key in connection.scalars(_known(), values)}
+
+
+@cache
+def _known() -> Select[bytes]:
+    place = func.generate_series(0, bindparam("last", type_=Integer), type_=Integer).column_valued("place")
+    keys = func.array(select(_octets("keys", place)).scalar_subquery())
+    return select(Delivery.once_key).where(
+        Delivery.mailing_id == bindparam("mailing", type_=BigInteger), Delivery.once_key == func.any(keys)
+    )
+
+
 @cache
 def _insert() -> postgresql.Insert:
     lists = {"content_ids": BigInteger, "link_versions": SmallInteger, "providers": SmallInteger}
-    lists |= {"key_starts": Integer, "starts": Integer, "lengths": Integer}
+    lists |= {"starts": Integer, "lengths": Integer}
     own = (
-        func.unnest(*(bindparam(name, type_=ARRAY(kind)) for name, kind in lists.items()))
-        .table_valued(*(column(name, kind) for name, kind in lists.items()))
+        func.unnest(*(cast(bindparam(name, type_=String), ARRAY(kind)) for name, kind in lists.items()))
+        .table_valued(*(column(name, kind) for name, kind in lists.items()), with_ordinality="place")
         .render_derived(name="own")
     )
 
     def octets(name: str) -> ColumnElement[bytes]:
-        return func.substring(bindparam(name, type_=LargeBinary), own.c.key_starts, _KEY, type_=LargeBinary)
+        return _octets(name, cast(own.c.place, Integer) - 1)
 
     picked = {
         "once_key": octets("once_keys"),

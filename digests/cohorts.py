@@ -16,7 +16,7 @@ from digests.models import Edition, Wave
 from subscribers import rhythm
 from subscribers.models import Digest, Subscription, Taste
 
-CHUNK = 500
+CHUNK = 2000
 """Readers in one transaction."""
 
 

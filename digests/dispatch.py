@@ -5,10 +5,11 @@ makes several digests at one instant safe together.
 """
 
 import hashlib
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from core.database import db, insert_for
 from core.services import Services
@@ -21,8 +22,6 @@ from subscribers import rhythm
 
 View = rendering.Opening | rendering.StoryView
 """What is shown, and by that what is compiled once."""
-_TURN = int.from_bytes(b"chunk")
-"""The key of PostgreSQL's advisory lock for writing chunks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +32,14 @@ class Made:
     head: content.Part
     foot: content.Part
     parts: dict[View, content.Part]
+
+
+@dataclass(frozen=True, slots=True)
+class _Won:
+    """A group, and those of its readers whose mail is ours to write."""
+
+    group: Group
+    readers: tuple[rhythm.DueReader, ...]
 
 
 def make(chunk: Chunk, services: Services) -> Made:
@@ -46,82 +53,153 @@ def make(chunk: Chunk, services: Services) -> Made:
 
 
 def write_chunk(made: Made, now: datetime, services: Services) -> bool:
-    """Write a chunk's ledger rows and histories, and move the wave's cursor. Return whether the wave is done."""
-    _take_turn()
+    """Write a chunk's ledger rows and histories, and move the wave's cursor. Return whether the wave is done.
+
+    Waves of one instant share readers, histories and blocks. So that no two of them wait for each other in a circle,
+    every chunk takes its rows in one order: its wave, then shells and blocks, histories, readers, contents, deliveries,
+    and each of these sorted.
+    """
     chunk = made.chunk
-    losers = [loser for group in chunk.groups for loser in _write_group(made, group, now, services)]
+    _hold_wave(chunk)
+    groups = _not_queued(chunk)
+    shells, blocks = _shells(made, groups), _blocks(made, groups)
+    moved = _advance(groups, today=now.date())
+    won = [_Won(group, tuple(one for one in group.readers if one.subscriber_id in moved)) for group in groups]
+    won = [one for one in won if one.readers]
+    _queue(chunk, _contents(chunk, won, shells, blocks), services)
     if chunk.kind == "first":
-        for reader in chunk.empty:
-            rhythm.first_empty(reader.subscription_id)
+        _note_first(chunk, groups, won, now)
+    losers = [one for group in groups for one in group.readers if one.subscriber_id not in moved]
+    return _move_wave(chunk, losers, now)
+
+
+def _hold_wave(chunk: Chunk) -> None:
+    """Take the wave for this transaction. Raises WaveTaken when another task went on with it meanwhile."""
+    ours = select(Wave.id).where(Wave.id == chunk.wave_id, Wave.cursor == chunk.cursor, Wave.state == "composing")
+    if db.session.scalar(ours.with_for_update()) is None:
+        raise WaveTaken
+
+
+def _move_wave(chunk: Chunk, losers: Sequence[rhythm.DueReader], now: datetime) -> bool:
+    """Move the wave's cursor on, but not beyond who must be looked at again; return whether the wave is done."""
     finished = chunk.finished and not losers
     cursor = min((loser.subscription_id for loser in losers), default=chunk.last + 1) - 1
-    moved = db.session.execute(
+    db.session.execute(
         update(Wave)
-        .where(Wave.id == chunk.wave_id, Wave.cursor == chunk.cursor, Wave.state == "composing")
+        .where(Wave.id == chunk.wave_id)
         .values(
             cursor=cursor,
             state="composed" if finished else "composing",
             lease_until=None if finished else now + editions.LEASE,
         )
         .execution_options(synchronize_session=False)
-        .returning(Wave.id)
     )
-    if moved.first() is None:
-        # Another task took the wave over while this one was slow; what it wrote stands, ours is undone by the door.
-        raise WaveTaken
     if finished and chunk.kind == "regular":
         rhythm.move_on(chunk.digest_id, chunk.slot, chunk.due_at, now=now)
     return finished
-
-
-def _take_turn() -> None:
-    """Let one chunk be written at a time on PostgreSQL too, until its transaction ends.
-
-    Digests of one instant share readers, histories and blocks, each in its own order: writing side by side, two of
-    them soon wait for each other in a circle, and PostgreSQL ends one.
-    """
-    if db.engine.dialect.name == "postgresql":
-        db.session.execute(select(func.pg_advisory_xact_lock(_TURN)))
 
 
 class WaveTaken(Exception):
     """The wave moved on in other hands: roll back and leave it."""
 
 
-def _write_group(made: Made, group: Group, now: datetime, services: Services) -> list[rhythm.DueReader]:
-    """Write one group; return the readers whose history changed meanwhile, who must be looked at again."""
+def _not_queued(chunk: Chunk) -> list[Group]:
+    """Return the groups without those who have this edition's mail in the ledger already."""
+    readers = [reader for group in chunk.groups for reader in group.readers]
+    queued = outbox.already_queued(chunk.mailing_id, [reader.addr_hash for reader in readers]) if readers else set()
+    if not queued:
+        return list(chunk.groups)
+    left = [
+        replace(group, readers=tuple(reader for reader in group.readers if reader.addr_hash not in queued))
+        for group in chunk.groups
+    ]
+    return [group for group in left if group.readers]
+
+
+def _shells(made: Made, groups: Sequence[Group]) -> dict[str, int]:
+    """Return the shells by format."""
     chunk = made.chunk
-    queued = outbox.already_queued(chunk.mailing_id, [reader.addr_hash for reader in group.readers])
-    readers = [reader for reader in group.readers if reader.addr_hash not in queued]
-    if chunk.kind == "first":
-        for reader in group.readers:
-            if reader.addr_hash in queued:
-                # Left and came back on one day: the first edition was theirs already.
-                rhythm.first_empty(reader.subscription_id)
-    if not readers:
-        return []
-    today = now.date()
-    new = [histories.Entry(story.article_id, story.revision, today) for story in group.stories]
-    grown = histories.grown(histories.unpack(group.entries), new, today=today)
-    history_id = histories.intern(grown, today=today)
-    moved = histories.advance([one.subscriber_id for one in readers], read=group.history_id, new=history_id)
-    winners = [reader for reader in readers if reader.subscriber_id in moved]
-    if winners:
-        content_id = _content(made, group)
-        _cohort(chunk, group, content_id)
-        outbox.queue_bulk(
-            [_planned(reader, content_id) for reader in winners],
-            mailing_id=chunk.mailing_id,
-            lane=Lane.DIGEST,
-            link_set=outbox.LinkSet.READER,
-            not_after=chunk.not_after,
-            services=services,
+    return {
+        format: outbox.add_shell(
+            chunk.mailing_id, language=chunk.language, format=format, head=made.head, foot=made.foot
         )
-    if chunk.kind == "first":
-        for reader in winners:
-            slot = rhythm.local_date(now, reader.zone)
-            rhythm.first_sent(reader.subscription_id, slot=slot, fresh_from=chunk.seen_until)
-    return [reader for reader in readers if reader.subscriber_id not in moved]
+        for format in sorted({group.format for group in groups})
+    }
+
+
+def _blocks(made: Made, groups: Sequence[Group]) -> dict[View, int]:
+    """Return the block of everything that is shown."""
+    views = [view for group in groups for view in _shown(group)]
+    ids = outbox.add_blocks([made.parts[view] for view in views])
+    return {view: ids[made.parts[view]] for view in views}
+
+
+def _shown(group: Group) -> tuple[View, ...]:
+    return (group.opening, *group.stories)
+
+
+def _advance(groups: Sequence[Group], *, today: date) -> set[int]:
+    """Give readers their new histories; return those whose history was still the one that was read."""
+    grown = [_grown(group, today) for group in groups]
+    ids = histories.intern(grown, today=today)
+    return histories.advance(
+        [
+            histories.Move(reader.subscriber_id, group.history_id, ids[packed])
+            for group, packed in zip(groups, grown, strict=True)
+            for reader in group.readers
+        ]
+    )
+
+
+def _grown(group: Group, today: date) -> bytes:
+    """Return the history that a group's readers will have, packed."""
+    new = [histories.Entry(story.article_id, story.revision, today) for story in group.stories]
+    return histories.pack(histories.grown(histories.unpack(group.entries), new, today=today))
+
+
+def _contents(
+    chunk: Chunk, won: Sequence[_Won], shells: Mapping[str, int], blocks: Mapping[View, int]
+) -> list[outbox.Planned]:
+    """Write the recipes and cohorts of the groups that have readers left; return what is to be queued."""
+    recipes = [
+        (shells[one.group.format], [blocks[view] for view in _shown(one.group)], one.group.subject) for one in won
+    ]
+    planned: list[outbox.Planned] = []
+    cohorts: list[tuple[Group, int]] = []
+    for place in sorted(range(len(won)), key=recipes.__getitem__):
+        shell_id, block_ids, subject = recipes[place]
+        content_id = outbox.add_content(chunk.mailing_id, shell_id=shell_id, subject=subject, block_ids=block_ids)
+        cohorts.append((won[place].group, content_id))
+        planned += [_planned(reader, content_id) for reader in won[place].readers]
+    _cohorts(chunk, cohorts)
+    return planned
+
+
+def _queue(chunk: Chunk, planned: Sequence[outbox.Planned], services: Services) -> None:
+    outbox.queue_bulk(
+        planned,
+        mailing_id=chunk.mailing_id,
+        lane=Lane.DIGEST,
+        link_set=outbox.LinkSet.READER,
+        not_after=chunk.not_after,
+        services=services,
+    )
+
+
+def _note_first(chunk: Chunk, groups: Sequence[Group], won: Sequence[_Won], now: datetime) -> None:
+    """Note who has begun: those who get a first edition now, those for whom there is nothing, and who had it already.
+
+    Whoever left and came back on one day had it.
+    """
+    sent = {reader.subscription_id: reader for one in won for reader in one.readers}
+    again = {reader.subscription_id for group in groups for reader in group.readers} - sent.keys()
+    all_readers = {reader.subscription_id for group in chunk.groups for reader in group.readers}
+    for reader in sorted(sent.values(), key=lambda one: one.subscription_id):
+        slot = rhythm.local_date(now, reader.zone)
+        rhythm.first_sent(reader.subscription_id, slot=slot, fresh_from=chunk.seen_until)
+    begun = {reader.subscription_id for reader in chunk.empty} | (all_readers - sent.keys() - again)
+    for subscription_id in sorted(begun):
+        rhythm.first_empty(subscription_id)
 
 
 def _planned(reader: rhythm.DueReader, content_id: int) -> outbox.Planned:
@@ -129,23 +207,12 @@ def _planned(reader: rhythm.DueReader, content_id: int) -> outbox.Planned:
     return outbox.Planned(recipient, once_key=reader.addr_hash, content_id=content_id)
 
 
-def _content(made: Made, group: Group) -> int:
-    """Return the recipe of a group's mail, its parts written if they are new."""
-    chunk = made.chunk
-    shell_id = outbox.add_shell(
-        chunk.mailing_id, language=chunk.language, format=group.format, head=made.head, foot=made.foot
-    )
-    shown: tuple[View, ...] = (group.opening, *group.stories)
-    blocks = [outbox.add_block(made.parts[view]) for view in shown]
-    return outbox.add_content(chunk.mailing_id, shell_id=shell_id, subject=group.subject, block_ids=blocks)
-
-
-def _cohort(chunk: Chunk, group: Group, content_id: int) -> None:
-    packed = b"".join(story.article_id.to_bytes(8, "big") for story in group.stories)
-    row = {
-        "edition_id": chunk.edition_id,
-        "fingerprint": hashlib.sha256(packed + content_id.to_bytes(8, "big")).digest(),
-        "article_ids": packed,
-        "content_id": content_id,
-    }
-    db.session.execute(insert_for(db.engine)(Cohort).values(row).on_conflict_do_nothing())
+def _cohorts(chunk: Chunk, made: Sequence[tuple[Group, int]]) -> None:
+    rows: dict[bytes, dict[str, object]] = {}
+    for group, content_id in made:
+        packed = b"".join(story.article_id.to_bytes(8, "big") for story in group.stories)
+        fingerprint = hashlib.sha256(packed + content_id.to_bytes(8, "big")).digest()
+        rows[fingerprint] = {"edition_id": chunk.edition_id, "article_ids": packed, "content_id": content_id}
+    if rows:
+        values = [{"fingerprint": fingerprint, **row} for fingerprint, row in sorted(rows.items())]
+        db.session.execute(insert_for(db.engine)(Cohort).values(values).on_conflict_do_nothing())

@@ -2,14 +2,15 @@
 
 import hashlib
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import select, update
+from sqlalchemy import BigInteger, select, update
 
 from core.clock import EPOCH_DAY
 from core.database import db, insert_for
+from delivery import incoming
 from digests.models import Had, History
 
 KEPT_DAYS = 60
@@ -54,35 +55,67 @@ def of_readers(subscriber_ids: Sequence[int]) -> dict[int, tuple[int, bytes]]:
     return {row.subscriber_id: (row.history_id, row.entries) for row in rows}
 
 
-def intern(entries: Sequence[Entry], *, today: date) -> int:
-    """Return the id of the history with exactly these entries."""
-    packed = pack(entries)
-    fingerprint = hashlib.sha256(packed).digest()
-    insert = insert_for(db.engine)(History).values(fingerprint=fingerprint, entries=packed, last_used_on=today)
+def intern(packed: Iterable[bytes], *, today: date) -> dict[bytes, int]:
+    """Return the ids of packed histories, new ones written: in one order, whoever writes."""
+    prints = {hashlib.sha256(entries).digest(): entries for entries in packed}
+    if not prints:
+        return {}
+    rows = [
+        {"fingerprint": fingerprint, "entries": entries, "last_used_on": today}
+        for fingerprint, entries in sorted(prints.items())
+    ]
     # Taken again, a history is young again: the nightly clean-up must not find it unused.
-    return int(
-        db.session.execute(
-            insert.on_conflict_do_update(index_elements=[History.fingerprint], set_={"last_used_on": today}).returning(
-                History.id
-            )
-        ).scalar_one()
+    statement = insert_for(db.engine)(History).on_conflict_do_update(
+        index_elements=[History.fingerprint], set_={"last_used_on": today}
     )
+    found = db.session.execute(statement.values(rows).returning(History.fingerprint, History.id))
+    return {prints[row.fingerprint]: row.id for row in found}
 
 
-def advance(subscriber_ids: Sequence[int], *, read: int | None, new: int) -> set[int]:
-    """Compare and set: move to the history `new` those who still have the one that was `read`; return who they are.
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A reader, the history that was read of them (None: nothing was had), and the one they are to have."""
+
+    subscriber_id: int
+    read: int | None
+    new: int
+
+
+def advance(moves: Sequence[Move]) -> set[int]:
+    """Compare and set: give readers their new history who still have the one that was read; return who they are.
 
     Whoever had mail composed meanwhile has another history by now, is not moved, and must be looked at again.
     """
-    if read is None:
-        rows = [{"subscriber_id": one, "history_id": new} for one in subscriber_ids]
-        insert = insert_for(db.engine)(Had).values(rows).on_conflict_do_nothing()
-        return set(db.session.scalars(insert.returning(Had.subscriber_id)))
+    return _changed([one for one in moves if one.read is not None]) | _begun([one for one in moves if one.read is None])
+
+
+def _changed(moves: Sequence[Move]) -> set[int]:
+    if not moves:
+        return set()
+    dialect = db.engine.dialect.name
+    ids = [one.subscriber_id for one in moves]
+    # Two digests of one instant share readers: each takes them in the same order.
+    db.session.execute(
+        select(Had.subscriber_id).where(Had.subscriber_id.in_(ids)).order_by(Had.subscriber_id).with_for_update()
+    )
+    wanted_rows = [{"subscriber_id": one.subscriber_id, "read": one.read, "new": one.new} for one in moves]
+    wanted = incoming.table(dialect, "moves", {"subscriber_id": BigInteger, "read": BigInteger, "new": BigInteger})
     moved = (
         update(Had)
-        .where(Had.subscriber_id.in_(subscriber_ids), Had.history_id == read)
-        .values(history_id=new)
+        .where(Had.subscriber_id == wanted.c.subscriber_id, Had.history_id == wanted.c.read)
+        .values(history_id=wanted.c.new)
         .returning(Had.subscriber_id)
         .execution_options(synchronize_session=False)
     )
-    return set(db.session.scalars(moved))
+    return set(db.session.scalars(moved, {"moves": incoming.rows(wanted_rows)}))
+
+
+def _begun(moves: Sequence[Move]) -> set[int]:
+    if not moves:
+        return set()
+    rows = [
+        {"subscriber_id": one.subscriber_id, "history_id": one.new}
+        for one in sorted(moves, key=lambda one: one.subscriber_id)
+    ]
+    insert = insert_for(db.engine)(Had).values(rows).on_conflict_do_nothing()
+    return set(db.session.scalars(insert.returning(Had.subscriber_id)))

@@ -23,7 +23,8 @@ def keep(source: str, name: bytes, raw: bytes, *, now: datetime) -> int | None:
         "raw": raw,
     }
     statement = insert_for(db.engine)(Arrival).values(row).on_conflict_do_nothing().returning(Arrival.id)
-    return db.session.scalar(statement)
+    kept: int | None = db.session.scalar(statement)
+    return kept
 
 
 def waiting(limit: int, *, after: int = 0) -> Sequence[Arrival]:

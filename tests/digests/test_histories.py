@@ -12,7 +12,7 @@ from core import database
 from core.clock import EPOCH_DAY
 from core.database import db
 from digests import histories
-from digests.histories import KEPT_DAYS, Entry
+from digests.histories import KEPT_DAYS, Entry, Move
 from digests.models import Had, History
 
 TODAY = date(2026, 3, 2)
@@ -58,9 +58,14 @@ def test_what_is_older_than_sixty_days_is_forgotten(age, kept):
 
 def committed(*days_and_ids: tuple[int, int], today: date = TODAY) -> int:
     with database.write_turn():
-        made = histories.intern([Entry(one, 1, TODAY - timedelta(days=age)) for age, one in days_and_ids], today=today)
+        packed = histories.pack([Entry(one, 1, TODAY - timedelta(days=age)) for age, one in days_and_ids])
+        made = histories.intern([packed], today=today)
         db.session.commit()
-    return made
+    return made[packed]
+
+
+def advance(readers: list[int], *, read: int | None, new: int) -> set[int]:
+    return histories.advance([Move(reader, read, new) for reader in readers])
 
 
 def test_equal_pasts_share_a_row_and_other_pasts_do_not(house):
@@ -81,7 +86,7 @@ def test_readers_without_a_past_are_not_among_those_with_one(house):
     first, second = house.subscriber("one@example.org"), house.subscriber("two@example.org")
     history = committed((0, 7))
     with database.write_turn():
-        assert histories.advance([first], read=None, new=history) == {first}
+        assert advance([first], read=None, new=history) == {first}
         db.session.commit()
     found = histories.of_readers([first, second])
     assert found.keys() == {first} and found[first][0] == history
@@ -93,11 +98,11 @@ def test_only_those_whose_history_is_still_the_one_that_was_read_are_moved(house
     readers = [house.subscriber(f"r{number}@example.org") for number in range(4)]
     old, other, new = committed((0, 1)), committed((0, 2)), committed((0, 3))
     with database.write_turn():
-        histories.advance(readers[:2], read=None, new=old)
-        histories.advance(readers[2:3], read=None, new=other)
-        assert histories.advance(readers, read=old, new=new) == set(readers[:2])
-        assert histories.advance(readers, read=None, new=new) == {readers[3]}
-        assert histories.advance(readers[:1], read=old, new=other) == set()
+        advance(readers[:2], read=None, new=old)
+        advance(readers[2:3], read=None, new=other)
+        assert advance(readers, read=old, new=new) == set(readers[:2])
+        assert advance(readers, read=None, new=new) == {readers[3]}
+        assert advance(readers[:1], read=old, new=other) == set()
         db.session.commit()
     has = {row.subscriber_id: row.history_id for row in db.session.scalars(select(Had))}
     assert has == {readers[0]: new, readers[1]: new, readers[2]: other, readers[3]: new}
@@ -109,14 +114,15 @@ def test_of_two_at_once_who_read_the_same_past_exactly_one_moves_each_reader(hou
     read = committed((0, 1)) if start == "something had" else None
     if read is not None:
         with database.write_turn():
-            histories.advance(readers, read=None, new=read)
+            advance(readers, read=None, new=read)
             db.session.commit()
 
     def move(article: int):
         def work() -> set[int]:
             with database.write_turn():
-                new = histories.intern([Entry(article, 1, TODAY)], today=TODAY)
-                moved = histories.advance(readers, read=read, new=new)
+                packed = histories.pack([Entry(article, 1, TODAY)])
+                new = histories.intern([packed], today=TODAY)[packed]
+                moved = advance(readers, read=read, new=new)
                 db.session.commit()
             return moved
 
