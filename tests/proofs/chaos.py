@@ -8,6 +8,7 @@ import json
 import random
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -60,6 +61,11 @@ class Batch:
             sys.stdout.write(f"{outcome}\n")
             sys.stdout.flush()
         return found
+
+
+def in_time(batch: Batch, count: int, until: float) -> list[Outcome]:
+    """Run a batch that can still begin before the time is over."""
+    return batch.run(count) if time.monotonic() < until else []
 
 
 def batches(subjects: Sequence[str], seeds: int, first: int) -> Iterator[Batch]:
@@ -122,13 +128,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=240, help="how many runs")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="the first one's")
+    parser.add_argument("--minutes", type=float, default=120, help="after so long no further runs are begun")
     parser.add_argument("--jobs", type=int, default=2, help="how many runs at a time")
     parser.add_argument("--count", type=int, default=COUNT, help="mails in each run, more or less")
     parser.add_argument("--subjects", nargs="+", choices=[*TOLD], default=[*TOLD])
     options = parser.parse_args()
     sys.stdout.write(f"First seed: {options.seed}\n")
+    until = time.monotonic() + options.minutes * 60
+    planned = batches(options.subjects, options.seeds, options.seed)
     with ThreadPoolExecutor(options.jobs) as jobs:
-        done = jobs.map(lambda batch: batch.run(options.count), batches(options.subjects, options.seeds, options.seed))
+        done = jobs.map(lambda batch: in_time(batch, options.count, until), planned)
         outcomes = [outcome for some in done for outcome in some]
     found = faults(outcomes)
     page.write(
