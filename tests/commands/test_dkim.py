@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from core import dkimkeys
 from core.dkimkeys import SigningKeys
@@ -51,7 +52,7 @@ def test_new_keys_are_closed_to_others_and_what_is_printed_serves_as_it_is(flask
     keys = read_back(tmp_path, ended.output).domains[DOMAIN]
     assert [(key.selector, key.kind) for key in keys.signing] == [("rsa-202611", "rsa"), ("ed-202611", "ed25519")]
     assert records(ended.output) == {key.name: key.record for key in keys.signing}
-    assert keys.signing[0].private.key_size == 2048
+    assert isinstance(keys.signing[0].private, rsa.RSAPrivateKey) and keys.signing[0].private.key_size == 2048
     assert "PRIVATE" not in ended.output
 
 
@@ -76,7 +77,7 @@ def test_nothing_is_overwritten_and_nothing_is_made_by_halves(flask, tmp_path):
         ("'exa mple' --folder {}", "must be a domain, like example.org"),
         ("example.org --folder {} --selector ../x", "'rsa-../x' is no selector"),
         ("example.org --folder {} --selector A", "'rsa-A' is no selector"),
-        ("example.org --folder /proc/nowhere", "/proc/nowhere"),
+        ("example.org --folder /proc/nowhere", "/proc/nowhere cannot be written: No such file or directory."),
     ],
 )
 def test_what_cannot_be_made_is_told_in_one_sentence(flask, tmp_path, words, told):
