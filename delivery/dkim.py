@@ -1,7 +1,7 @@
 """Sign a whole mail with DKIM (RFC 6376): relaxed/relaxed, with RSA and beside it with Ed25519 (RFC 8463, RFC 8301).
 
-What is cheap, canonical form and hashes, is done by `prepare`; what is slow, by `Prepared.signed`, in any thread. Both
-are pure, and make the same bytes every time: the copies of a delivery stay the same.
+What is cheap, canonical form and hashes, is done by `prepare`; what is slow, by `Prepared.signed`, in a thread of its
+own: see delivery.making. Both are pure, and make the same bytes every time: the copies of a delivery stay the same.
 """
 
 import base64
