@@ -6,7 +6,7 @@ SETUP = $(PYTHON) tools/setup.py
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .SUFFIXES:
-.PHONY: help run test check format messages pins bench proof-chaos proof-doorbell proof-guards proof-kill proof-splice clean
+.PHONY: help run test check format messages pins bench proof-chaos proof-guards proof-doorbell proof-kill proof-signatures proof-splice clean
 
 help: ## list these commands
 	@echo "Postrider: a newsletter service. The commands:"
@@ -39,7 +39,7 @@ pins: ## compile requirements*.in into requirements*.txt with hashes (needs uv)
 	$(COMPILE) requirements.in -o requirements.txt
 	$(COMPILE) requirements-dev.in -o requirements-dev.txt
 
-bench: $(VENV)/tests.stamp ## measure the speed of sending, about 25 minutes on a quiet machine; writes docs/bench.md
+bench: $(VENV)/tests.stamp ## measure the speed of sending, about 30 minutes on a quiet machine; writes docs/bench.md
 	@$(BIN) -m bench
 
 proof-chaos: $(VENV)/tests.stamp ## hundreds of seeds against senders, databases, Redis, clock and relay; writes docs/proofs/chaos.md
@@ -53,6 +53,9 @@ proof-guards: $(VENV)/tests.stamp ## take each guard of the ledger out of a copy
 
 proof-kill: $(VENV)/tests.stamp ## kill -9 the service 20 times while an edition goes out; writes docs/proofs/kill.md
 	@$(BIN) -m tests.proofs.kill
+
+proof-signatures: $(VENV)/tests.stamp ## send signed mails through Postfix, have two others verify them; writes docs/proofs/signatures.md
+	@$(BIN) -m tests.proofs.signatures
 
 proof-splice: $(VENV)/tests.stamp ## hold a million mails against a second splicer; writes docs/proofs/splice.md
 	@$(BIN) -m tests.proofs.splice
