@@ -12,10 +12,11 @@ from babel import Locale, UnknownLocaleError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from core import alerting, characters, relays
+from core import alerting, characters, limits, relays
 from core.alerting import AlertSettings
 from core.errors import SettingsError
 from core.identity import LaneSender, MailIdentity, PostOffice
+from core.limits import ReturnLimits
 from core.publication import Publication
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,6 +43,7 @@ class Settings:
     trusted_proxies: int = 0
     metrics_token: bytes | None = None
     alerts: AlertSettings = field(default_factory=AlertSettings)
+    limits: ReturnLimits = field(default_factory=ReturnLimits)
     state_dir: Path = ROOT / "var"
 
     def __repr__(self) -> str:
@@ -65,6 +67,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         trusted_proxies=_count(env, "TRUSTED_PROXIES"),
         metrics_token=_metrics_token(env.get("METRICS_TOKEN", "").strip()),
         alerts=alerting.read_alerts(env),
+        limits=limits.read_limits(table),
         state_dir=Path(env.get("STATE_DIR", "").strip() or ROOT / "var").resolve(),
     )
 
