@@ -13,6 +13,8 @@ from sqlalchemy import Row, func, insert, literal_column, select
 from core.database import db
 from delivery.models import Mailing, Outcome
 
+_ADD = insert(Outcome)
+
 
 class Kind(StrEnum):
     """What there is to learn."""
@@ -28,7 +30,7 @@ def add(
 ) -> None:
     """Add one outcome of a delivery."""
     values = {"delivery_id": delivery_id, "mailing_id": mailing_id, "reader_key": reader_key, "addr_hash": addr_hash}
-    db.session.execute(insert(Outcome).values(kind=kind.value, at=at, **values))
+    db.session.connection().execute(_ADD, {"kind": kind.value, "at": at, **values})
 
 
 def waiting(after: int) -> bool:
