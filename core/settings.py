@@ -12,11 +12,12 @@ from babel import Locale, UnknownLocaleError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from core import alerting, characters, dkimkeys, relays
+from core import alerting, characters, dkimkeys, limits, relays
 from core.alerting import AlertSettings
 from core.dkimkeys import SigningKeys
 from core.errors import SettingsError
 from core.identity import LaneSender, MailIdentity, PostOffice
+from core.limits import ReturnLimits
 from core.publication import Publication
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,6 +45,7 @@ class Settings:
     metrics_token: bytes | None = None
     alerts: AlertSettings = field(default_factory=AlertSettings)
     dkim: SigningKeys = field(default_factory=SigningKeys)
+    limits: ReturnLimits = field(default_factory=ReturnLimits)
     state_dir: Path = ROOT / "var"
 
     def __repr__(self) -> str:
@@ -69,6 +71,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         metrics_token=_metrics_token(env.get("METRICS_TOKEN", "").strip()),
         alerts=alerting.read_alerts(env),
         dkim=dkimkeys.read_dkim(table, mail),
+        limits=limits.read_limits(table),
         state_dir=Path(env.get("STATE_DIR", "").strip() or ROOT / "var").resolve(),
     )
 
