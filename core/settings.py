@@ -12,11 +12,12 @@ from babel import Locale, UnknownLocaleError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from core import alerting, characters, relays
+from core import alerting, characters, relays, webhooks
 from core.alerting import AlertSettings
 from core.errors import SettingsError
 from core.identity import LaneSender, MailIdentity, PostOffice
 from core.publication import Publication
+from core.webhooks import WebhookSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 MIN_SECRET = 32
@@ -42,6 +43,7 @@ class Settings:
     trusted_proxies: int = 0
     metrics_token: bytes | None = None
     alerts: AlertSettings = field(default_factory=AlertSettings)
+    webhooks: WebhookSettings = field(default_factory=WebhookSettings)
     state_dir: Path = ROOT / "var"
 
     def __repr__(self) -> str:
@@ -54,10 +56,11 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
     env = os.environ if env is None else env
     table = _read_file(Path(env.get("POSTRIDER_CONFIG") or ROOT / "postrider.toml"))
     lanes = relays.read_lanes(table)
+    post = relays.read_post_office(table, env, lanes)
     return Settings(
         publication=_publication(_section(table, "publication"), env),
-        mail=_mail(_section(table, "mail"), lanes),
-        post=relays.read_post_office(table, env, lanes),
+        mail=_mail(_section(table, "mail"), lanes, post),
+        post=post,
         database_url=_database_url(_required(env, "DATABASE_URL")),
         redis_url=_redis_url(env.get("REDIS_URL", "").strip()),
         secret_key=_secret(env, "SECRET_KEY"),
@@ -65,6 +68,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         trusted_proxies=_count(env, "TRUSTED_PROXIES"),
         metrics_token=_metrics_token(env.get("METRICS_TOKEN", "").strip()),
         alerts=alerting.read_alerts(env),
+        webhooks=webhooks.read_webhooks(env),
         state_dir=Path(env.get("STATE_DIR", "").strip() or ROOT / "var").resolve(),
     )
 
@@ -184,7 +188,7 @@ def _base_url(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _mail(section: Mapping[str, Any], lanes: Mapping[str, LaneSender]) -> MailIdentity:
+def _mail(section: Mapping[str, Any], lanes: Mapping[str, LaneSender], post: PostOffice) -> MailIdentity:
     feedback = _text(section, "mail", "feedback_sender")
     if not (5 <= len(feedback) <= 15 and feedback.isascii() and feedback.isalnum()):
         raise SettingsError("mail.feedback_sender must be 5 to 15 letters and digits (it ends the Feedback-ID header).")
@@ -194,6 +198,7 @@ def _mail(section: Mapping[str, Any], lanes: Mapping[str, LaneSender]) -> MailId
         bounce_domain=relays.domain("mail.bounce_domain", _text(section, "mail", "bounce_domain")),
         feedback_sender=feedback,
         lanes=lanes,
+        mail_services={name: relay.service for name, relay in post.relays.items() if relay.service},
     )
 
 
