@@ -73,7 +73,7 @@ DROPPED: Mapping[str, Meaning] = {
     "spam content": Meaning(Kind.BOUNCE, status="5.7.1", ours=True),
     "recipient list over package quota": Meaning(Kind.BOUNCE, status="5.7.1", ours=True),
 }
-"""Why it did not even try, by the beginning of its reason in small letters."""
+"""Why it did not even try, by its reason in small letters, without what stands in brackets."""
 
 
 def verify(asked: Asked, keys: Sequence[ec.EllipticCurvePublicKey]) -> None:
@@ -137,6 +137,6 @@ def _meaning(name: str, event: dict[str, object]) -> Meaning:
         judged = CLASSIFICATIONS.get(documents.text(event, "bounce_classification"))
         return judged or BOUNCES.get(documents.text(event, "type"), BOUNCES["bounce"])
     if name == "dropped":
-        reason = documents.text(event, "reason").lower()
-        return next((meaning for start, meaning in DROPPED.items() if reason.startswith(start)), UNKNOWN)
+        reason, _bracket, _remark = documents.text(event, "reason").lower().partition(" (")
+        return DROPPED.get(reason, UNKNOWN)
     return EVENTS.get(name, UNKNOWN)
