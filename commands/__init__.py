@@ -10,6 +10,7 @@ from commands.digests import digest_commands
 from commands.feeds import feed_commands
 from commands.restore import restore_commands
 from commands.topics import topic_commands
+from commands.webhooks import webhook_commands
 
 MAILS = (control.pause, control.resume, control.cancel, doubts.doubt_commands, progress.show)
 """The commands of `flask delivery` that have modules of their own."""
@@ -27,5 +28,6 @@ def register(app: Flask) -> None:
         feed_commands,
         restore_commands,
         topic_commands,
+        webhook_commands,
     ):
         app.cli.add_command(group)

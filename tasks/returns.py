@@ -1,10 +1,97 @@
 """What came back: worked off from rows, and forgotten after a while."""
 
-from celery import shared_task
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
 
-from core import clock, database
+from celery import shared_task
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from core import clock, database, logs
 from core.database import db
-from returns import arrivals
+from core.services import current
+from delivery import replies, reports
+from returns import arrivals, webhooks
+from returns.documents import Unreadable
+from returns.events import Reading
+from returns.models import Arrival
+
+log = logs.get(__name__)
+STEP = 100
+"""How many arrivals one transaction works off."""
+LONGEST_S = 45.0
+READERS: Mapping[str, Callable[[bytes], Reading]] = {name: one.read for name, one in webhooks.SERVICES.items()}
+"""How to read what came, by its source."""
+
+
+@shared_task
+def work_off() -> None:
+    """Work off what came back, some at a time, for at most 45 seconds; what cannot be read is set aside."""
+    started, last, count = time.monotonic(), 0, 0
+    while time.monotonic() - started < LONGEST_S:
+        ids = _step(last)
+        if not ids:
+            break
+        last, count = ids[-1], count + len(ids)
+    if count:
+        log.info("arrivals worked off", count=count)
+
+
+def _step(after: int) -> list[int]:
+    """Work off the next arrivals in one transaction; return which. When one of them fails, each gets its own."""
+    ids: list[int] = []
+    try:
+        with database.write_turn():
+            now = clock.utc_now()
+            for arrival in arrivals.waiting(STEP, after=after, sources=READERS):
+                ids.append(arrival.id)
+                _settle(arrival, now)
+            db.session.commit()
+    except (OperationalError, InterfaceError):
+        db.session.rollback()
+        raise
+    except Exception:  # a door: one arrival that fails must not keep all others waiting
+        log.exception("arrivals not worked off", count=len(ids))
+        for one in ids:
+            _alone(one)
+    return ids
+
+
+def _alone(arrival_id: int) -> None:
+    """Work off one arrival in a transaction of its own. One that fails is set aside, so that it fails once only."""
+    try:
+        with database.write_turn():
+            for arrival in arrivals.waiting(1, after=arrival_id - 1, sources=READERS):
+                if arrival.id == arrival_id:
+                    _settle(arrival, clock.utc_now())
+            db.session.commit()
+    except (OperationalError, InterfaceError):
+        # The database, not the arrival: it waits for the next look.
+        db.session.rollback()
+        raise
+    except Exception as error:  # the same door
+        log.exception("arrival set aside", arrival=arrival_id)
+        with database.write_turn():
+            arrivals.set_aside(db.session.get_one(Arrival, arrival_id), f"A fault of ours: {type(error).__name__}")
+            db.session.commit()
+
+
+def _settle(arrival: Arrival, now: datetime) -> None:
+    """Read one arrival, let what it says take effect, and note what it was."""
+    try:
+        reading = READERS[arrival.source](arrival.raw or b"")
+    except Unreadable as error:
+        arrivals.set_aside(arrival, str(error))
+        return
+    if reading.asks:
+        log.warning("webhook asks", service=arrival.source, why=reading.why)
+        arrivals.set_aside(arrival, reading.why or "", kind=reading.kind)
+    elif reading.signal is None:
+        arrivals.settle(arrival, kind=reading.kind, why=reading.why)
+    else:
+        applied = reports.apply(reading.signal, tokens=current().links.tokens, now=now)
+        why = replies.short(applied.why) if applied.why else None
+        arrivals.settle(arrival, kind=reading.kind, delivery_id=applied.delivery_id, why=why)
 
 
 @shared_task
