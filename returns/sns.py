@@ -79,7 +79,7 @@ def _signed(message: Mapping[str, Any]) -> tuple[bytes, bytes, hashes.HashAlgori
     names = _SIGNED if kind == "Notification" else _SIGNED_OF_CONFIRMATIONS if kind in CONFIRMATIONS else None
     if digest is None or names is None:
         raise Refused("It is of a type or a signature version that SNS does not have.")
-    values = {name: message[name] for name in names if name in message}
+    values = {name: message[name] for name in names if message.get(name) is not None}
     missing = set(names) - values.keys() - {"Subject"}
     if missing or not all(isinstance(value, str) for value in values.values()):
         raise Refused("A part that is signed is missing.")

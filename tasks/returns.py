@@ -1,7 +1,8 @@
 """What came back: worked off from rows, and forgotten after a while."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from celery import shared_task
@@ -42,10 +43,9 @@ def _step(after: int) -> list[int]:
     ids: list[int] = []
     try:
         with database.write_turn():
-            now = clock.utc_now()
-            for arrival in arrivals.waiting(STEP, after=after, sources=READERS):
-                ids.append(arrival.id)
-                _settle(arrival, now)
+            found = arrivals.waiting(STEP, after=after, sources=READERS)
+            ids = [arrival.id for arrival in found]
+            _settle(found, clock.utc_now())
             db.session.commit()
     except (OperationalError, InterfaceError):
         db.session.rollback()
@@ -61,9 +61,8 @@ def _alone(arrival_id: int) -> None:
     """Work off one arrival in a transaction of its own. One that fails is set aside, so that it fails once only."""
     try:
         with database.write_turn():
-            for arrival in arrivals.waiting(1, after=arrival_id - 1, sources=READERS):
-                if arrival.id == arrival_id:
-                    _settle(arrival, clock.utc_now())
+            found = arrivals.waiting(1, after=arrival_id - 1, sources=READERS)
+            _settle([arrival for arrival in found if arrival.id == arrival_id], clock.utc_now())
             db.session.commit()
     except (OperationalError, InterfaceError):
         # The database, not the arrival: it waits for the next look.
@@ -76,22 +75,38 @@ def _alone(arrival_id: int) -> None:
             db.session.commit()
 
 
-def _settle(arrival: Arrival, now: datetime) -> None:
-    """Read one arrival, let what it says take effect, and note what it was."""
+def _settle(found: Sequence[Arrival], now: datetime) -> None:
+    """Read arrivals, let what they say take effect, and note what they were: all of them at the end, in one statement."""
+    for arrival, news in [(arrival, _news(arrival, now)) for arrival in found]:
+        if news.unread:
+            arrivals.set_aside(arrival, news.why or "", kind=news.kind)
+        else:
+            arrivals.settle(arrival, kind=news.kind or "", delivery_id=news.delivery_id, why=news.why)
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """What an arrival was, as its row says it."""
+
+    kind: str | None = None
+    why: str | None = None
+    delivery_id: int | None = None
+    unread: bool = False
+
+
+def _news(arrival: Arrival, now: datetime) -> _News:
+    """Read one arrival, and let what it says take effect."""
     try:
         reading = READERS[arrival.source](arrival.raw or b"")
     except Unreadable as error:
-        arrivals.set_aside(arrival, str(error))
-        return
+        return _News(why=str(error), unread=True)
     if reading.asks:
         log.warning("webhook asks", service=arrival.source, why=reading.why)
-        arrivals.set_aside(arrival, reading.why or "", kind=reading.kind)
-    elif reading.signal is None:
-        arrivals.settle(arrival, kind=reading.kind, why=reading.why)
-    else:
-        applied = reports.apply(reading.signal, tokens=current().links.tokens, now=now)
-        why = replies.short(applied.why) if applied.why else None
-        arrivals.settle(arrival, kind=reading.kind, delivery_id=applied.delivery_id, why=why)
+        return _News(reading.kind, reading.why, unread=True)
+    if reading.signal is None:
+        return _News(reading.kind, reading.why)
+    applied = reports.apply(reading.signal, tokens=current().links.tokens, now=now)
+    return _News(reading.kind, replies.short(applied.why) if applied.why else None, applied.delivery_id)
 
 
 @shared_task
