@@ -76,7 +76,7 @@ def _alone(arrival_id: int) -> None:
 
 
 def _settle(found: Sequence[Arrival], now: datetime) -> None:
-    """Read arrivals, let what they say take effect, and note what they were: all of them at the end, in one statement."""
+    """Read arrivals, let what they say take effect, and note at the end what they were, all in one statement."""
     for arrival, news in [(arrival, _news(arrival, now)) for arrival in found]:
         if news.unread:
             arrivals.set_aside(arrival, news.why or "", kind=news.kind)

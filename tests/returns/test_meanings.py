@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from delivery import classes
+from delivery.classes import Class
 from delivery.signals import Kind
 from returns import mailgun, postmark, sendgrid, ses, webhooks
 from returns.documents import Unreadable
@@ -428,10 +430,37 @@ def test_codes_are_read_where_a_reply_begins_and_nowhere_else(words, code, statu
     assert (signal.code, signal.status) == (code, status)
 
 
+TABLES: list[Mapping[Any, Meaning]] = [
+    *(ses.BOUNCES, ses.COMPLAINTS, ses.OTHERS),
+    *(sendgrid.EVENTS, sendgrid.CLASSIFICATIONS, sendgrid.BOUNCES, sendgrid.DROPPED),
+    *(mailgun.EVENTS, mailgun.FAILED, postmark.RECORDS, postmark.BOUNCES, postmark.CHANGES),
+]
+STANDS_FOR = {
+    "": Class.UNDETERMINED,
+    "5.1.1": Class.HARD,
+    "5.1.3": Class.HARD,
+    "4.2.2": Class.FULL,
+    "4.3.0": Class.SOFT,
+    "4.4.3": Class.SOFT,
+    "4.4.7": Class.SOFT,
+    "4.7.1": Class.THROTTLE,
+    "4.7.28": Class.THROTTLE,
+    "5.3.4": Class.OURS,
+    "5.6.0": Class.OURS,
+    "5.7.1": Class.REFUSAL,
+}
+"""The class of each code that stands in for words of a service, by the one table of delivery/classes.toml."""
+
+
+def test_every_code_that_stands_in_for_words_is_of_the_class_that_is_meant():
+    bounces = [meaning for table in TABLES for meaning in table.values() if meaning.kind is Kind.BOUNCE]
+    assert {code for meaning in bounces for code in (meaning.status, meaning.silent)} == set(STANDS_FOR)
+    for code, expected in STANDS_FOR.items():
+        row = classes.classify(action="failed", code=None, status=code, text="", provider=1)
+        assert row.means is expected, code
+
+
 def test_no_meaning_has_words_for_what_it_does_not_do():
-    tables: list[Mapping[Any, Meaning]] = [ses.BOUNCES, ses.COMPLAINTS, ses.OTHERS]
-    tables += [sendgrid.EVENTS, sendgrid.CLASSIFICATIONS, sendgrid.BOUNCES, sendgrid.DROPPED]
-    tables += [mailgun.EVENTS, mailgun.FAILED, postmark.RECORDS, postmark.BOUNCES, postmark.CHANGES]
-    for meaning in (one for table in tables for one in table.values()):
+    for meaning in (one for table in TABLES for one in table.values()):
         assert (meaning.kind is None) == bool(meaning.why)
         assert meaning.kind is Kind.BOUNCE or not (meaning.status or meaning.silent or meaning.ours)

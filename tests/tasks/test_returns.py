@@ -91,6 +91,13 @@ def test_while_the_database_is_away_nothing_is_set_aside(app, applied):
     assert [state for state, _kind, _why in found()] == ["new", "new"]
 
 
+def test_a_database_that_goes_away_beside_one_that_fails_sets_aside_only_that_one(app, applied):
+    keep("postmark", post(1, "poison"), post(2, "away"))
+    with pytest.raises(OperationalError):
+        returns.work_off()
+    assert [state for state, _kind, _why in found()] == ["unread", "new"]
+
+
 def test_what_another_reader_is_for_is_left_alone(app, applied):
     keep("mailbox", b"From: somebody")
     keep("postmark", post(1, "gone"))

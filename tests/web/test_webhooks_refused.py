@@ -78,7 +78,7 @@ def test_the_certificate_is_fetched_once_in_tls_and_its_host_is_checked(told, sn
     [
         lambda asked: asked.answer(404),
         lambda asked: asked.answer(302, Location="https://evil.test/a.pem"),
-        lambda asked: asked.answer(200, b"-" * 20_001),
+        lambda asked: asked.answer(200, posts.certificate() + b"\n" * 20_000),
         lambda asked: asked.answer(200, b"no certificate"),
     ],
     ids=["not found", "a redirect", "too large", "no certificate"],
