@@ -3,6 +3,8 @@
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
+from typing import Any
 
 from sqlalchemy import delete, func, select
 
@@ -23,12 +25,13 @@ def keep(source: str, name: bytes, raw: bytes, *, now: datetime) -> int | None:
 
 def keep_all(source: str, named: Iterable[tuple[bytes, bytes]], *, now: datetime) -> int:
     """Keep many things of one source, each a name and its octets; return how many were not there yet."""
-    rows = [_row(source, name, raw, now) for name, raw in named]
+    # In one order for all: two who keep the same things would otherwise wait for each other.
+    rows = sorted((_row(source, name, raw, now) for name, raw in named), key=itemgetter("key"))
     statement = insert_for(db.engine)(Arrival.__table__).on_conflict_do_nothing().returning(Arrival.id)
     return len(db.session.connection().execute(statement, rows).all()) if rows else 0
 
 
-def _row(source: str, name: bytes, raw: bytes, now: datetime) -> dict[str, object]:
+def _row(source: str, name: bytes, raw: bytes, now: datetime) -> dict[str, Any]:
     key = hashlib.sha256(name).digest()
     return {"source": source, "key": key, "arrived_at": now, "state": "new", "raw": raw}
 

@@ -18,7 +18,8 @@ from tests.returns import posts
 
 def keep(source: str, *raws: bytes) -> None:
     with database.write_turn():
-        arrivals.keep_all(source, [(raw, raw) for raw in raws], now=clock.utc_now())
+        for raw in raws:
+            arrivals.keep(source, raw, raw, now=clock.utc_now())
         db.session.commit()
 
 
