@@ -1,5 +1,6 @@
 """What mail services tell, through the whole application: verified, kept once, answered at once, worked off later."""
 
+import io
 import json
 from dataclasses import replace
 
@@ -152,6 +153,18 @@ def test_a_body_over_the_limit_is_not_read_and_one_of_just_the_limit_is(told, se
         answer = tell(told, service, replace(post, body=b" " * size))
         assert answer.status_code in status
     assert len(kept()) == (1 if service == "postmark" else 0)
+
+
+def test_a_body_that_does_not_say_how_long_it_is_is_not_cut_off(told):
+    for size, status in ((MOST_OCTETS, 200), (MOST_OCTETS + 1, 413), (3 * MOST_OCTETS, 413)):
+        answer = told.test_client().post(
+            "/webhooks/postmark",
+            input_stream=io.BytesIO(b" " * size),
+            headers=dict(posts.postmark({}).headers),
+            environ_overrides={"wsgi.input_terminated": True},
+        )
+        assert answer.status_code == status
+    assert [len(one.raw or b"") for one in kept()] == [MOST_OCTETS]
 
 
 @pytest.mark.parametrize(("service", "status"), [("ses", 200), ("postmark", 403)])
