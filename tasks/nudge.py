@@ -39,9 +39,9 @@ def post() -> None:
     _nudge("tasks.delivery.ring")
 
 
-def returns() -> None:
-    """Something came back."""
-    _nudge("tasks.returns.work_off")
+def webhooks() -> None:
+    """A mail service told something."""
+    _nudge("tasks.webhooks.work_off")
 
 
 def _nudge(task: str, *args: int) -> None:

@@ -1,6 +1,6 @@
 """What mail services tell us: who asks is verified, each event is kept as a row, and the answer comes at once.
 
-A service has a webhook only while its secret is set. Nothing is decided here; tasks/returns.py works the rows off.
+A service has a webhook only while its secret is set. Nothing is decided here; tasks/webhooks.py works the rows off.
 """
 
 from flask import Blueprint, Response, abort, current_app, request
@@ -47,7 +47,7 @@ def take(service: str) -> Response:
         new = arrivals.keep_all(service, events, now=now)
         db.session.commit()
     if new:
-        nudge.returns()
+        nudge.webhooks()
     return _answer(200, "Kept.")
 
 

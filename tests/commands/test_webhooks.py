@@ -13,7 +13,7 @@ from core.database import db
 from core.webhooks import WebhookSettings
 from returns import arrivals
 from returns.models import Arrival
-from tasks import returns
+from tasks import webhooks
 from tests.core.web import serving
 from tests.delivery.certificates import Authority
 from tests.returns import posts
@@ -39,7 +39,7 @@ def asked(*messages: dict) -> None:
         named = [(str(number).encode(), posts.signed(message).body) for number, message in enumerate(messages)]
         arrivals.keep_all("ses", named, now=clock.utc_now())
         db.session.commit()
-    returns.work_off()
+    webhooks.work_off()
 
 
 def states() -> list[str]:
@@ -49,8 +49,8 @@ def states() -> list[str]:
 
 def test_the_addresses_of_what_is_set_up_are_listed(flask, app):
     settings = app.extensions["postrider settings"]
-    webhooks = WebhookSettings(mailgun_keys=(b"hushhushhushhush",), postmark_passwords=(b"hushhushhushhush",))
-    app.extensions["postrider settings"] = replace(settings, webhooks=webhooks)
+    secrets = WebhookSettings(mailgun_keys=(b"hushhushhushhush",), postmark_passwords=(b"hushhushhushhush",))
+    app.extensions["postrider settings"] = replace(settings, webhooks=secrets)
     ended = flask("webhooks list")
     assert ended.exit_code == 0
     assert ended.output.splitlines() == [

@@ -1,123 +1,62 @@
-"""What came back is worked off some at a time; one that fails is set aside and holds up none of the others."""
-
-from datetime import timedelta
+"""What came back is worked off from rows, and a round that cannot be made is made the next time."""
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.exc import OperationalError
 
-from core import clock, database
+from core import clock, database, services
 from core.database import db
-from delivery import reports
-from delivery.reports import Applied
-from returns import arrivals
-from returns.models import Arrival
+from delivery import judging, outcomes
+from delivery.models import Delivery, Outcome
+from delivery.states import State
+from subscribers import offer, returned
+from subscribers.models import Subscriber
 from tasks import returns
-from tests.returns import posts
-
-
-def keep(source: str, *raws: bytes) -> None:
-    with database.write_turn():
-        for raw in raws:
-            arrivals.keep(source, raw, raw, now=clock.utc_now())
-        db.session.commit()
-
-
-def found() -> list[tuple[str, str | None, str | None]]:
-    """Return state, kind and reason of all arrivals in order."""
-    db.session.rollback()
-    rows = db.session.execute(select(Arrival.state, Arrival.kind, Arrival.why).order_by(Arrival.id))
-    return [(state, kind, why) for state, kind, why in rows]
-
-
-def bounces(count: int) -> list[bytes]:
-    return [posts.postmark(posts.postmark_bounce(number=number)).body for number in range(count)]
+from tests.delivery.mailings import mailing, mails
+from tests.subscribers import people
 
 
 @pytest.fixture
-def applied(monkeypatch) -> list[str]:
-    """The texts of the signals that took effect; one that says `poison` fails, and one that says `away` cannot."""
-    texts: list[str] = []
-
-    def apply(signal, *, tokens, now):
-        if "poison" in signal.text:
-            raise ZeroDivisionError(signal.text)
-        if "away" in signal.text:
-            raise OperationalError("SELECT", {}, Exception("gone"))
-        texts.append(signal.text)
-        return Applied(None, "hard", None)
-
-    monkeypatch.setattr(reports, "apply", apply)
-    return texts
+def reader(app) -> Subscriber:
+    """A reader of a digest whose mail came back as spam."""
+    with database.write_turn():
+        offer.apply([people.ASIA])
+        found = people.joined(services.current()).subscriber
+        db.session.commit()
+    made = mailing("edition:1", stream="digest:asia-daily")
+    values = {"mailing_id": made, "reader_key": found.public_id, "addr_hash": found.addr_hash}
+    with database.write_turn():
+        db.session.execute(insert(Outcome).values(at=clock.utc_now(), kind="complaint", **values))
+        db.session.commit()
+    return found
 
 
-def post(number: int, details: str) -> bytes:
-    return posts.postmark(posts.postmark_bounce(number=number, details=details)).body
+def test_readers_follow_what_came_of_their_mail(reader):
+    returns.record_outcomes()
+    db.session.rollback()
+    assert db.session.scalar(select(Subscriber.state)) == "left"
+    assert not outcomes.waiting(returned.cursor())
+    returns.record_outcomes()
 
 
-def test_what_waits_is_worked_off_in_order_however_much_it_is(app, applied, monkeypatch):
-    monkeypatch.setattr(returns, "STEP", 10)
-    keep("postmark", *(post(number, f"gone {number}") for number in range(35)))
-    returns.work_off()
-    assert applied == [f"gone {number}" for number in range(35)]
-    assert found() == [("done", "bounce", None)] * 35
-    returns.work_off()
-    assert len(applied) == 35
+def test_while_somebody_writes_for_long_nothing_is_read_and_nothing_lost(reader, monkeypatch):
+    def busy() -> int:
+        raise OperationalError("LOCK", None, TimeoutError())
+
+    with monkeypatch.context() as patch:
+        patch.setattr(outcomes, "newest", busy)
+        returns.record_outcomes()
+    db.session.rollback()
+    assert db.session.scalar(select(Subscriber.state)) == "active"
+    returns.record_outcomes()
+    db.session.rollback()
+    assert db.session.scalar(select(Subscriber.state)) == "left"
 
 
-def test_one_that_fails_is_set_aside_and_all_others_take_effect_once(app, applied):
-    keep("postmark", post(1, "first"), post(2, "poison"), post(3, "second"))
-    returns.work_off()
-    assert [state for state, _kind, _why in found()] == ["done", "unread", "done"]
-    assert found()[1][2] == "A fault of ours: ZeroDivisionError"
-    # What was done in the step that failed was taken back, so the last call of each is the one that counts.
-    assert applied[-2:] == ["first", "second"]
-    assert arrivals.unread() == 1
-    before = list(applied)
-    returns.work_off()
-    assert applied == before
-
-
-def test_one_that_cannot_be_read_stays_as_it_came(app, applied):
-    keep("postmark", b"\xff", post(1, "gone"))
-    returns.work_off()
-    assert found() == [("unread", None, "It is not JSON in UTF-8."), ("done", "bounce", None)]
-    assert db.session.scalar(select(Arrival.raw).where(Arrival.state == "unread")) == b"\xff"
-
-
-def test_while_the_database_is_away_nothing_is_set_aside(app, applied):
-    keep("postmark", post(1, "gone"), post(2, "away"))
-    with pytest.raises(OperationalError):
-        returns.work_off()
-    assert [state for state, _kind, _why in found()] == ["new", "new"]
-
-
-def test_a_database_that_goes_away_beside_one_that_fails_sets_aside_only_that_one(app, applied):
-    keep("postmark", post(1, "poison"), post(2, "away"))
-    with pytest.raises(OperationalError):
-        returns.work_off()
-    assert [state for state, _kind, _why in found()] == ["unread", "new"]
-
-
-def test_what_another_reader_is_for_is_left_alone(app, applied):
-    keep("mailbox", b"From: somebody")
-    keep("postmark", post(1, "gone"))
-    returns.work_off()
-    assert [state for state, _kind, _why in found()] == ["new", "done"]
-
-
-def test_a_long_queue_leaves_the_worker_to_others_after_a_while(app, applied, monkeypatch):
-    monkeypatch.setattr(returns, "STEP", 5)
-    monkeypatch.setattr(returns, "LONGEST_S", -1.0)
-    keep("postmark", *bounces(12))
-    returns.work_off()
-    assert [state for state, _kind, _why in found()] == ["new"] * 12
-
-
-def test_what_came_long_ago_is_forgotten_however_much_it_is(app, monkeypatch):
-    keep("postmark", *bounces(30))
-    monkeypatch.setattr(arrivals, "KEPT", timedelta(0))
-    later = clock.utc_now() + timedelta(days=1)
-    monkeypatch.setattr(clock, "utc_now", lambda: later)
-    returns.forget_old()
-    assert found() == []
+def test_all_that_were_refused_are_judged_however_many_there_are(app, monkeypatch):
+    monkeypatch.setattr(returns, "CHUNK", 2)
+    mails(mailing(), {State.FAILED: 5}, last_code=550, last_text="5.1.1 unknown")
+    returns.judge_failed()
+    db.session.rollback()
+    assert list(db.session.scalars(select(Delivery.returned_as))) == ["hard"] * 5
+    assert judging.judge_failed(9, now=clock.utc_now()) == 0

@@ -15,7 +15,7 @@ from delivery.models import Outcome
 from returns import arrivals
 from returns.models import Arrival
 from returns.webhooks import MOST_OCTETS
-from tasks import returns
+from tasks import webhooks
 from tests import at_once
 from tests.installation import settings_for
 from tests.returns import posts
@@ -29,9 +29,9 @@ def test_a_bounce_is_kept_nudged_worked_off_and_counts_once_however_often_it_com
     mail, other = sent(count=2)
     answer = tell(told_on_both, service, mail.gone(service))
     assert (answer.status_code, answer.text) == (200, "Kept.\n")
-    assert nudged == ["tasks.returns.work_off"]
+    assert nudged == ["tasks.webhooks.work_off"]
     assert row(mail).returned_as is None, "nothing is decided before the answer"
-    returns.work_off()
+    webhooks.work_off()
     assert row(mail).returned_as == "hard"
     assert (row(mail).state, row(other).returned_as) == ("sent", None)
     assert suppression.is_suppressed(row(mail).addr_hash, ["bulk"], now=NOW)
@@ -41,9 +41,9 @@ def test_a_bounce_is_kept_nudged_worked_off_and_counts_once_however_often_it_com
     after = dump()
     for _time in range(2):
         assert tell(told_on_both, service, mail.gone(service)).status_code == 200
-        returns.work_off()
+        webhooks.work_off()
     assert dump() == after
-    assert nudged == ["tasks.returns.work_off"], "what was there already needs no nudge"
+    assert nudged == ["tasks.webhooks.work_off"], "what was there already needs no nudge"
 
 
 @pytest.mark.parametrize("service", NAMES)
@@ -51,7 +51,7 @@ def test_a_complaint_that_comes_before_the_delivery_it_is_about_stays_one(told_o
     (mail,) = sent()
     for post in (mail.complained(service), mail.delivered(service), mail.gone(service)):
         assert tell(told_on_both, service, post).status_code == 200
-    returns.work_off()
+    webhooks.work_off()
     assert row(mail).returned_as == "complaint"
     assert [one.kind for one in kept()] == ["complaint", "delivered", "bounce"]
     assert [one.state for one in kept()] == ["done"] * 3
@@ -67,7 +67,7 @@ def test_a_batch_counts_each_of_its_events_and_one_that_cannot_be_read_holds_up_
         posts.sendgrid_event(number=1, token=mails[2].token, reason="550 5.1.1 gone"),
     ]
     assert tell(told_on_both, "sendgrid", posts.sendgrid(batch)).status_code == 200
-    returns.work_off()
+    webhooks.work_off()
     assert [row(mail).returned_as for mail in mails] == ["hard", "complaint", None]
     assert sorted(one.state for one in kept()) == ["done", "done", "unread"]
     assert arrivals.unread() == 1
@@ -84,7 +84,7 @@ def test_the_same_posts_at_once_and_several_workers_at_once_count_each_event_onc
         told_on_both, *[lambda post=post: tell(told_on_both, "sendgrid", post).status_code for post in both_ways * 3]
     )
     assert statuses == [200] * 6
-    assert at_once.run(told_on_both, *[returns.work_off] * 4) == [None] * 4
+    assert at_once.run(told_on_both, *[webhooks.work_off] * 4) == [None] * 4
     assert [one.state for one in kept()] == ["done"] * 30
     assert [row(mail).returned_as for mail in mails] == ["complaint"] * 30
     assert db.session.scalar(select(func.count()).where(Outcome.kind == "complaint")) == 30
@@ -96,7 +96,7 @@ def test_ten_thousand_events_are_kept_by_one_request_and_worked_off(told_on_both
     batch[5_000] |= {"event": "spamreport", "postrider": mail.token}
     assert tell(told_on_both, "sendgrid", posts.sendgrid(batch)).status_code == 200
     assert db.session.scalar(select(func.count()).select_from(Arrival)) == 10_000
-    returns.work_off()
+    webhooks.work_off()
     assert row(mail).returned_as == "complaint"
     db.session.rollback()
     assert db.session.scalar(select(func.count()).where(Arrival.state == "done")) == 10_000
@@ -108,7 +108,7 @@ def test_a_token_that_is_not_ours_changes_nothing_but_is_noted(told, service):
     forged = replace(mail, token=mail.token[:-1] + ("a" if mail.token[-1] != "a" else "b"))
     for number, post in enumerate((forged.gone(service), forged.complained(service))):
         assert tell(told, service, post).status_code == 200, number
-    returns.work_off()
+    webhooks.work_off()
     assert row(mail).returned_as is None
     assert [(one.state, one.delivery_id, one.why) for one in kept()] == [
         ("done", None, "Its token is not one of ours.")
@@ -119,7 +119,7 @@ def test_the_same_mailgun_token_with_another_event_is_not_taken_for_news(told):
     mail, other = sent(count=2)
     tell(told, "mailgun", mail.delivered("mailgun", 7))
     assert tell(told, "mailgun", other.complained("mailgun", 7)).status_code == 200
-    returns.work_off()
+    webhooks.work_off()
     assert (row(other).returned_as, len(kept())) == (None, 1)
 
 
@@ -187,7 +187,7 @@ def test_no_secret_address_or_token_stands_in_the_log(told, capsys):
         tell(told, service, mail.gone(service))
         tell(told, service, altered(mail.gone(service)))
     tell(told, "postmark", posts.postmark({}, password="guess-of-a-stranger"))
-    returns.work_off()
+    webhooks.work_off()
     logged = "".join(capsys.readouterr())
     assert "webhook refused" in logged
     for secret in (posts.PASSWORD, posts.MAILGUN_KEY.decode(), "guess-of-a-stranger", mail.token, "reader@example.org"):

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from tasks import returns
+from tasks import webhooks
 from tests.returns import posts
 from tests.returns.posts import NOW, Post
 from tests.web.mail_services import CERTIFICATE_PATH, SNS, Mail, altered, kept, sent, tell
@@ -108,7 +108,7 @@ def test_a_host_of_sns_that_leads_inside_is_not_connected_to(told, sns):
 
 def test_a_confirmation_is_kept_for_a_person_and_never_fetched(told, sns):
     assert tell(told, "ses", posts.signed(posts.confirmation())).status_code == 200
-    returns.work_off()
+    webhooks.work_off()
     (arrival,) = kept()
     assert (arrival.state, arrival.kind) == ("unread", "confirmation")
     assert "flask webhooks confirm" in (arrival.why or "")
