@@ -12,6 +12,7 @@ from commands.feeds import feed_commands
 from commands.mail import mail_commands
 from commands.restore import restore_commands
 from commands.topics import topic_commands
+from commands.webhooks import webhook_commands
 
 MAILS = (control.pause, control.resume, control.cancel, doubts.doubt_commands, progress.show, suppressed.show)
 """The commands of `flask delivery` that have modules of their own."""
@@ -35,5 +36,6 @@ def register(app: Flask) -> None:
         mail_commands,
         restore_commands,
         topic_commands,
+        webhook_commands,
     ):
         app.cli.add_command(group)

@@ -46,6 +46,8 @@ class FetchRequest:
     url: str
     etag: str | None = None
     last_modified: str | None = None
+    accept: str | None = None
+    """What it may be, if it is no feed (RFC 9110, section 12.5.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +190,8 @@ def _over(sock: socket.socket, target: hosts.Target, timeout: float, network: Ne
 
 def _headers(request: FetchRequest) -> dict[str, str]:
     validators = {"If-None-Match": request.etag, "If-Modified-Since": request.last_modified}
-    return _HEADERS | {name: value for name, value in validators.items() if value}
+    no_feed = {"User-Agent": "Postrider", "Accept": request.accept} if request.accept else {}
+    return _HEADERS | no_feed | {name: value for name, value in validators.items() if value}
 
 
 def _read(response: HTTPResponse, limits: FetchLimits) -> bytes:

@@ -8,6 +8,8 @@ MAIN = "main"
 """The relay of `SMTP_URL`, which carries every lane that names no other."""
 LANES = ("transactional", "breaking", "share", "digest")
 """The names of the lanes, the one that leaves first at the front."""
+MAIL_SERVICES = ("ses", "sendgrid", "mailgun", "postmark")
+"""Who may run a relay and tell by webhook what became of a mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,8 @@ class Relay:
     """The SMTP server we hand mail to. `security` is `none`, `starttls` or `tls`; `ca_file` is for a private CA.
 
     `connections` are those of one sender process for bulk mail; transactional mail has `urgent_connections` of its
-    own. `rate` is in mails a second over all processes and hosts; None is as fast as the relay takes them.
+    own. `rate` is in mails a second over all processes and hosts; None is as fast as the relay takes them. `service` is
+    one of MAIL_SERVICES, if one of them runs it.
     """
 
     host: str
@@ -43,6 +46,7 @@ class Relay:
     mails_per_connection: int = 1000
     rate: float | None = None
     warm_up: WarmUp | None = None
+    service: str | None = None
 
     def __repr__(self) -> str:
         """Show everything but the password."""
@@ -61,13 +65,17 @@ class LaneSender:
 
 @dataclass(frozen=True, slots=True)
 class MailIdentity:
-    """As whom we send: the From address, the domains of Message-ID and List-Id and of bounces, the Feedback-ID name."""
+    """As whom we send: the From address, the domains of Message-ID and List-Id and of bounces, the Feedback-ID name.
+
+    `mail_services` says by relay which mail service runs it.
+    """
 
     sender: str
     domain: str
     bounce_domain: str
     feedback_sender: str
     lanes: Mapping[str, LaneSender] = field(default_factory=dict)
+    mail_services: Mapping[str, str] = field(default_factory=dict)
 
     def sender_of(self, lane: str) -> str:
         """Return the From address of a lane."""
@@ -88,6 +96,10 @@ class MailIdentity:
         """Return the name of the relay that carries a lane."""
         own = self.lanes.get(lane)
         return own.relay if own else MAIN
+
+    def mail_service_of(self, lane: str) -> str | None:
+        """Return who runs the relay that carries a lane, if it is one of MAIL_SERVICES."""
+        return self.mail_services.get(self.relay_of(lane))
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ PATHS: Mapping[str, str] = {
     "choices": "/preferences/<digest>/t/<token>",
     "unsubscribe": "/unsubscribe/<digest>/t/<token>",
     "unsubscribe_all": "/unsubscribe/t/<token>",
+    "webhook": "/webhooks/<service>",
 }
 
 

@@ -10,11 +10,11 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from core import addresses
 from core.errors import Invalid, SettingsError
-from core.identity import LANES, MAIN, LaneSender, PostOffice, Relay, Timing, WarmUp
+from core.identity import LANES, MAIL_SERVICES, MAIN, LaneSender, PostOffice, Relay, Timing, WarmUp
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LANE_KEYS = ("relay", "sender", "bounce_domain", "signed_by_relay")
-RELAY_KEYS = ("connections", "urgent_connections", "mails_per_connection", "rate", "warm_up")
+RELAY_KEYS = ("connections", "urgent_connections", "mails_per_connection", "rate", "warm_up", "service")
 WARM_UP_KEYS = ("first_day", "mails", "grows")
 TIMING_KEYS = ("lease_seconds", "doubt_grace_seconds", "look_seconds")
 _URL_OPTIONS = ("starttls", "ca")
@@ -110,6 +110,7 @@ def _relay(name: str, env: Mapping[str, str], limits: Mapping[str, Any]) -> Rela
         mails_per_connection=_whole(limits, where, "mails_per_connection", 1000, 1, 1_000_000),
         rate=_number(limits, where, "rate", 0.01, 100_000) if "rate" in limits else None,
         warm_up=_warm_up(limits["warm_up"], f"{where}.warm_up") if "warm_up" in limits else None,
+        service=_service(limits["service"], f"{where}.service") if "service" in limits else None,
     )
 
 
@@ -143,6 +144,12 @@ def _ca_file(setting: str, path: str) -> str:
     if not Path(path).is_file():
         raise SettingsError(f"{setting}: there is no certificate file {path!r} to check the relay with.")
     return path
+
+
+def _service(name: object, where: str) -> str:
+    if name not in MAIL_SERVICES:
+        raise SettingsError(f"{where} is {name!r}; it must be one of {', '.join(MAIL_SERVICES)}.")
+    return str(name)
 
 
 def _warm_up(section: object, where: str) -> WarmUp:

@@ -12,13 +12,14 @@ from babel import Locale, UnknownLocaleError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from core import alerting, characters, dkimkeys, limits, relays
+from core import alerting, characters, dkimkeys, limits, relays, webhooks
 from core.alerting import AlertSettings
 from core.dkimkeys import SigningKeys
 from core.errors import SettingsError
 from core.identity import LaneSender, MailIdentity, PostOffice
 from core.limits import ReturnLimits
 from core.publication import Publication
+from core.webhooks import WebhookSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 MIN_SECRET = 32
@@ -45,6 +46,7 @@ class Settings:
     metrics_token: bytes | None = None
     alerts: AlertSettings = field(default_factory=AlertSettings)
     dkim: SigningKeys = field(default_factory=SigningKeys)
+    webhooks: WebhookSettings = field(default_factory=WebhookSettings)
     limits: ReturnLimits = field(default_factory=ReturnLimits)
     state_dir: Path = ROOT / "var"
 
@@ -58,11 +60,12 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
     env = os.environ if env is None else env
     table = _read_file(Path(env.get("POSTRIDER_CONFIG") or ROOT / "postrider.toml"))
     lanes = relays.read_lanes(table)
-    mail = _mail(_section(table, "mail"), lanes)
+    post = relays.read_post_office(table, env, lanes)
+    mail = _mail(_section(table, "mail"), lanes, post)
     return Settings(
         publication=_publication(_section(table, "publication"), env),
         mail=mail,
-        post=relays.read_post_office(table, env, lanes),
+        post=post,
         database_url=_database_url(_required(env, "DATABASE_URL")),
         redis_url=_redis_url(env.get("REDIS_URL", "").strip()),
         secret_key=_secret(env, "SECRET_KEY"),
@@ -71,6 +74,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         metrics_token=_metrics_token(env.get("METRICS_TOKEN", "").strip()),
         alerts=alerting.read_alerts(env),
         dkim=dkimkeys.read_dkim(table, mail),
+        webhooks=webhooks.read_webhooks(env),
         limits=limits.read_limits(table),
         state_dir=Path(env.get("STATE_DIR", "").strip() or ROOT / "var").resolve(),
     )
@@ -191,7 +195,7 @@ def _base_url(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _mail(section: Mapping[str, Any], lanes: Mapping[str, LaneSender]) -> MailIdentity:
+def _mail(section: Mapping[str, Any], lanes: Mapping[str, LaneSender], post: PostOffice) -> MailIdentity:
     feedback = _text(section, "mail", "feedback_sender")
     if not (5 <= len(feedback) <= 15 and feedback.isascii() and feedback.isalnum()):
         raise SettingsError("mail.feedback_sender must be 5 to 15 letters and digits (it ends the Feedback-ID header).")
@@ -201,6 +205,7 @@ def _mail(section: Mapping[str, Any], lanes: Mapping[str, LaneSender]) -> MailId
         bounce_domain=relays.domain("mail.bounce_domain", _text(section, "mail", "bounce_domain")),
         feedback_sender=feedback,
         lanes=lanes,
+        mail_services={name: relay.service for name, relay in post.relays.items() if relay.service},
     )
 
 

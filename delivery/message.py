@@ -15,7 +15,7 @@ from core import characters, clock, logs
 from core.dkimkeys import DomainKeys
 from core.services import Services
 from core.tokens import encode
-from delivery import content, verp
+from delivery import content, echo, verp
 from delivery.content import PlaceOf
 from delivery.models import Lane, LinkSet
 from delivery.moves import Intent
@@ -206,6 +206,7 @@ def splice(recipe: Recipe, intent: Intent, *, to: str, services: Services) -> by
         "to": recipient_header(to),
         "date": _date_header(intent.dated_at.replace(microsecond=0)),
         "message_id": header("Message-ID", message_id(intent.id, services)),
+        "echo": echo.line(intent.id, _LANE_NAMES[recipe.lane], services),
         "leave": _leave_headers(values) if recipe.lane != Lane.TRANSACTIONAL else b"",
     }
     for name, value in values.items():
@@ -241,6 +242,7 @@ def _pieces(recipe: Recipe, parts: Sequence[content.Part]) -> list[bytes | Place
         text_header("Subject", recipe.subject),
         PlaceOf("date"),
         PlaceOf("message_id"),
+        PlaceOf("echo"),
     ]
     if recipe.reply_to:
         pieces.append(address_header("Reply-To", recipe.reply_to))

@@ -1,8 +1,10 @@
 """The record of what came in: each thing is kept once, worked off later, and forgotten after a while."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
+from typing import Any
 
 from sqlalchemy import delete, func, select
 
@@ -15,21 +17,33 @@ KEPT = timedelta(days=90)
 
 def keep(source: str, name: bytes, raw: bytes, *, now: datetime) -> int | None:
     """Keep what came under the name that its source has for it; return its id, None when it is there already."""
-    row = {
-        "source": source,
-        "key": hashlib.sha256(name).digest(),
-        "arrived_at": now,
-        "state": "new",
-        "raw": raw,
-    }
+    row = _row(source, name, raw, now)
     statement = insert_for(db.engine)(Arrival).values(row).on_conflict_do_nothing().returning(Arrival.id)
     kept: int | None = db.session.scalar(statement)
     return kept
 
 
-def waiting(limit: int, *, after: int = 0) -> Sequence[Arrival]:
-    """Return what is to be worked off, oldest first; on PostgreSQL locked, without what others work on just now."""
+def keep_all(source: str, named: Iterable[tuple[bytes, bytes]], *, now: datetime) -> int:
+    """Keep many things of one source, each a name and its octets; return how many were not there yet."""
+    # In one order for all: two who keep the same things would otherwise wait for each other.
+    rows = sorted((_row(source, name, raw, now) for name, raw in named), key=itemgetter("key"))
+    statement = insert_for(db.engine)(Arrival.__table__).on_conflict_do_nothing().returning(Arrival.id)
+    return len(db.session.connection().execute(statement, rows).all()) if rows else 0
+
+
+def _row(source: str, name: bytes, raw: bytes, now: datetime) -> dict[str, Any]:
+    key = hashlib.sha256(name).digest()
+    return {"source": source, "key": key, "arrived_at": now, "state": "new", "raw": raw}
+
+
+def waiting(limit: int, *, after: int = 0, sources: Collection[str] | None = None) -> Sequence[Arrival]:
+    """Return what is to be worked off, oldest first; on PostgreSQL locked, without what others work on just now.
+
+    `sources` leaves out what others brought.
+    """
     found = select(Arrival).where(Arrival.state == "new", Arrival.id > after).order_by(Arrival.id).limit(limit)
+    if sources is not None:
+        found = found.where(Arrival.source.in_(sources))
     return db.session.scalars(found.with_for_update(skip_locked=True)).all()
 
 
@@ -38,9 +52,15 @@ def settle(arrival: Arrival, *, kind: str, delivery_id: int | None = None, why: 
     arrival.state, arrival.kind, arrival.delivery_id, arrival.why, arrival.raw = "done", kind, delivery_id, why, None
 
 
-def set_aside(arrival: Arrival, why: str) -> None:
-    """Note that an arrival could not be read: it stays as it came, and is counted."""
-    arrival.state, arrival.why = "unread", why[:300]
+def set_aside(arrival: Arrival, why: str, *, kind: str | None = None) -> None:
+    """Note that an arrival could not be read, or waits for a person: it stays as it came, and is counted."""
+    arrival.state, arrival.kind, arrival.why = "unread", kind, why[:300]
+
+
+def asking(source: str, kind: str) -> Sequence[Arrival]:
+    """Return what waits for a person, oldest first."""
+    found = select(Arrival).filter_by(source=source, kind=kind, state="unread")
+    return db.session.scalars(found.order_by(Arrival.id)).all()
 
 
 def unread() -> int:

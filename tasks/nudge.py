@@ -39,6 +39,11 @@ def post() -> None:
     _nudge("tasks.delivery.ring")
 
 
+def webhooks() -> None:
+    """A mail service told something."""
+    _nudge("tasks.webhooks.work_off")
+
+
 def _nudge(task: str, *args: int) -> None:
     """Publish in a thread of our own, and stop waiting when it takes long: the beat finds the row anyway."""
     if not _free.acquire(blocking=False):

@@ -17,6 +17,7 @@ BEAT: Final = {
     "ring the sender": _every(15.0, "tasks.delivery.ring"),
     "tell operators": _every(60.0, "tasks.alerts.look"),
     "hear beat": _every(15.0, "tasks.heartbeat.note"),
+    "work off what came back": _every(15.0, "tasks.webhooks.work_off"),
     "judge what was refused": _every(15.0, "tasks.returns.judge_failed"),
     "record what came of mails": _every(15.0, "tasks.returns.record_outcomes"),
     "forget what came back long ago": _every(3600.0, "tasks.returns.forget_old"),

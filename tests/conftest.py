@@ -37,6 +37,10 @@ for _name in (
     "ALERT_COMMAND",
     "ALERT_SMTP_URL",
     "ALERT_TO",
+    "SES_TOPIC_ARN",
+    "SENDGRID_WEBHOOK_KEY",
+    "MAILGUN_WEBHOOK_KEY",
+    "POSTMARK_WEBHOOK_PASSWORD",
 ):
     os.environ.pop(_name, None)
 

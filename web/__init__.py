@@ -14,6 +14,7 @@ from web import (
     sharing,
     signup,
     unsubscribe,
+    webhooks,
     words,
 )
 
@@ -35,5 +36,6 @@ def register(app: Flask) -> None:
         signup.signup,
         preferences.preferences,
         unsubscribe.unsubscribe,
+        webhooks.webhooks,
     ):
         app.register_blueprint(blueprint)

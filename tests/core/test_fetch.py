@@ -49,6 +49,13 @@ def test_a_feed_is_fetched_with_its_validators(web):
     assert web.connected == [(PUBLIC, 80)]
 
 
+def test_what_is_no_feed_is_asked_for_as_what_it_is(web):
+    web.pages["/"] = lambda asked: asked.answer(200, FEED)
+    fetch.get(fetch.FetchRequest(HOST, accept="text/plain"), _network=web.network())
+    asked = web.hits[0].headers
+    assert (asked["Accept"], asked["User-Agent"]) == ("text/plain", "Postrider")
+
+
 def test_an_unchanged_feed_is_not_sent_again(web):
     def page(asked):
         assert asked.headers["If-None-Match"] == '"1"'

@@ -63,7 +63,7 @@ def load(tmp_path) -> Callable[..., Settings]:
         env, table = dict(GOOD_ENV), {name: dict(section) for name, section in GOOD.items()}
         for name, value in changes.items():
             section, _, key = name.rpartition("__")
-            target: dict[str, Any] = table[section] if section else env
+            target: dict[str, Any] = table.setdefault(section, {}) if section else env
             target.pop(key, None)
             if value is not None:
                 target[key] = value
@@ -90,6 +90,15 @@ def test_good_settings_are_taken(load):
 def test_a_redis_and_the_proxies_before_the_site_are_taken(load):
     loaded = load(REDIS_URL=" redis://:word@127.0.0.1:6379/0 ", TRUSTED_PROXIES="2")
     assert (loaded.redis_url, loaded.trusted_proxies) == ("redis://:word@127.0.0.1:6379/0", 2)
+
+
+def test_webhooks_are_off_until_a_secret_is_set_and_whoever_runs_a_relay_is_known_by_lane(load):
+    assert load().webhooks.set_up == ()
+    assert load().mail.mail_service_of("digest") is None
+    loaded = load(MAILGUN_WEBHOOK_KEY=SECRET, relays__main={"service": "mailgun"})
+    assert loaded.webhooks.set_up == ("mailgun",)
+    assert loaded.post.relays["main"].service == "mailgun"
+    assert [loaded.mail.mail_service_of(lane) for lane in ("transactional", "digest")] == ["mailgun"] * 2
 
 
 def test_without_a_token_there_is_none_and_any_one_will_not_do(load):

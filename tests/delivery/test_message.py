@@ -176,7 +176,7 @@ def test_bounces_come_back_to_the_domain_of_the_mails_lane(lane):
 
 def test_a_recipe_is_one_run_of_bytes_between_the_places_of_a_reader():
     fixed = [isinstance(piece, bytes) for piece in DIGEST.mail]
-    assert fixed.count(False) == 8, "to, date, id, leave, and two links in text and HTML"
+    assert fixed.count(False) == 9, "to, date, id, echo, leave, and two links in text and HTML"
     assert not any(one and next_one for one, next_one in zip(fixed, fixed[1:], strict=False))
 
 

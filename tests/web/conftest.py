@@ -1,17 +1,27 @@
-"""A site with the demo's stories on SQLite: made once, copied for each test."""
+"""A site with the demo's stories on SQLite, made once and copied for each test; and one that mail services tell."""
 
 import shutil
+import ssl
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from flask import Flask
 
 from app import create_app
-from core import clock
+from core import clock, fetch
 from core.database import Base, db
 from demo import publication
+from tasks import nudge
+from tests import servers
+from tests.core.web import Web, serving
+from tests.delivery.certificates import Authority
+from tests.delivery.conftest import empty
 from tests.installation import settings_for
+from tests.returns import posts
+from tests.web.mail_services import CERTIFICATE_PATH, SNS
 from tests.web.readers import Reader, Readers
 
 
@@ -60,3 +70,62 @@ def readers(app) -> Readers:
 def reader(readers) -> Reader:
     """Somebody who has subscribed to Asia Daily and confirmed."""
     return readers.join("reader@example.org")
+
+
+@pytest.fixture
+def sns(tmp_path, monkeypatch) -> Iterator[Web]:
+    """SNS's own host, in TLS on this machine, which core.fetch reaches as if it were a public one."""
+    authority = Authority(tmp_path, "ca")
+    with serving(authority.server(SNS)) as web:
+        web.trusted = ssl.create_default_context(cafile=authority.file)
+        web.pages[CERTIFICATE_PATH] = lambda asked: asked.answer(200, posts.certificate())
+        monkeypatch.setattr(fetch, "get", partial(fetch.get, _network=web.network()))
+        yield web
+
+
+@pytest.fixture
+def nudged(monkeypatch) -> list[str]:
+    """The tasks that were nudged."""
+    names: list[str] = []
+    monkeypatch.setattr(nudge, "_nudge", lambda task, *_ids: names.append(task))
+    return names
+
+
+def _told(url: str) -> Flask:
+    return create_app(replace(settings_for(url), webhooks=posts.SETTINGS))
+
+
+@pytest.fixture(scope="session")
+def webhooks_postgres(postgres_server: servers.Postgres) -> Iterator[str]:
+    """A PostgreSQL database with all tables, for the tests of webhooks one after the other."""
+    with postgres_server.database() as url:
+        with _told(url).app_context():
+            Base.metadata.create_all(db.engine)
+            db.engine.dispose()
+        yield url
+
+
+@pytest.fixture
+def told(tmp_path, sns, nudged, monkeypatch) -> Iterator[Flask]:
+    """An application that the mail services tell, on SQLite, at the time of the posts."""
+    yield from _running(f"sqlite:///{tmp_path / 'webhooks.db'}", monkeypatch)
+
+
+def _running(url: str, monkeypatch) -> Iterator[Flask]:
+    monkeypatch.setattr(clock, "utc_now", lambda: posts.NOW)
+    made = _told(url)
+    with made.app_context():
+        if url.startswith("sqlite"):
+            Base.metadata.create_all(db.engine)
+        empty(db.engine)
+        yield made
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def told_on_both(request, tmp_path, sns, nudged, monkeypatch) -> Iterator[Flask]:
+    """The same on SQLite and on PostgreSQL."""
+    sqlite = request.param == "sqlite"
+    url = f"sqlite:///{tmp_path / 'webhooks.db'}" if sqlite else request.getfixturevalue("webhooks_postgres")
+    yield from _running(url, monkeypatch)
