@@ -107,9 +107,7 @@ def _term(word: str) -> Term | None:
     prefixes = _prefixes(prefix)
     if name not in (*ASKING, "all") or prefixes is None or (prefix and name not in ("a", "mx")):
         return None
-    if (domain is None) is (name in ("include", "exists")) or (domain is not None and name == "all"):
-        return None
-    if domain is not None and not _is_domain(domain):
+    if name in ("include", "exists") if domain is None else name == "all" or not _is_domain(domain):
         return None
     return Term(word, qualifier, name, domain, prefixes)
 
