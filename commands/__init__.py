@@ -7,24 +7,32 @@ from commands.alerts import alert_commands
 from commands.delivery import delivery_commands
 from commands.demo import demo_commands
 from commands.digests import digest_commands
+from commands.dkim import dkim_commands
 from commands.feeds import feed_commands
+from commands.mail import mail_commands
 from commands.restore import restore_commands
 from commands.topics import topic_commands
 
 MAILS = (control.pause, control.resume, control.cancel, doubts.doubt_commands, progress.show)
 """The commands of `flask delivery` that have modules of their own."""
 
+MAIL = (dkim_commands,)
+"""The commands of `flask mail`; each has a module of its own."""
+
 
 def register(app: Flask) -> None:
     """Hang the groups of commands under `flask`."""
     for command in MAILS:
         delivery_commands.add_command(command)
+    for part in MAIL:
+        mail_commands.add_command(part)
     for group in (
         alert_commands,
         delivery_commands,
         demo_commands,
         digest_commands,
         feed_commands,
+        mail_commands,
         restore_commands,
         topic_commands,
     ):

@@ -56,6 +56,7 @@ class LaneSender:
     relay: str = MAIN
     sender: str | None = None
     bounce_domain: str | None = None
+    signed_by_relay: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,11 @@ class MailIdentity:
         """Return the domain of a lane's envelope senders."""
         own = self.lanes.get(lane)
         return own.bounce_domain if own and own.bounce_domain else self.bounce_domain
+
+    def signed_by_relay(self, lane: str) -> bool:
+        """Return whether the relay of a lane signs its mails, so that we do not."""
+        own = self.lanes.get(lane)
+        return own is not None and own.signed_by_relay
 
     def relay_of(self, lane: str) -> str:
         """Return the name of the relay that carries a lane."""

@@ -13,7 +13,7 @@ from core.errors import Invalid, SettingsError
 from core.identity import LANES, MAIN, LaneSender, PostOffice, Relay, Timing, WarmUp
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-LANE_KEYS = ("relay", "sender", "bounce_domain")
+LANE_KEYS = ("relay", "sender", "bounce_domain", "signed_by_relay")
 RELAY_KEYS = ("connections", "urgent_connections", "mails_per_connection", "rate", "warm_up")
 WARM_UP_KEYS = ("first_day", "mails", "grows")
 TIMING_KEYS = ("lease_seconds", "doubt_grace_seconds", "look_seconds")
@@ -54,12 +54,16 @@ def read_lanes(table: Mapping[str, Any]) -> Mapping[str, LaneSender]:
         where = f"lanes.{name}"
         if name not in LANES:
             raise SettingsError(f"{where}: there is no lane {name!r}. The lanes are {', '.join(LANES)}.")
+        signed = section.get("signed_by_relay", False)
+        if not isinstance(signed, bool):
+            raise SettingsError(f"{where}.signed_by_relay is {signed!r}; it must be true or false.")
         lanes[name] = LaneSender(
             relay=_relay_name(f"{where}.relay", section.get("relay", MAIN)),
             sender=plain_address(f"{where}.sender", str(section["sender"])) if "sender" in section else None,
             bounce_domain=(
                 domain(f"{where}.bounce_domain", str(section["bounce_domain"])) if "bounce_domain" in section else None
             ),
+            signed_by_relay=signed,
         )
     return lanes
 

@@ -1,10 +1,11 @@
 """What a door passes down into the rooms: who publishes, and how links, addresses and mails are made."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flask import current_app  # noqa: TID251 - how the doors find what create_app made
 
 from core.addresses import Keyring
+from core.dkimkeys import SigningKeys
 from core.identity import MailIdentity
 from core.links import Links
 from core.publication import Publication
@@ -20,6 +21,7 @@ class Services:
     links: Links
     keyring: Keyring
     identity: MailIdentity
+    dkim: SigningKeys = field(default_factory=SigningKeys)
 
 
 def from_settings(settings: Settings) -> Services:
@@ -29,6 +31,7 @@ def from_settings(settings: Settings) -> Services:
         links=Links(settings.publication.base_url, Tokens(settings.secret_key)),
         keyring=Keyring(settings.hash_key),
         identity=settings.mail,
+        dkim=settings.dkim,
     )
 
 

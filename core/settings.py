@@ -12,8 +12,9 @@ from babel import Locale, UnknownLocaleError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from core import alerting, characters, relays
+from core import alerting, characters, dkimkeys, relays
 from core.alerting import AlertSettings
+from core.dkimkeys import SigningKeys
 from core.errors import SettingsError
 from core.identity import LaneSender, MailIdentity, PostOffice
 from core.publication import Publication
@@ -42,6 +43,7 @@ class Settings:
     trusted_proxies: int = 0
     metrics_token: bytes | None = None
     alerts: AlertSettings = field(default_factory=AlertSettings)
+    dkim: SigningKeys = field(default_factory=SigningKeys)
     state_dir: Path = ROOT / "var"
 
     def __repr__(self) -> str:
@@ -54,9 +56,10 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
     env = os.environ if env is None else env
     table = _read_file(Path(env.get("POSTRIDER_CONFIG") or ROOT / "postrider.toml"))
     lanes = relays.read_lanes(table)
+    mail = _mail(_section(table, "mail"), lanes)
     return Settings(
         publication=_publication(_section(table, "publication"), env),
-        mail=_mail(_section(table, "mail"), lanes),
+        mail=mail,
         post=relays.read_post_office(table, env, lanes),
         database_url=_database_url(_required(env, "DATABASE_URL")),
         redis_url=_redis_url(env.get("REDIS_URL", "").strip()),
@@ -65,6 +68,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         trusted_proxies=_count(env, "TRUSTED_PROXIES"),
         metrics_token=_metrics_token(env.get("METRICS_TOKEN", "").strip()),
         alerts=alerting.read_alerts(env),
+        dkim=dkimkeys.read_dkim(table, mail),
         state_dir=Path(env.get("STATE_DIR", "").strip() or ROOT / "var").resolve(),
     )
 

@@ -14,7 +14,8 @@ from delivery.bell import Bell
 from delivery.committer import REFUSED, Ask, Committer, Grant
 from delivery.dialing import Dialer
 from delivery.lessons import Lessons
-from delivery.moves import Claimed, Intent, Result
+from delivery.making import CannotBeMade, LedgerAway, Make, Making
+from delivery.moves import Claimed, Result
 from delivery.pools import Pool, Slot, Supplied
 from delivery.replies import Reply, Verdict
 from delivery.smtp import Line
@@ -24,17 +25,6 @@ IDLE_S = 30.0
 """A line that carried nothing for so long is closed by us, before the relay closes it under the next mail."""
 TICK_S = 0.5
 """How often limits of time are looked at."""
-
-Mail = tuple[str, str, bytes]
-"""Envelope sender, recipient, and the whole message."""
-
-
-class CannotBeMade(Exception):
-    """This mail cannot be made; the others can."""
-
-
-class LedgerAway(Exception):
-    """What the mail is made of cannot be read just now."""
 
 
 class Loop:
@@ -46,7 +36,8 @@ class Loop:
         *,
         wake: Bell,
         bell: Bell,
-        make: Callable[[Intent], Mail],
+        make: Make,
+        signers: int,
         committer: Committer,
         supplier: Supplier,
         lessons: Lessons,
@@ -55,7 +46,7 @@ class Loop:
         self._pools = pools
         self._wake = wake
         self._bell = bell
-        self._make = make
+        self._making = Making(make, threads=signers, ring=wake.set)
         self._committer = committer
         self._supplier = supplier
         self._lessons = lessons
@@ -72,6 +63,20 @@ class Loop:
 
     def turn(self) -> None:
         """Wait for something to happen, and do what there is to be done."""
+        self._listen()
+        for slot, opened in self._dialer.dialed():
+            self._opened(slot, opened)
+        for grant in self._committer.grants():
+            self._granted(grant)
+        for slot, line in self._making.signed():
+            self._begin(slot, line)
+        self._tick()
+        if not self._stopping:
+            for pool in self._pools:
+                self._assign(pool)
+        self._hand_in()
+
+    def _listen(self) -> None:
         for key, _events in self._selector.select(self._patience()):
             if key.data is self._wake:
                 self._wake.clear()
@@ -80,15 +85,6 @@ class Loop:
                 self._supplier.look()
             else:
                 self._advance(key.data)
-        for slot, opened in self._dialer.dialed():
-            self._opened(slot, opened)
-        for grant in self._committer.grants():
-            self._granted(grant)
-        self._tick()
-        if not self._stopping:
-            for pool in self._pools:
-                self._assign(pool)
-        self._hand_in()
 
     def stop(self) -> None:
         """Begin no more mails; those that are under way go on."""
@@ -116,6 +112,7 @@ class Loop:
                 self._hang_up(slot)
         self._hand_in()
         self._dialer.end()
+        self._making.end()
         self._selector.close()
 
     def _patience(self) -> float:
@@ -188,19 +185,19 @@ class Loop:
             self._put_back(slot, "The sender was stopped.")
             return
         try:
-            sender, recipient, mail = self._make(intent)
+            mail = self._making.mail_for(slot, intent)
         except CannotBeMade as error:
             self._lessons.untried(slot.pool, intent)
             self._lessons.faulty(intent, True, str(error))
             self._results.append(verdicts.not_made(intent, str(error)))
-            slot.intent = None
+            slot.take_intent()
             self._release(slot)
             return
         except LedgerAway as error:
             self._put_back(slot, f"The ledger was out of reach: {error}", retries.RELAY_FIRST)
             return
-        reply = line.send(sender, recipient, mail)
-        self._after(slot, line, reply)
+        if mail is not None:
+            self._after(slot, line, line.send(*mail))
 
     def _advance(self, slot: Slot) -> None:
         line = slot.line
@@ -233,13 +230,13 @@ class Loop:
             self._release(slot)
 
     def _finish(self, slot: Slot, reply: Reply) -> None:
-        intent, slot.intent = slot.intent, None
+        intent = slot.take_intent()
         assert intent is not None  # noqa: S101 - for the type checker: it has a reply
         self._results.append(verdicts.result_of(intent, reply))
         self._lessons.heard(slot.pool, intent, reply)
 
     def _put_back(self, slot: Slot, why: str, delay: float = 0.0) -> None:
-        intent, slot.intent = slot.intent, None
+        intent = slot.take_intent()
         if intent is not None:
             self._lessons.untried(slot.pool, intent)
             self._results.append(verdicts.put_back(intent, why, delay))

@@ -11,13 +11,16 @@ from dataclasses import InitVar, dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from core import characters, clock
+from core import characters, clock, logs
+from core.dkimkeys import DomainKeys
 from core.services import Services
 from core.tokens import encode
 from delivery import content, verp
 from delivery.content import PlaceOf
 from delivery.models import Lane, LinkSet
 from delivery.moves import Intent
+
+log = logs.get(__name__)
 
 MAX_HEADER_LINE = 998
 """Octets in a line, without its CRLF (RFC 5322, section 2.1.1)."""
@@ -177,6 +180,20 @@ def envelope_sender(recipe: Recipe, intent: Intent, services: Services) -> str:
     """Return the address that bounces of a delivery come back to, at the bounce domain of its lane."""
     domain = services.identity.bounce_domain_of(_LANE_NAMES[recipe.lane])
     return verp.envelope_sender(intent.id, tokens=services.links.tokens, domain=domain)
+
+
+def keys_for(recipe: Recipe, services: Services) -> DomainKeys | None:
+    """Return the keys that sign a mail, by the domain of its From; None when the relay signs, or nobody does."""
+    if not services.dkim.domains or services.identity.signed_by_relay(_LANE_NAMES[recipe.lane]):
+        return None
+    domain = recipe.sender.rpartition("@")[2].lower()
+    return services.dkim.of(domain) or _unsigned(domain)
+
+
+@lru_cache(maxsize=64)
+def _unsigned(domain: str) -> None:
+    """Say once for each domain that its mails leave unsigned: an edition was opened under a From of former times."""
+    log.warning("mail not signed", domain=domain)
 
 
 def splice(recipe: Recipe, intent: Intent, *, to: str, services: Services) -> bytes:

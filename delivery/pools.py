@@ -12,6 +12,9 @@ from delivery.models import Lane
 from delivery.moves import Claimed, Intent
 from delivery.smtp import Line
 
+Mail = tuple[str, str, bytes]
+"""Envelope sender, recipient, and the whole message."""
+
 
 @dataclass(frozen=True, slots=True)
 class Supplied:
@@ -62,8 +65,15 @@ class Slot:
     line: Line | None = None
     asking: Supplied | None = None
     intent: Intent | None = None
+    mail: Mail | Exception | None = None
+    """The mail of the intent, once it was signed, or why it cannot be. A line that is opened anew carries the same."""
     granted_at: float = 0.0
     writing: bool = False
+
+    def take_intent(self) -> Intent | None:
+        """Return the intent, and have none any more."""
+        intent, self.intent, self.mail = self.intent, None, None
+        return intent
 
 
 @dataclass(slots=True, eq=False)

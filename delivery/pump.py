@@ -12,14 +12,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from core import logs
 from core.identity import PostOffice
 from core.services import Services
-from delivery import batches, message, pools, recipes, replies
+from delivery import batches, dkim, message, pools, recipes, replies
 from delivery.bell import Bell
 from delivery.committer import Committer
 from delivery.errands import Errands
 from delivery.guard import Guard
 from delivery.lessons import Lessons
-from delivery.loop import CannotBeMade, LedgerAway, Loop, Mail
+from delivery.loop import Loop
+from delivery.making import CannotBeMade, LedgerAway, Unsigned
 from delivery.moves import Claimed, Intent
+from delivery.pools import Mail
 from delivery.pulse import Pulse
 from delivery.supplier import Supplier
 from delivery.tally import Tally
@@ -82,6 +84,7 @@ class Pump:
             wake=self._wake,
             bell=bell,
             make=self._make,
+            signers=services.dkim.threads,
             committer=self._committer,
             supplier=self._supplier,
             lessons=Lessons(self._supplier, errands, tally),
@@ -131,13 +134,17 @@ class Pump:
         """Read what the mails are made of, for all of them at once, before they are asked for one by one."""
         self._recipes.load_many([one.content_id for one in claimed])
 
-    def _make(self, intent: Intent) -> Mail:
-        """Make one recipient's mail. Raises CannotBeMade, or LedgerAway."""
+    def _make(self, intent: Intent) -> Mail | Unsigned:
+        """Make one recipient's mail, all but the signatures. Raises CannotBeMade, or LedgerAway."""
         try:
             to = self._services.keyring.unseal(intent.address_sealed, intent.addr_hash)
             recipe = self._recipes.of(intent.content_id)
             mail = message.splice(recipe, intent, to=to, services=self._services)
-            return message.envelope_sender(recipe, intent, self._services), to, mail
+            sender = message.envelope_sender(recipe, intent, self._services)
+            keys = message.keys_for(recipe, self._services)
+            if keys is None:
+                return sender, to, mail
+            return Unsigned(sender, to, dkim.prepare(mail, keys=keys, at=intent.dated_at))
         except SQLAlchemyError as error:
             raise LedgerAway(type(error).__name__) from error
         except Exception as error:

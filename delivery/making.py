@@ -1,0 +1,99 @@
+"""Making the mails of a sender: spliced at once, signed by threads of their own while the lines carry others.
+
+An RSA signature takes longer than all the rest of a mail. OpenSSL makes it without Python's lock, so it costs the loop
+nothing but the way to a thread and back.
+"""
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from delivery import replies
+from delivery.dkim import Prepared
+from delivery.moves import Intent
+from delivery.pools import Mail, Slot
+from delivery.smtp import Line
+
+
+class CannotBeMade(Exception):
+    """This mail cannot be made; the others can."""
+
+
+class LedgerAway(Exception):
+    """What the mail is made of cannot be read just now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsigned:
+    """A mail that is whole but for its signatures."""
+
+    sender: str
+    recipient: str
+    prepared: Prepared
+
+
+Make = Callable[[Intent], Mail | Unsigned]
+
+
+class Making:
+    """Makes one mail after the other. `ring` is called when one was signed."""
+
+    def __init__(self, make: Make, *, threads: int, ring: Callable[[], None]) -> None:
+        self._make = make
+        self._threads = threads
+        self._ring = ring
+        self._wanted: queue.SimpleQueue[tuple[Slot, Intent, Unsigned] | None] = queue.SimpleQueue()
+        self._made: deque[tuple[Slot, Intent, Mail | CannotBeMade]] = deque()
+        self._signers: list[threading.Thread] = []
+
+    def mail_for(self, slot: Slot, intent: Intent) -> Mail | None:
+        """Return the mail of an intent; None when it has to be signed first: then `signed` yields the slot later.
+
+        Raises CannotBeMade, or LedgerAway.
+        """
+        if isinstance(slot.mail, Exception):
+            raise slot.mail
+        if slot.mail is not None:
+            return slot.mail
+        mail = self._make(intent)
+        if isinstance(mail, Unsigned):
+            self._begin()
+            self._wanted.put((slot, intent, mail))
+            return None
+        return mail
+
+    def signed(self) -> Iterator[tuple[Slot, Line]]:
+        """Yield the slots whose mail was signed meanwhile, with their lines. What nobody waits for is let go of."""
+        while self._made:
+            slot, intent, mail = self._made.popleft()
+            if slot.intent is intent:
+                slot.mail = mail
+                if slot.line is not None:
+                    yield slot, slot.line
+
+    def end(self) -> None:
+        """Let the threads end, after what they have in hand."""
+        for _signer in self._signers:
+            self._wanted.put(None)
+
+    def _begin(self) -> None:
+        """Start the threads, when the first mail needs them."""
+        while len(self._signers) < self._threads:
+            signer = threading.Thread(target=self._run, name=f"signer {len(self._signers) + 1}", daemon=True)
+            signer.start()
+            self._signers.append(signer)
+
+    def _run(self) -> None:
+        while (wanted := self._wanted.get()) is not None:
+            slot, intent, unsigned = wanted
+            self._made.append((slot, intent, _signed(unsigned)))
+            self._ring()
+
+
+def _signed(unsigned: Unsigned) -> Mail | CannotBeMade:
+    try:
+        return unsigned.sender, unsigned.recipient, unsigned.prepared.signed()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is about this mail, and the thread must go on
+        return CannotBeMade(replies.short(f"{type(error).__name__}: {error}".strip(": ")))
