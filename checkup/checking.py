@@ -9,6 +9,7 @@ from checkup.alignment import Lane
 from checkup.findings import Finding, Level
 from checkup.keys import Key
 from checkup.samples import Sample
+from core.dkimkeys import SigningKeys
 from core.identity import LANES, MailIdentity, PostOffice
 from core.names import Names
 from core.relays import LOOPBACK
@@ -30,27 +31,30 @@ class Plan:
     supposed: bool = False
 
 
-def plan(
-    identity: MailIdentity, post: PostOffice, *, signing: Sequence[Key], addresses: Sequence[str], host: str
-) -> Plan:
+def plan(identity: MailIdentity, post: PostOffice, *, dkim: SigningKeys, addresses: Sequence[str], host: str) -> Plan:
     """Return what is looked at of an installation: all of it."""
     lanes: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for name in LANES:
         author = domain_of(identity.sender_of(name))
-        signers = tuple(dict.fromkeys(key.domain for key in signing if key.signs and is_in(author, key.domain)))
-        # The nearest key above a domain signs for it.
-        nearest = tuple(sorted(signers, key=len, reverse=True)[:1])
-        lanes.setdefault((author, identity.bounce_domain_of(name).lower(), nearest), []).append(name)
+        signing = None if identity.signed_by_relay(name) else dkim.of(author)
+        signers = (signing.domain,) if signing is not None else ()
+        lanes.setdefault((author, identity.bounce_domain_of(name).lower(), signers), []).append(name)
     relays = [post.relays[identity.relay_of(name)].host for name in LANES]
     terms = [bounces.term_of(address) for address in addresses]
     terms = terms or [f"a:{host if relay in LOOPBACK else relay}" for relay in dict.fromkeys(relays)]
     return Plan(
         lanes=tuple(Lane(tuple(names), *rest) for rest, names in lanes.items()),
-        keys=tuple(signing),
+        keys=tuple(_keys(dkim)),
         addresses=tuple(addresses),
         host=host,
         sends=" ".join(terms),
     )
+
+
+def _keys(dkim: SigningKeys) -> Iterator[Key]:
+    for one in dkim.domains.values():
+        for key in (*one.signing, *one.ready):
+            yield Key(key.domain, key.selector, key.kind, key.record, signs=key in one.signing)
 
 
 def only(whole: Plan, domain: str) -> Plan:
@@ -60,13 +64,12 @@ def only(whole: Plan, domain: str) -> Plan:
     """
     domain = domain.lower().rstrip(".")
     lanes = tuple(one for one in whole.lanes if is_in(one.author, domain) or is_in(one.bounces, domain))
-    ours = tuple(
-        key for key in whole.keys if is_in(key.domain, domain) or any(key.domain in one.signers for one in lanes)
-    )
     supposed = not lanes
     if supposed:
-        signers = tuple(dict.fromkeys(key.domain for key in ours if key.signs))[:1]
-        lanes = (Lane(LANES, domain, f"bounces.{domain}", signers),)
+        above = sorted({key.domain for key in whole.keys if key.signs and is_in(domain, key.domain)}, key=len)
+        lanes = (Lane(LANES, domain, f"bounces.{domain}", tuple(above[-1:])),)
+    signers = {signer for lane in lanes for signer in lane.signers}
+    ours = tuple(key for key in whole.keys if is_in(key.domain, domain) or key.domain in signers)
     return Plan(lanes, ours, whole.addresses, whole.host, whole.sends, supposed)
 
 

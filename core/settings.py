@@ -12,8 +12,9 @@ from babel import Locale, UnknownLocaleError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from core import alerting, characters, dkimkeys, relays
+from core import alerting, characters, checkups, dkimkeys, relays
 from core.alerting import AlertSettings
+from core.checkups import CheckupSettings
 from core.dkimkeys import SigningKeys
 from core.errors import SettingsError
 from core.identity import LaneSender, MailIdentity, PostOffice
@@ -44,6 +45,7 @@ class Settings:
     metrics_token: bytes | None = None
     alerts: AlertSettings = field(default_factory=AlertSettings)
     dkim: SigningKeys = field(default_factory=SigningKeys)
+    checkup: CheckupSettings = field(default_factory=CheckupSettings)
     state_dir: Path = ROOT / "var"
 
     def __repr__(self) -> str:
@@ -57,8 +59,9 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
     table = _read_file(Path(env.get("POSTRIDER_CONFIG") or ROOT / "postrider.toml"))
     lanes = relays.read_lanes(table)
     mail = _mail(_section(table, "mail"), lanes)
+    publication = _publication(_section(table, "publication"), env)
     return Settings(
-        publication=_publication(_section(table, "publication"), env),
+        publication=publication,
         mail=mail,
         post=relays.read_post_office(table, env, lanes),
         database_url=_database_url(_required(env, "DATABASE_URL")),
@@ -69,6 +72,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         metrics_token=_metrics_token(env.get("METRICS_TOKEN", "").strip()),
         alerts=alerting.read_alerts(env),
         dkim=dkimkeys.read_dkim(table, mail),
+        checkup=checkups.read_checkup(table, base_url=publication.base_url, mail=mail),
         state_dir=Path(env.get("STATE_DIR", "").strip() or ROOT / "var").resolve(),
     )
 

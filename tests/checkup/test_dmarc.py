@@ -142,7 +142,9 @@ def test_no_text_makes_the_reader_stumble(parts):
     assert dmarc.read(read.tags.without("p")).tags.get("p") is None
 
 
-@given(st.lists(st.tuples(st.from_regex(r"[a-z]{1,5}", fullmatch=True), st.from_regex(r"[!-:<-~]{1,9}", fullmatch=True))))
+@given(
+    st.lists(st.tuples(st.from_regex(r"[a-z]{1,5}", fullmatch=True), st.from_regex(r"[!-:<-~]{1,9}", fullmatch=True)))
+)
 def test_what_was_written_is_read_again(pairs):
     first = dict(reversed(pairs))
     assert dict(tags.read(tags.written(*pairs)).pairs) == first

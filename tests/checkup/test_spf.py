@@ -9,7 +9,14 @@ from checkup import spf
 
 @pytest.mark.parametrize(
     ("text", "is_one"),
-    [("v=spf1", True), ("v=spf1 -all", True), ("V=SPF1 -all", True), ("v=spf10", False), ("v=spf1;", False), (" v=spf1", False)],
+    [
+        ("v=spf1", True),
+        ("v=spf1 -all", True),
+        ("V=SPF1 -all", True),
+        ("v=spf10", False),
+        ("v=spf1;", False),
+        (" v=spf1", False),
+    ],
 )
 def test_a_record_is_an_spf_record_by_its_first_word(text, is_one):
     assert spf.is_policy(text) is is_one
@@ -47,7 +54,11 @@ def test_what_no_receiver_understands_is_named(word):
 
 def test_unknown_modifiers_are_left_alone_and_a_second_redirect_is_wrong():
     read = spf.read("v=spf1 ra=postmaster exp=why.example.org redirect=_spf.example.net")
-    assert (read.redirect, read.wrong, read.modifiers) == ("_spf.example.net", (), ("ra=postmaster", "exp=why.example.org"))
+    assert (read.redirect, read.wrong, read.modifiers) == (
+        "_spf.example.net",
+        (),
+        ("ra=postmaster", "exp=why.example.org"),
+    )
     assert spf.read("v=spf1 redirect=a.test redirect=b.test").wrong == ("redirect=b.test",)
 
 
