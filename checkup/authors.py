@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from checkup import dmarc, tags
 from checkup.dmarc import Place, Policy, Walk
 from checkup.findings import Finding, Level, Record, shown
-from core.names import Names
+from core.names import Names, Outcome
 
 
 def check_dmarc(domain: str, names: Names, *, home: str) -> Iterator[Finding]:
@@ -64,7 +64,7 @@ def _read(domain: str, applied: Place, policy: Policy, names: Names) -> Iterator
     faults = [*_faults(applied.domain, name, policy), *_reports(applied.domain, name, policy, names)]
     yield from faults
     if policy.holds:
-        yield _asks(domain, applied, policy)
+        yield _asks(domain, applied, policy, exists=names.exchanges(domain).outcome is not Outcome.NO_NAME)
 
 
 def _faults(domain: str, name: str, policy: Policy) -> Iterator[Finding]:
@@ -129,10 +129,10 @@ def _external(domain: str, host: str, names: Names) -> Finding:
     return Finding(Level.WARNING, "dmarc.external", domain, text, (_txt(name, "v=DMARC1"),))
 
 
-def _asks(domain: str, applied: Place, policy: Policy) -> Finding:
+def _asks(domain: str, applied: Place, policy: Policy, *, exists: bool) -> Finding:
     """Say what the record asks for."""
     inherited = applied.domain != domain
-    request = policy.request(inherited=inherited)
+    request = policy.request(inherited=inherited, exists=exists)
     whose = (
         f"The DMARC record of {applied.domain} holds for {domain}, too, and"
         if inherited

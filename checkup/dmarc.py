@@ -46,10 +46,11 @@ class Policy:
         """Return whether receivers go by it: without a valid `p` only when it asks for reports (section 4.7)."""
         return bool(self.reports) or not {"p", "sp", "np"} & set(self.wrong)
 
-    def request(self, *, inherited: bool) -> str:
-        """Return what is asked for mail that fails: of the domain itself, or of one below it that is there."""
+    def request(self, *, inherited: bool, exists: bool = True) -> str:
+        """Return what is asked for mail that fails: of the domain itself, or of one below it, be it there or not."""
         own = "none" if {"p", "sp", "np"} & set(self.wrong) else self.value("p", "none")
-        return self.value("sp", own) if inherited else own
+        below = self.value("sp", own)
+        return own if not inherited else below if exists else self.value("np", below)
 
     @property
     def reports(self) -> tuple[tuple[str, str, bool], ...]:

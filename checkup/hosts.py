@@ -53,35 +53,36 @@ def _check_hosts(
     domain: str, found: Exchanges, names: Names, bad: Level, proposal: tuple[Record, ...]
 ) -> Iterator[Finding]:
     """Yield what is wrong with the exchanges; if one of them can be reached, mail comes."""
-    usable = []
+    usable, unsure = [], False
     for _preference, host in found.hosts[:LOOKED_AT]:
-        fault = _fault(host, names)
-        if fault is None:
+        code, text = _fault(host, names)
+        unsure = unsure or code == "host_unanswered"
+        if code in ("", "alias"):
             usable.append(host)
-        else:
-            code, text = fault
-            yield Finding(Level.WARNING, code, domain, f"The MX of {domain} names {host}, {text}.", proposal)
+        if code:
+            records = () if code == "host_unanswered" else proposal
+            yield Finding(Level.WARNING, f"mx.{code}", domain, f"The MX of {domain} names {host}, {text}.", records)
     if usable:
         yield Finding(Level.GOOD, "mx.good", domain, f"Mail for {domain} is taken by {', '.join(usable)}.")
-    else:
+    elif not unsure:
         text = f"No exchange of {domain} can be reached, so no mail comes in."
         yield Finding(bad, "mx.unreachable", domain, text, proposal)
 
 
-def _fault(host: str, names: Names) -> tuple[str, str] | None:
-    """Return what is wrong with an exchange: code and words."""
+def _fault(host: str, names: Names) -> tuple[str, str]:
+    """Return what is wrong with an exchange, code and words; both empty when nothing is."""
     if _is_address(host):
-        return "mx.literal", "which is an address: it must be a name"
+        return "literal", "which is an address: it must be a name"
     addresses = names.addresses(host)
     if not addresses.known:
-        return "mx.host_unanswered", f"of which the DNS says nothing just now: {addresses.outcome.value}"
+        return "host_unanswered", f"of which the DNS says nothing just now: {addresses.outcome.value}"
     if not addresses.records:
-        return "mx.no_host", "which has no address"
-    if names.alias(host).records:
-        return "mx.alias", "which is an alias (CNAME): it must have addresses of its own (RFC 2181, section 10.3)"
+        return "no_host", "which has no address"
     if all(_is_own(one) for one in addresses.records):
-        return "mx.private", f"whose address {addresses.records[0]} nobody outside can reach"
-    return None
+        return "private", f"whose address {addresses.records[0]} nobody outside can reach"
+    if names.alias(host).records:
+        return "alias", "which is an alias (CNAME): it must have addresses of its own (RFC 2181, section 10.3)"
+    return "", ""
 
 
 def _is_address(host: str) -> bool:

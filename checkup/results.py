@@ -60,15 +60,27 @@ def after(last: Result | None, found: Sequence[Finding], now: datetime) -> Resul
 
 
 def troubles(result: Result) -> list[Trouble]:
-    """Return what operators are told: the errors of each domain that were seen twice, as one trouble."""
+    """Return what operators are told: the errors of each domain that were seen twice, as one trouble.
+
+    That a sample does not verify mostly follows from a key that is wrong in the DNS: then only the key is told.
+    """
+    errors = [one for one in result.errors if one.key in result.confirmed]
+    keys_are_wrong = any(one.code.startswith("dkim.") for one in errors)
     by_domain: dict[str, list[Finding]] = {}
-    for one in result.errors:
-        if one.key in result.confirmed:
-            by_domain.setdefault(one.about, []).append(one)
-    return [_trouble(about, several, result) for about, several in by_domain.items()]
+    for one in errors:
+        if not (keys_are_wrong and one.code.startswith("sample.")):
+            by_domain.setdefault(_whose(one), []).append(one)
+    return [_trouble(whose, several, result) for whose, several in by_domain.items()]
 
 
-def _trouble(about: str, several: Sequence[Finding], result: Result) -> Trouble:
+def _whose(finding: Finding) -> str:
+    """Return the domain that an error is about: of a key the one that it signs for."""
+    if finding.code.startswith("sample."):
+        return "samples"
+    return finding.about.partition("._domainkey.")[2] or finding.about
+
+
+def _trouble(whose: str, several: Sequence[Finding], result: Result) -> Trouble:
     first, others = several[0], len(several) - 1
     more = f" And {others} more {'is' if others == 1 else 'are'} wrong there." if others else ""
     records = [record.line for one in several for record in one.records]
@@ -76,7 +88,7 @@ def _trouble(about: str, several: Sequence[Finding], result: Result) -> Trouble:
     if records and len(records[0]) < alerts.LONGEST - 100:
         cure = f"Set in the DNS: {records[0]} Then look again: flask mail check"
     return alerts.trouble(
-        f"{KIND}:{about}",
+        f"{KIND}:{whose}",
         what=first.text,
         how_much=f"Two looks found it, the last one at {at(result.looked_at)}.{more} Receivers may refuse our mail.",
         cure=cure,

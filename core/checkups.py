@@ -11,7 +11,7 @@ from core.identity import LANES, MailIdentity
 
 KEYS = ("watch", "resolver", "addresses")
 MOST_ADDRESSES = 20
-_RESERVED = ("test", "example", "invalid", "localhost", "local", "example.com", "example.net", "example.org")
+RESERVED = ("test", "example", "invalid", "localhost", "local", "example.com", "example.net", "example.org")
 """Domains that nobody can have (RFC 2606, RFC 6761, RFC 6762)."""
 
 
@@ -43,7 +43,7 @@ def read_checkup(table: Mapping[str, Any], *, base_url: str, mail: MailIdentity)
 
 def _is_reserved(mail: MailIdentity) -> bool:
     domains = {mail.sender_of(lane).rpartition("@")[2].lower() for lane in LANES}
-    return all(any(domain == one or domain.endswith(f".{one}") for one in _RESERVED) for domain in domains)
+    return all(any(domain == one or domain.endswith(f".{one}") for one in RESERVED) for domain in domains)
 
 
 def _resolver(value: object) -> tuple[str, int] | None:

@@ -1,6 +1,7 @@
 """Questions to the DNS, each bounded in time and in number: the only module that asks it."""
 
 import ipaddress
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,10 +10,12 @@ from typing import Any
 
 import dns.exception
 import dns.flags
+import dns.message
 import dns.name
-import dns.rdatatype
+import dns.rcode
 import dns.resolver
 import dns.reversename
+from dns.message import Message
 
 from core import characters
 
@@ -24,6 +27,8 @@ ALL_S = 60.0
 """How long all the questions of one `Names` may take together."""
 QUESTIONS = 600
 """How many questions one `Names` asks at most; what was asked before is remembered."""
+SERVERS = 3
+"""How many servers of the system are asked, as its own resolver does."""
 RECORDS = 50
 """How many records of an answer are kept: nobody who means well has more."""
 PAYLOAD = 1232
@@ -78,14 +83,9 @@ class Names:
         `seconds` is how long all questions may take together.
         """
         try:
-            self._resolver = dns.resolver.Resolver(configure=server is None)
+            self._servers = [server] if server is not None else _system_servers()
         except (dns.resolver.NoResolverConfiguration, OSError) as error:
             raise ValueError("this system names no DNS server") from error
-        if server is not None:
-            self._resolver.nameservers = [server[0]]
-            self._resolver.port = server[1]
-        self._resolver.timeout = TRY_S
-        self._resolver.use_edns(0, 0, PAYLOAD)
         self._kept: dict[tuple[str, str], tuple[Outcome, tuple[Any, ...]]] = {}
         self._until = time.monotonic() + seconds
         self.answered = False
@@ -124,29 +124,117 @@ class Names:
         """Return what was answered, then or now."""
         key = (name.lower().rstrip("."), kind)
         if key not in self._kept:
-            left = self._until - time.monotonic()
-            if left <= 0 or len(self._kept) >= QUESTIONS:
+            until = min(self._until, time.monotonic() + QUESTION_S)
+            if until <= time.monotonic() or len(self._kept) >= QUESTIONS:
                 return Outcome.SILENT, ()
-            self._kept[key] = self._look_up(*key, min(left, QUESTION_S))
+            self._kept[key] = self._look_up(*key, until)
             self.answered = self.answered or self._kept[key][0] is not Outcome.SILENT
         return self._kept[key]
 
-    def _look_up(self, name: str, kind: str, seconds: float) -> tuple[Outcome, tuple[Any, ...]]:
+    def _look_up(self, name: str, kind: str, until: float) -> tuple[Outcome, tuple[Any, ...]]:
+        """Ask one server after the other, again and again while one of them is silent and there is time."""
         try:
-            asked = dns.name.from_text(name + ".")
-            found = self._resolver.resolve(asked, kind, lifetime=seconds, raise_on_no_answer=False)
-        except dns.resolver.NXDOMAIN:
-            return Outcome.NO_NAME, ()
-        except dns.exception.Timeout:
-            return Outcome.SILENT, ()
-        except (dns.exception.DNSException, OSError, ValueError):
-            # Among them a name that no server could have: a label of 64 octets, or two dots in a row.
+            query = dns.message.make_query(name + ".", kind, use_edns=0, payload=PAYLOAD)
+            query.to_wire()
+        except (dns.exception.DNSException, ValueError):
+            # A name that no server could have: a label of 64 octets, or two dots in a row.
             return Outcome.BROKEN, ()
-        if found.response.flags & dns.flags.TC:
-            # Cut over TCP, too: what is missing may be all that matters.
-            return Outcome.BROKEN, ()
-        records = tuple(found.rrset or ())[:RECORDS]
-        return (Outcome.FOUND if records else Outcome.NOTHING), records
+        found: tuple[Outcome, tuple[Any, ...]] = (Outcome.SILENT, ())
+        again = True
+        while again and time.monotonic() < until:
+            again = False
+            for server in self._servers:
+                try:
+                    found = _read(_exchange(server, query, min(until, time.monotonic() + TRY_S)))
+                except TimeoutError:
+                    again = True
+                except OSError:
+                    # Nobody is there, or the line broke: asking once more would only be quick about it.
+                    continue
+                if found[0] not in (Outcome.SILENT, Outcome.BROKEN):
+                    return found
+        return found
+
+
+def _exchange(server: tuple[str, int], query: Message, until: float) -> Message:
+    """Return a server's answer, over TCP when it does not fit into a datagram. Raises OSError, or TimeoutError of it.
+
+    Waits are measured by the monotonic clock, which dnspython's own are not: one that is set back would make them long.
+    """
+    reply = _by_datagram(server, query, until)
+    return _by_stream(server, query, until) if reply.flags & dns.flags.TC else reply
+
+
+def _left(until: float) -> float:
+    """Return the seconds that are left. Raises TimeoutError when there are none."""
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _by_datagram(server: tuple[str, int], query: Message, until: float) -> Message:
+    family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as line:
+        line.connect(server)
+        line.send(query.to_wire())
+        while True:
+            line.settimeout(_left(until))
+            reply = _parsed(line.recv(65_535), query)
+            # What answers another question, or is no answer at all, may be forged: the right one may still come.
+            if reply is not None:
+                return reply
+
+
+def _by_stream(server: tuple[str, int], query: Message, until: float) -> Message:
+    with socket.create_connection(server, timeout=_left(until)) as line:
+        octets = query.to_wire()
+        line.sendall(len(octets).to_bytes(2, "big") + octets)
+        length = int.from_bytes(_received(line, 2, until), "big")
+        reply = _parsed(_received(line, length, until), query)
+    if reply is None:
+        raise ConnectionError("the server answered another question")
+    return reply
+
+
+def _received(line: socket.socket, count: int, until: float) -> bytes:
+    octets = b""
+    while len(octets) < count:
+        line.settimeout(_left(until))
+        more = line.recv(count - len(octets))
+        if not more:
+            raise ConnectionError("the server hung up")
+        octets += more
+    return octets
+
+
+def _parsed(octets: bytes, query: Message) -> Message | None:
+    """Return an answer to this very question."""
+    try:
+        reply = dns.message.from_wire(octets, ignore_trailing=True)
+    except Exception:  # noqa: BLE001 - whatever a stranger sends and the parser says to it, it is no answer
+        return None
+    return reply if query.is_response(reply) else None
+
+
+def _read(reply: Message) -> tuple[Outcome, tuple[Any, ...]]:
+    """Return what an answer says, aliases followed."""
+    # Cut over TCP, too: what is missing may be all that matters.
+    if reply.flags & dns.flags.TC or reply.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+        return Outcome.BROKEN, ()
+    if reply.rcode() == dns.rcode.NXDOMAIN:
+        return Outcome.NO_NAME, ()
+    try:
+        found = reply.resolve_chaining().answer if isinstance(reply, dns.message.QueryMessage) else None
+    except dns.exception.DNSException:
+        return Outcome.BROKEN, ()
+    records = tuple(found or ())[:RECORDS]
+    return (Outcome.FOUND if records else Outcome.NOTHING), records
+
+
+def _system_servers() -> list[tuple[str, int]]:
+    known = dns.resolver.Resolver()
+    return [(str(one), known.port) for one in known.nameservers][:SERVERS]
 
 
 def reverse(address: str) -> str:

@@ -53,6 +53,13 @@ def test_what_a_record_asks_for(text, holds, own, inherited):
     assert (read.holds, read.request(inherited=False), read.request(inherited=True)) == (holds, own, inherited)
 
 
+def test_a_domain_below_that_is_not_there_has_a_request_of_its_own():
+    read = dmarc.read(V + "p=none; sp=quarantine; np=reject")
+    assert read.request(inherited=True, exists=False) == "reject"
+    assert read.request(inherited=False, exists=False) == "none"
+    assert dmarc.read(V + "p=none; sp=quarantine").request(inherited=True, exists=False) == "quarantine"
+
+
 def test_reports_go_to_mailboxes_and_a_size_is_seen():
     read = dmarc.read(V + "p=none; rua=mailto:a@one.test , mailto:b@Two.test!10m,https://three.test,mailto:broken")
     assert read.reports == (("a@one.test", "one.test", False), ("b@Two.test", "two.test", True))

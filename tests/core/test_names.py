@@ -1,11 +1,15 @@
 """The DNS as we ask it: what is there, what is not, what is broken, and that nothing takes longer than it may."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
+import time_machine
 
 from core import names
 from core.names import Answer, Exchanges, Names, Outcome
 from tests.nameserver import Zone, serving
 
+NOW = datetime(2026, 11, 28, 18, 0, tzinfo=UTC)
 ZONE: Zone = {
     "example.test": {
         "TXT": ["one", ["two ", "strings"], b"\x1b[31mred\xff"],
@@ -118,6 +122,32 @@ def test_when_its_time_is_used_up_nothing_more_is_asked(server):
     late = Names(("127.0.0.1", server.port), seconds=0)
     assert late.texts("example.test").outcome is Outcome.SILENT
     assert not late.answered
+
+
+@pytest.mark.parametrize("step", [timedelta(0), timedelta(days=-1)], ids=["stands", "is set back"])
+def test_a_clock_that_does_not_go_on_makes_no_question_longer(ask, step):
+    with time_machine.travel(NOW, tick=False) as clock:
+        clock.shift(step)
+        assert ask.texts("silent.test").outcome is Outcome.SILENT
+
+
+def test_where_nobody_listens_nobody_is_asked_twice(ask, monkeypatch):
+    tried = []
+
+    def refuse(server, *_question):
+        tried.append(server)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(names, "_exchange", refuse)
+    assert ask.texts("example.test").outcome is Outcome.SILENT
+    assert len(tried) == 1
+
+
+def test_the_next_server_is_asked_when_one_fails_or_is_silent(ask, server):
+    with serving({}, {"example.test": "servfail", "mail.example.test": "silent"}) as other:
+        ask._servers = [("127.0.0.1", other.port), ("127.0.0.1", server.port)]
+        assert ask.texts("example.test").outcome is Outcome.FOUND
+        assert ask.exchanges("mail.example.test").outcome is Outcome.FOUND
 
 
 def test_who_got_no_answer_at_all_knows_it(ask):
