@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select
@@ -25,10 +25,11 @@ _SILENT = "names.silent"
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One look. `silent_since` is set while nobody answers: then the findings are those of the look before."""
+    """One look. While nobody answers, `silent_since` is set, and the findings are older than the look: `found_at`."""
 
     looked_at: datetime
     found: tuple[Finding, ...]
+    found_at: datetime
     silent_since: datetime | None = None
     confirmed: frozenset[tuple[str, str]] = frozenset()
     """The errors that the look before had found, too."""
@@ -52,11 +53,11 @@ def after(last: Result | None, found: Sequence[Finding], now: datetime) -> Resul
     Where nobody answered, what was found before stands: our own line may be down, and that says nothing of our records.
     """
     if any(one.code == _SILENT for one in found):
-        before = last or Result(now, tuple(found))
-        return Result(now, before.found, before.silent_since or now, before.confirmed)
+        before = last or Result(now, tuple(found), now)
+        return replace(before, looked_at=now, silent_since=before.silent_since or now)
     known = {one.key for one in last.errors} if last is not None else set()
-    new = Result(now, tuple(found[:KEPT]))
-    return Result(now, new.found, None, frozenset(one.key for one in new.errors if one.key in known))
+    new = Result(now, tuple(found[:KEPT]), now)
+    return replace(new, confirmed=frozenset(one.key for one in new.errors if one.key in known))
 
 
 def troubles(result: Result) -> list[Trouble]:
@@ -90,7 +91,7 @@ def _trouble(whose: str, several: Sequence[Finding], result: Result) -> Trouble:
     return alerts.trouble(
         f"{KIND}:{whose}",
         what=first.text,
-        how_much=f"Two looks found it, the last one at {at(result.looked_at)}.{more} Receivers may refuse our mail.",
+        how_much=f"Two looks found it, the last one at {at(result.found_at)}.{more} Receivers may refuse our mail.",
         cure=cure,
     )
 
@@ -127,7 +128,7 @@ def summary(result: Result, now: datetime) -> dict[str, object]:
     """Return what `/health` shows: how old the look is, how many findings of each level, and those to act on."""
     bad = [one for one in result.found if one.level in (Level.ERROR, Level.WARNING)]
     return {
-        "age_s": round((now - result.looked_at).total_seconds(), 1),
+        "age_s": round((now - result.found_at).total_seconds(), 1),
         "answered": result.silent_since is None,
         **counts(result.found),
         "findings": [table(one) for one in bad],
@@ -138,6 +139,7 @@ def _dumped(result: Result) -> str:
     return json.dumps(
         {
             "looked_at": result.looked_at.isoformat(),
+            "found_at": result.found_at.isoformat(),
             "silent_since": result.silent_since.isoformat() if result.silent_since else None,
             "confirmed": sorted(result.confirmed),
             "found": [table(one) for one in result.found],
@@ -147,10 +149,17 @@ def _dumped(result: Result) -> str:
 
 def _loaded(rows: dict[str, object]) -> Result:
     match rows:
-        case {"looked_at": str(looked_at), "silent_since": silent, "confirmed": list(confirmed), "found": list(found)}:
+        case {
+            "looked_at": str(looked_at),
+            "found_at": str(found_at),
+            "silent_since": silent,
+            "confirmed": list(confirmed),
+            "found": list(found),
+        }:
             return Result(
                 datetime.fromisoformat(looked_at),
                 tuple(_finding(one) for one in found),
+                datetime.fromisoformat(found_at),
                 datetime.fromisoformat(silent) if isinstance(silent, str) else None,
                 frozenset((str(code), str(about)) for code, about in confirmed),
             )

@@ -29,13 +29,13 @@ def rooms(tmp_path):
 
 
 def test_a_look_is_due_after_an_hour_and_sooner_when_something_was_wrong():
-    good, bad = Result(NOW, (NOTE,)), Result(NOW, (SPF, NOTE))
+    good, bad = Result(NOW, (NOTE,), NOW), Result(NOW, (SPF, NOTE), NOW)
     assert results.is_due(None, NOW)
     assert not results.is_due(good, NOW + results.AGAIN)
     assert results.is_due(good, NOW + results.EVERY)
     assert not results.is_due(bad, NOW + results.AGAIN - timedelta(seconds=1))
     assert results.is_due(bad, NOW + results.AGAIN)
-    assert results.is_due(Result(NOW, (), silent_since=NOW), LATER)
+    assert results.is_due(Result(NOW, (), NOW, silent_since=NOW), LATER)
 
 
 def test_operators_are_told_what_two_looks_found_one_trouble_for_a_domain():
@@ -56,10 +56,10 @@ def test_of_one_cause_there_is_one_trouble():
     other = Finding(Level.ERROR, "dkim.missing", "t._domainkey.example.org", "No key either.")
     sample = Finding(Level.ERROR, "sample.fails", "digest: a digest", "It fails.")
     both = [KEY, other, sample]
-    assert [one.key for one in results.troubles(results.after(Result(NOW, tuple(both)), both, LATER))] == [
+    assert [one.key for one in results.troubles(results.after(Result(NOW, tuple(both), NOW), both, LATER))] == [
         "dns:example.org"
     ]
-    alone = results.after(Result(NOW, (sample,)), [sample], LATER)
+    alone = results.after(Result(NOW, (sample,), NOW), [sample], LATER)
     assert [one.key for one in results.troubles(alone)] == ["dns:samples"]
 
 
@@ -73,7 +73,7 @@ def test_a_record_that_is_too_long_for_the_night_is_left_to_the_command():
 def test_while_nobody_answers_what_was_found_before_stands():
     before = results.after(results.after(None, [SPF], NOW), [SPF], NOW)
     silent = results.after(before, [SILENT], LATER)
-    assert (silent.found, silent.silent_since) == ((SPF,), LATER)
+    assert (silent.found, silent.silent_since, silent.looked_at, silent.found_at) == ((SPF,), LATER, LATER, NOW)
     assert [one.key for one in results.troubles(silent)] == ["dns:b.example.org"]
     longer = results.after(silent, [SILENT], LATER + results.AGAIN)
     assert longer.silent_since == LATER
@@ -95,7 +95,14 @@ def test_a_look_is_read_as_it_was_kept_and_the_newest_stands(rooms):
 
 
 @pytest.mark.parametrize(
-    "value", ["", "no JSON", "[]", "{}", '{"looked_at": "x", "silent_since": null, "confirmed": [], "found": []}']
+    "value",
+    [
+        "",
+        "no JSON",
+        "[]",
+        "{}",
+        '{"looked_at": "x", "found_at": "x", "silent_since": null, "confirmed": [], "found": []}',
+    ],
 )
 def test_a_look_that_another_release_wrote_is_as_good_as_none(rooms, value):
     db.session.add(Mark(name="checkup", value=value))

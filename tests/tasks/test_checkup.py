@@ -74,10 +74,6 @@ def test_a_record_that_vanishes_is_told_after_a_second_look_and_over_when_it_is_
     looked()
     assert standing() == {}
     looked(NOW + timedelta(minutes=10))
-    assert (
-        list(standing()) == [f"dns:{key}"] + [one for one in standing() if "sample" in one or one.startswith("dns:dig")]
-        or len(standing()) > 1
-    )
     assert list(standing()) == ["dns:monsoon.example.org"]
     assert "nobody can verify our signatures" in standing()["dns:monsoon.example.org"].splitlines()[0]
     server.zone[key] = there
