@@ -39,8 +39,10 @@ def new(domain: str, folder: Path, selector: str | None, rsa_only: bool) -> None
             dkimkeys.refuse_selector("--selector", name, domain)
         keys = [Key(domain, name, dkimkeys.made(kind)) for kind, name in kinds.items()]
         _write(folder, keys)
-    except (SettingsError, OSError) as error:
+    except SettingsError as error:
         raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{error.filename} cannot be written: {error.strerror}.") from error
     _tell(folder, domain, keys)
 
 

