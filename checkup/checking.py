@@ -32,7 +32,10 @@ class Plan:
 
 
 def plan(identity: MailIdentity, post: PostOffice, *, dkim: SigningKeys, addresses: Sequence[str], host: str) -> Plan:
-    """Return what is looked at of an installation: all of it."""
+    """Return what is looked at of an installation: all of it. `host` is that of its base URL."""
+    if hosts.is_own(host):
+        # It stands on this machine for now, under no name that could be proposed.
+        host = f"mail.{identity.domain}"
     lanes: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for name in LANES:
         author = domain_of(identity.sender_of(name))

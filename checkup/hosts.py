@@ -78,7 +78,7 @@ def _fault(host: str, names: Names) -> tuple[str, str]:
         return "host_unanswered", f"of which the DNS says nothing just now: {addresses.outcome.value}"
     if not addresses.records:
         return "no_host", "which has no address"
-    if all(_is_own(one) for one in addresses.records):
+    if all(is_own(one) for one in addresses.records):
         return "private", f"whose address {addresses.records[0]} nobody outside can reach"
     if names.alias(host).records:
         return "alias", "which is an alias (CNAME): it must have addresses of its own (RFC 2181, section 10.3)"
@@ -93,8 +93,11 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _is_own(address: str) -> bool:
-    ip = ipaddress.ip_address(address)
+def is_own(host: str) -> bool:
+    """Say whether a host is an address that leads nowhere from outside, or this machine by name."""
+    if not _is_address(host):
+        return host in ("", "localhost")
+    ip = ipaddress.ip_address(host)
     return any(ip in network for network in _OWN)
 
 

@@ -108,7 +108,8 @@ def test_the_settings_name_resolver_and_addresses_for_good(check, app, server, m
     monkeypatch.setitem(app.extensions, "postrider settings", settings)
     result = check(resolver="")
     assert "does not let 192.0.2.99 mail for it: softfail" in result.output
-    assert "99.2.0.192.in-addr.arpa. IN PTR 127.0.0.1." not in result.output
+    assert "set: 99.2.0.192.in-addr.arpa. IN PTR mail.monsoon.example.org." in result.output
+    assert "set: mail.monsoon.example.org. IN A 192.0.2.99" in result.output
 
 
 def test_when_nobody_answers_it_says_just_that(check, server, monkeypatch):
