@@ -9,6 +9,8 @@ from core.names import Names, Outcome
 
 _FATAL = ("broken", "target", "loop", "many_mx")
 """Faults for which a receiver gives up with an error (section 4.6)."""
+_WELL = (Verdict.PASS, Verdict.UNTOLD, Verdict.TEMPERROR)
+"""It passes, or nobody can tell from here that it does not."""
 _TOO_LONG = 450
 """Octets up to which the answer fits into an old datagram (section 3.4)."""
 
@@ -23,34 +25,53 @@ def check_spf(domain: str, names: Names, *, addresses: Sequence[str], sends: str
         level = Level.ERROR if found.outcome is Outcome.BROKEN else Level.WARNING
         text = f"The DNS says nothing of the SPF record of {domain}: {found.outcome.value}."
         yield Finding(level, "spf.unanswered", domain, text)
+    elif not found.texts:
+        text = f"{domain} has no SPF record: nobody can tell that our relay may mail for it."
+        yield Finding(Level.ERROR, "spf.missing", domain, text, _txt(domain, f"{spf.VERSION} {sends} ~all"))
     elif found.policy is None:
-        yield _not_one(domain, found, sends)
+        text = f"{domain} has {len(found.texts)} SPF records, so none of them holds: leave only this one."
+        proposed = _letting(domain, _merged(found.texts), names, addresses)
+        yield Finding(Level.ERROR, "spf.several", domain, text, proposed)
     else:
         survey = spfwalk.survey(domain, found.policy, names)
-        bad = list(_faults(domain, found.policy, survey, sends))
+        proposed = _letting(domain, _mended(found.policy, sends), names, addresses)
+        bad = list(_faults(domain, found.policy, survey, proposed))
         yield from bad
-        yield from _verdicts(domain, found.policy, names, addresses)
+        yield from _verdicts(domain, names, addresses, proposed)
         if all(one.level is not Level.ERROR for one in bad):
             yield _good(domain, found, survey)
 
 
-def _not_one(domain: str, found: Found, sends: str) -> Finding:
-    if not found.texts:
-        text = f"{domain} has no SPF record: nobody can tell that our relay may mail for it."
-        return Finding(Level.ERROR, "spf.missing", domain, text, _txt(domain, f"{spf.VERSION} {sends} ~all"))
-    merged = [term.text for text in found.texts for term in spf.read(text).asked]
-    value = " ".join(dict.fromkeys([spf.VERSION, *merged, "~all"]))
-    text = f"{domain} has {len(found.texts)} SPF records, so none of them holds: leave only this one."
-    return Finding(Level.ERROR, "spf.several", domain, text, _txt(domain, value))
+def _merged(texts: Sequence[str]) -> str:
+    """Return one record in the place of several."""
+    terms = [term.text for text in texts for term in spf.read(text).asked]
+    return " ".join(dict.fromkeys([spf.VERSION, *terms, "~all"]))
 
 
-def _faults(domain: str, policy: spf.Policy, survey: Survey, sends: str) -> Iterator[Finding]:
+def _mended(policy: spf.Policy, sends: str) -> str:
+    """Return a record without what nobody understands, which ends as it should."""
+    end = "-all" if policy.all == "-" else "~all"
+    if policy.all is None and policy.redirect is not None:
+        end = f"redirect={policy.redirect}"
+    return policy.ending(end, adding=[] if policy.asked or policy.redirect else [sends])
+
+
+def _letting(domain: str, record: str, names: Names, addresses: Sequence[str]) -> tuple[Record, ...]:
+    """Return a record to set, with what it lacks to let each of our addresses mail."""
+    policy = spf.read(record)
+    lacks = [one for one in addresses if spfwalk.would_say(domain, policy, one, names) not in _WELL]
+    if lacks:
+        end = record.rpartition(" ")[2]
+        record = policy.ending(end, adding=[term_of(address) for address in lacks])
+    return _txt(domain, record)
+
+
+def _faults(domain: str, policy: spf.Policy, survey: Survey, proposed: tuple[Record, ...]) -> Iterator[Finding]:
     """Yield what a receiver stumbles over."""
-    ending = policy.ending(_end(policy), adding=[] if policy.terms or policy.redirect else [sends])
     for code, text in survey.faults:
         mine = code == "broken" and policy.wrong and text.startswith(f"The SPF record of {domain} ")
         level = Level.ERROR if code in _FATAL else Level.WARNING
-        yield Finding(level, f"spf.{code}", domain, text, _txt(domain, ending) if mine else ())
+        yield Finding(level, f"spf.{code}", domain, text, proposed if mine else ())
     if survey.lookups > spfwalk.LOOKUPS:
         count = f"more than {spfwalk.READ_ON}" if survey.lookups > spfwalk.READ_ON else str(survey.lookups)
         text = (
@@ -64,28 +85,20 @@ def _faults(domain: str, policy: spf.Policy, survey: Survey, sends: str) -> Iter
             f"{spfwalk.VOIDS}: take out the names that are gone."
         )
         yield Finding(Level.ERROR, "spf.voids", domain, text)
-    yield from _endings(domain, policy, survey)
+    yield from _endings(domain, survey, proposed)
 
 
-def _end(policy: spf.Policy) -> str:
-    """Return how a record should end: as it does, unless that lets everybody mail, or says nothing."""
-    if policy.all is None and policy.redirect is not None:
-        return f"redirect={policy.redirect}"
-    return "-all" if policy.all == "-" else "~all"
-
-
-def _endings(domain: str, policy: spf.Policy, survey: Survey) -> Iterator[Finding]:
-    records = _txt(domain, policy.ending("~all"))
+def _endings(domain: str, survey: Survey, proposed: tuple[Record, ...]) -> Iterator[Finding]:
     if survey.end == "+":
         text = f"The SPF record of {domain} lets everybody mail for it (+all): spammers do."
-        yield Finding(Level.ERROR, "spf.everybody", domain, text, records)
+        yield Finding(Level.ERROR, "spf.everybody", domain, text, proposed)
     elif survey.end == "?" or (survey.end is None and not survey.faults):
         what = "ends in ?all" if survey.end else "has no all at its end"
         text = f"The SPF record of {domain} {what}: it says nothing of who may not mail for it."
-        yield Finding(Level.WARNING, "spf.neutral", domain, text, records)
+        yield Finding(Level.WARNING, "spf.neutral", domain, text, proposed)
 
 
-def _verdicts(domain: str, policy: spf.Policy, names: Names, addresses: Sequence[str]) -> Iterator[Finding]:
+def _verdicts(domain: str, names: Names, addresses: Sequence[str], proposed: tuple[Record, ...]) -> Iterator[Finding]:
     """Yield what a receiver makes of mail from each of our addresses."""
     for address in addresses:
         verdict = spfwalk.verdict(domain, address, names)
@@ -96,8 +109,7 @@ def _verdicts(domain: str, policy: spf.Policy, names: Names, addresses: Sequence
             yield Finding(Level.WARNING, "spf.untold", domain, text)
         else:
             text = f"The SPF record of {domain} does not let {address} mail for it: {verdict.value}."
-            record = policy.ending(_end(policy), adding=[term_of(address)])
-            yield Finding(Level.ERROR, "spf.address", domain, text, _txt(domain, record))
+            yield Finding(Level.ERROR, "spf.address", domain, text, proposed)
 
 
 def term_of(address: str) -> str:

@@ -106,7 +106,7 @@ def _all(plan: Plan, names: Names, mails: Sequence[Sample]) -> Iterator[Finding]
     yield from chain.from_iterable(keys.check(key, names) for key in plan.keys)
     yield from chain.from_iterable(alignment.check_lane(lane, names) for lane in plan.lanes)
     yield from chain.from_iterable(hosts.check_address(one, names, host=plan.host) for one in plan.addresses)
-    yield from (samples.check_sample(sample, names) for sample in mails)
+    yield from filter(None, (samples.check_sample(sample, names) for sample in mails))
 
 
 def _author(author: str, plan: Plan, names: Names) -> Iterator[Finding]:

@@ -145,21 +145,33 @@ def verdict(domain: str, address: str, names: Names) -> Verdict:
         return stop.verdict
 
 
+def would_say(domain: str, policy: spf.Policy, address: str, names: Names) -> Verdict:
+    """Return what a receiver would make of it if this were the record of the domain."""
+    try:
+        return _apply(domain, policy, ipaddress.ip_address(address), names, _Bill())
+    except _Stop as stop:
+        return stop.verdict
+
+
 def _judge(domain: str, address: spf.Address, names: Names, bill: _Bill) -> Verdict:
     there = look_up(domain, names)
     if there.outcome in (Outcome.BROKEN, Outcome.SILENT):
         raise _Stop(Verdict.TEMPERROR)
     if there.policy is None:
         return Verdict.PERMERROR if there.texts else Verdict.NONE
-    if there.policy.wrong:
+    return _apply(domain, there.policy, address, names, bill)
+
+
+def _apply(domain: str, policy: spf.Policy, address: spf.Address, names: Names, bill: _Bill) -> Verdict:
+    if policy.wrong:
         raise _Stop(Verdict.PERMERROR)
-    for term in there.policy.terms:
+    for term in policy.terms:
         if _matches(domain, term, address, names, bill):
             return _BY_QUALIFIER[term.qualifier]
-    if there.policy.redirect is None:
+    if policy.redirect is None:
         return Verdict.NEUTRAL
-    _pay(bill, there.policy.redirect)
-    found = _judge(there.policy.redirect, address, names, bill)
+    _pay(bill, policy.redirect)
+    found = _judge(policy.redirect, address, names, bill)
     return Verdict.PERMERROR if found is Verdict.NONE else found
 
 

@@ -35,7 +35,7 @@ def check(domain: str | None, resolver: str | None, addresses: tuple[str, ...], 
     did, with bounces going to bounces.DOMAIN: that is how to prepare a new domain.
 
     With --ip, as often as you like, it also looks whether SPF lets that address mail, and whether the address has a
-    name that leads back to it. checkup.addresses and checkup.resolver of the settings do the same for good.
+    name that leads back to it. records.addresses and records.resolver of the settings do the same for good.
 
     A record that is printed is ready to be pasted into a zone file. A form of a DNS provider takes the text between
     the quotes, as one; --json has it so in "value".
@@ -88,5 +88,8 @@ def _print(found: Sequence[Finding]) -> None:
         click.echo(f"{_MARKS[one.level]:8} {plain(one.text)}")
         for record in one.records:
             click.echo(f"         set: {record.line}")
-    several = counts(found)
-    click.echo(", ".join(f"{several[level.value]} {level.value}" for level in reversed(Level)) + ".")
+    click.echo(", ".join(_counted(name, count) for name, count in counts(found).items()) + ".")
+
+
+def _counted(name: str, count: int) -> str:
+    return f"{count} {name}" if count == 1 or name == Level.GOOD.value else f"{count} {name}s"

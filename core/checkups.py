@@ -27,17 +27,17 @@ class CheckupSettings:
 
 
 def read_checkup(table: Mapping[str, Any], *, base_url: str, mail: MailIdentity) -> CheckupSettings:
-    """Read [checkup]. Raises SettingsError, whose text names the setting and the cure.
+    """Read [records]. Raises SettingsError, whose text names the setting and the cure.
 
     When nothing is said, a site on https that mails from a domain which can be had is watched: neither a laptop nor a
     test asks the DNS by itself.
     """
-    section = table.get("checkup", {})
+    section = table.get("records", {})
     if not isinstance(section, Mapping) or not section.keys() <= set(KEYS):
-        raise SettingsError(f"[checkup] has a setting nobody knows; there are {', '.join(KEYS)}.")
+        raise SettingsError(f"[records] has a setting nobody knows; there are {', '.join(KEYS)}.")
     watch = section.get("watch", base_url.startswith("https://") and not _is_reserved(mail))
     if not isinstance(watch, bool):
-        raise SettingsError(f"checkup.watch is {watch!r}; it must be true or false.")
+        raise SettingsError(f"records.watch is {watch!r}; it must be true or false.")
     return CheckupSettings(watch, _resolver(section.get("resolver")), _addresses(section.get("addresses", [])))
 
 
@@ -53,16 +53,16 @@ def _resolver(value: object) -> tuple[str, int] | None:
         return names.server_at(str(value))
     except ValueError as error:
         raise SettingsError(
-            f"checkup.resolver is {value!r}; it must be an IP address, like 192.0.2.53 or [2001:db8::53]:5353."
+            f"records.resolver is {value!r}; it must be an IP address, like 192.0.2.53 or [2001:db8::53]:5353."
         ) from error
 
 
 def _addresses(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or len(value) > MOST_ADDRESSES:
-        raise SettingsError(f'checkup.addresses must be a list like ["192.0.2.1"], of {MOST_ADDRESSES} at most.')
+        raise SettingsError(f'records.addresses must be a list like ["192.0.2.1"], of {MOST_ADDRESSES} at most.')
     try:
         return tuple(dict.fromkeys(str(ipaddress.ip_address(one if isinstance(one, str) else "")) for one in value))
     except ValueError as error:
         raise SettingsError(
-            f"checkup.addresses: {error}. Each must be an IP address that a relay mails from."
+            f"records.addresses: {error}. Each must be an IP address that a relay mails from."
         ) from error

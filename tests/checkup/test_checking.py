@@ -136,6 +136,23 @@ def test_a_fault_that_no_record_alone_can_cure_is_found_and_none_is_printed(name
     assert not any(one.code == "dmarc.missing" for one in found)
 
 
+@pytest.mark.parametrize(
+    ("texts", "record"),
+    [
+        (["v=spf1 include:_spf.relay.test +all"], "v=spf1 ip4:192.0.2.1 include:_spf.relay.test ~all"),
+        (["v=spf1 +all"], "v=spf1 ip4:192.0.2.1 ~all"),
+        (["v=spf1 ip4:192.0.2.0/24 +all"], "v=spf1 ip4:192.0.2.0/24 ~all"),
+        (["v=spf1 a -all", "v=spf1 mx -all"], "v=spf1 ip4:192.0.2.1 a mx ~all"),
+        (["v=spf1 redirect=_spf.relay.test"], "v=spf1 ip4:192.0.2.1 redirect=_spf.relay.test"),
+        (["v=spf1 exp=why.test -all"], "v=spf1 ip4:192.0.2.1 exp=why.test -all"),
+    ],
+)
+def test_a_record_that_is_proposed_lets_our_address_mail(names_in, texts, record):
+    _world, found = look(names_in, spf(*texts))
+    fault = next(one for one in found if one.code in ("spf.everybody", "spf.several", "spf.address"))
+    assert [one.value for one in fault.records] == [record]
+
+
 def test_replies_that_nobody_takes_are_a_warning_and_bounces_that_nobody_takes_an_error(names_in):
     _world, found = look(names_in, {FROM: {"MX": [(0, "")]}, BOUNCES: {**TEXT, "MX": [(0, "")]}})
     assert {(one.about, one.level) for one in found if one.code == "mx.null"} == {(FROM, WARNING), (BOUNCES, ERROR)}

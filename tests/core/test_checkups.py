@@ -20,7 +20,7 @@ REAL = replace(IDENTITY, sender="news@courier.test", bounce_domain="b.courier.te
 
 
 def read(section: object = None, *, base_url: str = "https://news.courier.test", mail: MailIdentity = REAL):
-    return checkups.read_checkup({} if section is None else {"checkup": section}, base_url=base_url, mail=mail)
+    return checkups.read_checkup({} if section is None else {"records": section}, base_url=base_url, mail=mail)
 
 
 def test_a_site_on_https_that_mails_from_a_domain_is_watched():
@@ -60,11 +60,11 @@ def test_a_resolver_and_addresses_are_read_in_their_one_form():
 @pytest.mark.parametrize(
     ("section", "words"),
     [
-        ("yes", "[checkup] has a setting nobody knows; there are watch, resolver, addresses."),
-        ({"server": "x"}, "[checkup] has a setting nobody knows"),
-        ({"watch": "yes"}, "checkup.watch is 'yes'; it must be true or false."),
-        ({"resolver": "dns.example.org"}, "checkup.resolver is 'dns.example.org'; it must be an IP address"),
-        ({"addresses": "192.0.2.1"}, "checkup.addresses must be a list"),
+        ("yes", "[records] has a setting nobody knows; there are watch, resolver, addresses."),
+        ({"server": "x"}, "[records] has a setting nobody knows"),
+        ({"watch": "yes"}, "records.watch is 'yes'; it must be true or false."),
+        ({"resolver": "dns.example.org"}, "records.resolver is 'dns.example.org'; it must be an IP address"),
+        ({"addresses": "192.0.2.1"}, "records.addresses must be a list"),
         ({"addresses": ["192.0.2.1"] * 21}, "of 20 at most"),
         ({"addresses": [1]}, "Each must be an IP address that a relay mails from."),
         ({"addresses": ["relay.example.org"]}, "'relay.example.org' does not appear to be an IPv4 or IPv6 address"),
