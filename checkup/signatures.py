@@ -110,9 +110,8 @@ def _key(values: dict[str, str], names: Names) -> KeyRecord:
 def _signed(headers: Sequence[Header], place: int, covered: Sequence[str]) -> bytes:
     """Return what was signed: each named header from the bottom up, then the signature without its value (3.7)."""
     by_name: dict[bytes, list[Header]] = {}
-    for number, header in enumerate(headers):
-        if number != place:
-            by_name.setdefault(header[0].strip().lower(), []).append(header)
+    for header in headers:
+        by_name.setdefault(header[0].strip().lower(), []).append(header)
     found = (by_name.get(name.encode("ascii", "replace")) for name in covered)
     chosen = [relaxed_header(*several.pop()) for several in found if several]
     name, value = headers[place]

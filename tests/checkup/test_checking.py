@@ -231,6 +231,14 @@ def test_an_organisation_that_no_record_names_is_named_by_one_above_both(names_i
     assert "align.spf" not in codes(checking.look(part, names_in(set_in(world, record))))
 
 
+def test_where_the_dns_is_silent_nothing_is_said_to_be_of_another_house(names_in):
+    part = plan(identity=replace(IDENTITY, bounce_domain="b.example.org"))
+    changes = {"b.example.org": {**TEXT, **IN}}
+    _world, found = look(names_in, changes, {"_dmarc.example.org": "servfail"}, part)
+    assert "dmarc.unanswered" in codes(found)
+    assert not [one for one in found if one.code.startswith("align.")]
+
+
 def test_without_keys_it_says_what_to_look_for_in_a_mail_that_came(names_in):
     _world, found = look(names_in, part=plan(dkim=SigningKeys()))
     (note,) = [one for one in found if one.code == "align.relay"]

@@ -121,6 +121,17 @@ def test_a_key_in_the_dns_that_is_not_ours_makes_it_fail(mail, names_in):
     assert {one.selector: one.fault is None for one in found} == {"rsa-1": False, "ed-1": True}
 
 
+def test_of_a_header_that_is_there_twice_the_lower_one_was_signed(ask, monkeypatch):
+    monkeypatch.setattr(dkim, "OVERSIGNED", (b"from",))
+    dkim._listed.cache_clear()
+    plain = b"From: a@monsoon.example.org\r\nSubject: x\r\n\r\nHello.\r\n"
+    signed = dkim.sign(plain, keys=signing().domains["monsoon.example.org"], at=NOW)
+    dkim._listed.cache_clear()
+    above, below = b"Subject: y\r\n" + signed, signed.replace(b"\r\n\r\n", b"\r\nSubject: y\r\n\r\n", 1)
+    assert ours(above, ask) == theirs(above, ask) == [True, True]
+    assert ours(below, ask) == theirs(below, ask) == [False, False]
+
+
 def test_a_mail_without_a_signature_has_none(ask):
     assert signatures.verify(b"From: a@example.org\r\n\r\nHello.\r\n", ask) == []
 
