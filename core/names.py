@@ -27,6 +27,8 @@ ALL_S = 60.0
 """How long all the questions of one `Names` may take together."""
 QUESTIONS = 600
 """How many questions one `Names` asks at most; what was asked before is remembered."""
+GIVE_UP = 3
+"""After so many questions of which none was answered, nothing more is asked: there is no line, or nobody listens."""
 SERVERS = 3
 """How many servers of the system are asked, as its own resolver does."""
 RECORDS = 50
@@ -125,7 +127,7 @@ class Names:
         key = (name.lower().rstrip("."), kind)
         if key not in self._kept:
             until = min(self._until, time.monotonic() + QUESTION_S)
-            if until <= time.monotonic() or len(self._kept) >= QUESTIONS:
+            if until <= time.monotonic() or len(self._kept) >= (QUESTIONS if self.answered else GIVE_UP):
                 return Outcome.SILENT, ()
             self._kept[key] = self._look_up(*key, until)
             self.answered = self.answered or self._kept[key][0] is not Outcome.SILENT

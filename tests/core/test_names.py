@@ -118,6 +118,14 @@ def test_after_so_many_questions_nothing_more_is_asked(ask, server, monkeypatch)
     assert len(server.asked) == asked + 3
 
 
+def test_where_nobody_answers_three_questions_are_enough_to_know_it(ask, server):
+    asked = len(server.asked)
+    server.odd |= {f"silent{number}.test": "silent" for number in range(5)}
+    found = [ask.texts(f"silent{number}.test").outcome for number in range(5)]
+    assert found == [Outcome.SILENT] * 5
+    assert {name for _transport, name, _kind in server.asked[asked:]} == {f"silent{number}.test" for number in range(3)}
+
+
 def test_when_its_time_is_used_up_nothing_more_is_asked(server):
     late = Names(("127.0.0.1", server.port), seconds=0)
     assert late.texts("example.test").outcome is Outcome.SILENT
