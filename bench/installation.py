@@ -174,13 +174,16 @@ class Installation:
 
 
 @contextlib.contextmanager
-def installation(ground: Ground, *, smtp_port: int, connections: int) -> Iterator[Installation]:
-    """Make an installation with an empty ledger; its processes and its database are gone at the end."""
+def installation(ground: Ground, *, smtp_port: int, connections: int, settings: str = "") -> Iterator[Installation]:
+    """Make an installation with an empty ledger; its processes and its database are gone at the end.
+
+    `settings` are tables of TOML that it has besides.
+    """
     _migrate(ground)
     with redis.Redis.from_url(ground.redis_url) as client:
         client.flushdb()
     with servers.run_folder() as folder, ground.postgres.database(template=TEMPLATE) as url:
-        made = Installation(folder, _environment(ground, folder, url, smtp_port, connections), url)
+        made = Installation(folder, _environment(ground, folder, url, smtp_port, connections, settings), url)
         try:
             yield made
         finally:
@@ -198,9 +201,11 @@ def _migrate(ground: Ground) -> None:
         Installation(folder, _environment(ground, folder, url, 25, 1), url).flask("db", "upgrade")
 
 
-def _environment(ground: Ground, folder: Path, url: str, smtp_port: int, connections: int) -> dict[str, str]:
+def _environment(
+    ground: Ground, folder: Path, url: str, smtp_port: int, connections: int, settings: str = ""
+) -> dict[str, str]:
     config = folder / "postrider.toml"
-    config.write_text(CONFIG.format(connections=connections), "utf-8")
+    config.write_text(CONFIG.format(connections=connections) + settings, "utf-8")
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     return (
         kept

@@ -28,6 +28,7 @@ def write(results: Results) -> Path:
         _time(results),
         _large(results),
         _planning(results),
+        _signed(results),
         _beside_others(results),
         _run(results),
     ]
@@ -169,6 +170,26 @@ def _planning(results: Results) -> str:
         rows.append(("sending, alone", "", rate(found["sending alone"])))
         rows.append(("both at once", rate(found["beside"]), rate(found["sending beside"])))
     return f"## Planning\n\n{table(('', 'planned', 'sent'), rows)}" if rows else ""
+
+
+def _signed(results: Results) -> str:
+    found = results.of("signed")
+    rows = [
+        (name, rate(run["rate"]), f"{run['cpu']['senders']:,.0f}", ", ".join(f"{one:,.0f}" for one in run["threads"]))
+        for name, run in found.items()
+        if name != "openssl"
+    ]
+    if not rows:
+        return ""
+    alone = ", ".join(f"{name} {rate(value)}" for name, value in found["openssl"].items())
+    text = (
+        "Signing is done by threads of their own, while the sender's other threads go on. RSA-2048 signatures that "
+        f"OpenSSL alone makes on one core: {alone}. On two cores, PostgreSQL, the sink and the rest of the sender need "
+        "more of them than what signing leaves; so what is promised is counted for each core that signs: the CPU time "
+        "of the busiest thread, which signs, and has the mail brought and taken away."
+    )
+    heads = ("signed with", "first to last", "CPU of the senders for one mail, µs", "of that, the busiest threads")
+    return f"## Signed\n\n{table(heads, rows)}\n\n{text}"
 
 
 def _beside_others(results: Results) -> str:

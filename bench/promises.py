@@ -7,6 +7,8 @@ from typing import Any
 from bench.results import Results
 
 UNKNOWN = "not measured"
+RSA_ALONE = "RSA-2048, a sender with one signing thread"
+"""The run of bench.signed that is promised of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,20 @@ def _memory(results: Results) -> _Found | None:
     return _Found(f"{max(peaks):.0f} MB", max(peaks) <= 150) if peaks else None
 
 
+def _signed(results: Results) -> _Found:
+    found = results.of("signed")
+    rate, cores = found[RSA_ALONE]["rate"], signing_cores(found[RSA_ALONE])
+    alone = max(found["openssl"].values())
+    share = rate / (alone * cores)
+    text = f"{share:.2f} ({rate:,.0f}/s on {cores:.2f} cores that sign, to {alone:,.0f}/s of a core)"
+    return _Found(text, share >= 0.85)
+
+
+def signing_cores(run: dict[str, Any]) -> float:
+    """Return how many cores the signing thread of a sender with one of them used: the busiest of all threads."""
+    return float(run["threads"][0] * run["rate"] / 1e6)
+
+
 def _confirmations(results: Results) -> _Found:
     waits = results.of("million")["confirmations"].values()
     slowest = max(one["p99"] for one in waits)
@@ -135,6 +151,7 @@ PROMISES: Sequence[tuple[str, str, Look, bool]] = (
     ("planning 1,000,000 deliveries on an idle system", "30 s", _planning, False),
     ("planning beside a send at full speed, to planning alone", "0.5", _beside("beside", "idle"), False),
     ("the send beside planning, to the send alone", "0.5", _beside("sending beside", "sending alone"), False),
+    ("signed with RSA-2048, to OpenSSL's own rate for each core that signs", "0.85", _signed, False),
     ("memory of a sender process, at any list size", "150 MB", _memory, False),
     ("a confirmation beside the large list, 99th percentile", "1 s", _confirmations, False),
 )

@@ -61,9 +61,14 @@ class Prepared:
 
 
 @contextmanager
-def prepared(ground: Ground, sizes: Sizes, *, name: str, readers: int, own: bool = False) -> Iterator[Prepared]:
-    """Plan a list for `readers`; with `own` each reader gets a digest that nobody else gets."""
-    with sink() as taking, installation(ground, smtp_port=taking.port, connections=sizes.connections) as house:
+def prepared(
+    ground: Ground, sizes: Sizes, *, name: str, readers: int, own: bool = False, settings: str = ""
+) -> Iterator[Prepared]:
+    """Plan a list for `readers`; with `own` each gets a digest that nobody else gets. `settings` are more in TOML."""
+    with (
+        sink() as taking,
+        installation(ground, smtp_port=taking.port, connections=sizes.connections, settings=settings) as house,
+    ):
         with house.rooms():
             opened = edition.open_edition(name, services.current())
             content_of = edition.own_contents(opened, readers) if own else edition.one_content(opened)
@@ -84,10 +89,18 @@ def plan(opened: Edition, numbers: range, content_of: edition.Choose, what: str)
 
 
 def send_list(
-    ground: Ground, sizes: Sizes, *, name: str, readers: int, kind: str, senders: int, own: bool = False
+    ground: Ground,
+    sizes: Sizes,
+    *,
+    name: str,
+    readers: int,
+    kind: str,
+    senders: int,
+    own: bool = False,
+    settings: str = "",
 ) -> Sent:
     """Plan a list, send it with so many processes of a kind, and return what it came to."""
-    with prepared(ground, sizes, name=name, readers=readers, own=own) as ready:
+    with prepared(ground, sizes, name=name, readers=readers, own=own, settings=settings) as ready:
         started = [ready.house.start(kind).pid for _sender in range(senders)]
         with watch.course_of(ready.sink.counted) as course:
             spent = follow(ready, readers, f"{name}, sending")

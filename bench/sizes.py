@@ -17,10 +17,11 @@ class Sizes:
     small: int = 10_000
     usual: int = 3_000
     source: int = 60_000
+    signed: int = 60_000
     profiled: int = 20_000
     connections: int = CONNECTIONS
     senders: int = SENDERS
 
 
 FULL = Sizes()
-QUICK = Sizes(readers=5_000, large=20_000, small=2_000, usual=500, source=10_000, profiled=3_000)
+QUICK = Sizes(readers=5_000, large=20_000, small=2_000, usual=500, source=10_000, profiled=3_000, signed=4_000)

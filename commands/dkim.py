@@ -61,7 +61,7 @@ def _write(folder: Path, keys: Sequence[Key]) -> None:
 
 def _tell(folder: Path, domain: str, keys: Sequence[Key]) -> None:
     listed = json.dumps([key.selector for key in keys])
-    click.echo(f"Written to {folder}: {', '.join(f'{key.selector}.pem' for key in keys)}. Whoever has them is you.")
+    click.echo(f"Written to {folder}: {', '.join(f'{key.selector}.pem' for key in keys)}. Keep them secret.")
     click.echo("\nPublish in the DNS:\n")
     for key in keys:
         click.echo(_zone_lines(key))

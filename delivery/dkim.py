@@ -1,16 +1,17 @@
 """Sign a whole mail with DKIM (RFC 6376): relaxed/relaxed, with RSA and beside it with Ed25519 (RFC 8463, RFC 8301).
 
-It makes the same bytes every time, so the copies of a delivery stay the same. It takes some hundred microseconds, most
-of them in OpenSSL and without Python's lock: see delivery.making for the threads that it runs in.
+What is cheap, canonical form and hashes, is done by `prepare`; what is slow, by `Prepared.signed`, in a thread of its
+own: see delivery.making. Both are pure, and make the same bytes every time: the copies of a delivery stay the same.
 """
 
 import base64
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from core.dkimkeys import DomainKeys
+from core.dkimkeys import DomainKeys, Key
 
 SIGNED = frozenset(
     b"from to cc subject date message-id reply-to in-reply-to references mime-version content-type "
@@ -24,15 +25,33 @@ OVERSIGNED = tuple(
 _COLUMNS = 76
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A mail, and for each key the beginning of its header and the text to be signed."""
+
+    mail: bytes
+    parts: tuple[tuple[Key, bytes, bytes], ...]
+
+    def signed(self) -> bytes:
+        """Return the mail with a signature of each key on top. This is the slow step."""
+        heads = [head + _folded(base64.b64encode(key.sign(text))) for key, head, text in self.parts]
+        return b"".join([*heads, self.mail])
+
+
 def sign(mail: bytes, *, keys: DomainKeys, at: datetime) -> bytes:
-    """Return a mail with a signature of each signing key on top; `at` is what they give as their time.
+    """Return a mail with a signature of each signing key on top. Raises ValueError, as `prepare` does."""
+    return prepare(mail, keys=keys, at=at).signed()
+
+
+def prepare(mail: bytes, *, keys: DomainKeys, at: datetime) -> Prepared:
+    """Return a mail ready to be signed; `at` is what the signatures give as their time.
 
     Raises ValueError where a header that is signed stands there twice: nobody could say which one counts.
     """
     head, _blank, body = mail.partition(b"\r\n\r\n")
     names, canonical = _headers(head)
     listed, hashed = _listed(names), base64.b64encode(body_hash(body))
-    signatures = []
+    parts = []
     for key in keys.signing:
         tags = (
             b"v=1; a=%s-sha256; c=relaxed/relaxed; t=%d;" % (key.kind.encode("ascii"), int(at.timestamp())),
@@ -43,9 +62,9 @@ def sign(mail: bytes, *, keys: DomainKeys, at: datetime) -> bytes:
             b"b=",
         )
         # No tag has two blanks in a row, so joined by one they are the relaxed form of the folded header.
-        signature = key.sign(canonical + b"dkim-signature:" + b" ".join(tags))
-        signatures.append(b"DKIM-Signature: " + b"\r\n ".join(tags) + _folded(base64.b64encode(signature)))
-    return b"".join([*signatures, mail])
+        text = canonical + b"dkim-signature:" + b" ".join(tags)
+        parts.append((key, b"DKIM-Signature: " + b"\r\n ".join(tags), text))
+    return Prepared(mail, tuple(parts))
 
 
 def body_hash(body: bytes) -> bytes:

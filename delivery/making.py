@@ -1,7 +1,7 @@
 """Making the mails of a sender: spliced at once, signed by threads of their own while the lines carry others.
 
-An RSA signature takes longer than all the rest of a mail. OpenSSL makes it without Python's lock, so it costs the loop
-nothing but the way to a thread and back.
+An RSA signature takes longer than all the rest of a mail. OpenSSL makes it without Python's lock, so these threads are
+in OpenSSL nearly all the time, and the loop goes on. docs/adr/0009 has what was measured.
 """
 
 import queue
@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from core.dkimkeys import DomainKeys
-from delivery import dkim, replies
+from delivery import replies
+from delivery.dkim import Prepared
 from delivery.moves import Intent
 from delivery.pools import Mail, Slot
 from delivery.smtp import Line
@@ -27,10 +27,11 @@ class LedgerAway(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Unsigned:
-    """A mail that is whole but for its signatures, and the keys that sign it."""
+    """A mail that is whole but for its signatures."""
 
-    mail: Mail
-    keys: DomainKeys
+    sender: str
+    recipient: str
+    prepared: Prepared
 
 
 Make = Callable[[Intent], Mail | Unsigned]
@@ -87,14 +88,12 @@ class Making:
     def _run(self) -> None:
         while (wanted := self._wanted.get()) is not None:
             slot, intent, unsigned = wanted
-            self._made.append((slot, intent, _signed(unsigned, intent)))
+            self._made.append((slot, intent, _signed(unsigned)))
             self._ring()
 
 
-def _signed(unsigned: Unsigned, intent: Intent) -> Mail | CannotBeMade:
-    sender, recipient, mail = unsigned.mail
+def _signed(unsigned: Unsigned) -> Mail | CannotBeMade:
     try:
-        # The time of the first attempt, as in Date: it is the same on every copy.
-        return sender, recipient, dkim.sign(mail, keys=unsigned.keys, at=intent.dated_at)
+        return unsigned.sender, unsigned.recipient, unsigned.prepared.signed()
     except Exception as error:  # noqa: BLE001 - whatever it is, it is about this mail, and the thread must go on
         return CannotBeMade(replies.short(f"{type(error).__name__}: {error}".strip(": ")))

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from core import logs
 from core.identity import PostOffice
 from core.services import Services
-from delivery import batches, message, pools, recipes, replies
+from delivery import batches, dkim, message, pools, recipes, replies
 from delivery.bell import Bell
 from delivery.committer import Committer
 from delivery.errands import Errands
@@ -140,9 +140,11 @@ class Pump:
             to = self._services.keyring.unseal(intent.address_sealed, intent.addr_hash)
             recipe = self._recipes.of(intent.content_id)
             mail = message.splice(recipe, intent, to=to, services=self._services)
-            made = message.envelope_sender(recipe, intent, self._services), to, mail
+            sender = message.envelope_sender(recipe, intent, self._services)
             keys = message.keys_for(recipe, self._services)
-            return made if keys is None else Unsigned(made, keys)
+            if keys is None:
+                return sender, to, mail
+            return Unsigned(sender, to, dkim.prepare(mail, keys=keys, at=intent.dated_at))
         except SQLAlchemyError as error:
             raise LedgerAway(type(error).__name__) from error
         except Exception as error:

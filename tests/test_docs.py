@@ -17,7 +17,7 @@ import pytest
 
 import app as wiring
 from articles import feeds, topics
-from core import checkups, identity, relays, settings
+from core import checkups, dkimkeys, identity, relays, settings
 from core.database import Base
 from core.settings import ROOT
 from delivery import content, loop, retries, supplier, tally
@@ -154,6 +154,10 @@ def test_every_key_of_lanes_relays_and_delivery_is_explained():
 
 def test_every_key_of_records_is_explained():
     same(rows("docs/settings.md", below="### The look at our own records"), checkups.KEYS, "docs/settings.md, records")
+
+
+def test_every_key_of_signing_is_explained():
+    same(rows("docs/settings.md", below="### Signing"), [*dkimkeys.DOMAIN_KEYS, "threads"], "docs/settings.md, Signing")
 
 
 def test_every_key_of_the_toml_file_stands_in_the_example(asked):
@@ -324,6 +328,9 @@ RELAY = identity.Relay("127.0.0.1", 25, "none")
         ("docs/settings.md", f"| `connections` | `{RELAY.connections}` |"),
         ("docs/settings.md", f"| `urgent_connections` | `{RELAY.urgent_connections}` |"),
         ("docs/settings.md", f"| `mails_per_connection` | `{RELAY.mails_per_connection}` |"),
+        ("docs/settings.md", f"| `threads` | `{dkimkeys.THREADS}` |"),
+        ("docs/settings.md", f"{dkimkeys.RSA_BITS} to {dkimkeys.MOST_BITS} bits"),
+        ("docs/mail.md", f"{dkimkeys.RSA_BITS} to {dkimkeys.MOST_BITS} bits"),
         ("docs/settings.md", f"| `lease_seconds` | `{TIMING.lease_s:g}` |"),
         ("docs/settings.md", f"| `doubt_grace_seconds` | `{TIMING.doubt_grace_s:g}` |"),
         ("docs/settings.md", f"| `look_seconds` | `{TIMING.look_s:g}` |"),

@@ -10,6 +10,7 @@ from itertools import islice
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from core.dkimkeys import DomainKeys, SigningKeys
 from core.identity import LaneSender
@@ -179,6 +180,15 @@ def test_the_domain_that_signs_is_that_of_from_or_one_above_it():
     assert message.keys_for(digest(sender="news@other.test"), with_keys(above, KEYS)) is None
     assert message.keys_for(digest(sender="news@notmonsoon.example.test"), with_keys(KEYS)) is None
     assert message.keys_for(DIGEST, SERVICES) is None
+
+
+def test_a_mail_that_leaves_unsigned_though_there_are_keys_is_logged_once_for_its_domain():
+    message._unsigned.cache_clear()
+    with capture_logs() as logged:
+        for _mail in range(3):
+            assert message.keys_for(digest(sender="news@former.test"), with_keys(KEYS)) is None
+        message.keys_for(DIGEST, SERVICES)
+    assert logged == [{"event": "mail not signed", "domain": "former.test", "log_level": "warning"}]
 
 
 def test_a_lane_whose_relay_signs_is_not_signed_here():
