@@ -3,13 +3,13 @@
 import threading
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from core import addresses, clock, identity
 from core.dkimkeys import SigningKeys
 from delivery import dkim, making, pools, pump
+from delivery.dkim import Prepared
 from tests import second_verifier, signing
 from tests.delivery import mails
 from tests.delivery.conftest import Ledger
@@ -35,20 +35,20 @@ def good(raw: bytes) -> bool:
 
 
 class Gate:
-    """Holds mails to some readers back while they are signed, and counts those that are."""
+    """Holds mails to some readers back while they are signed."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, reader: bytes) -> None:
         self.reached, self.open, self.signed = threading.Event(), threading.Event(), 0
-        really = dkim.sign
+        really = Prepared.signed
 
-        def held(mail: bytes, **named: Any) -> bytes:
-            if b"To: " + reader in mail:
+        def held(prepared: Prepared) -> bytes:
+            if b"To: " + reader in prepared.mail:
                 self.reached.set()
                 self.open.wait(20)
             self.signed += 1
-            return really(mail, **named)
+            return really(prepared)
 
-        monkeypatch.setattr(dkim, "sign", held)
+        monkeypatch.setattr(Prepared, "signed", held)
 
 
 def test_every_mail_leaves_signed_for_two_verifiers(signed_ledger, relay):
@@ -87,18 +87,25 @@ def test_each_line_has_at_most_one_mail_between_its_intent_and_its_result(signed
 
 
 def test_a_mail_that_cannot_be_signed_fails_alone(signed_ledger, relay, monkeypatch):
-    really = dkim.sign
+    really = Prepared.signed
 
-    def stumbling(mail: bytes, **named: Any) -> bytes:
-        if b"To: bad" in mail:
+    def stumbling(prepared: Prepared) -> bytes:
+        if b"To: bad" in prepared.mail:
             raise RuntimeError("the key is gone")
-        return really(mail, **named)
+        return really(prepared)
 
-    monkeypatch.setattr(dkim, "sign", stumbling)
+    monkeypatch.setattr(Prepared, "signed", stumbling)
     bad, sound = signed_ledger.queue_bulk("bad@example.org", "ok@example.org")
     signed_ledger.send_all(to(relay, connections=1))
     assert signed_ledger.states(bad, sound) == ["failed", "sent"]
     assert signed_ledger.row(bad).last_text == "Not made: RuntimeError: the key is gone"
+
+
+def test_a_mail_that_cannot_be_prepared_fails_alone(signed_ledger, relay, monkeypatch):
+    monkeypatch.setattr(dkim, "prepare", lambda *_arguments, **_named: 1 / 0)
+    delivery = signed_ledger.queue()
+    signed_ledger.send_all(relay)
+    assert signed_ledger.states(delivery) == ["failed"] and not relay.accepted
 
 
 def test_while_one_mail_is_signed_the_other_lines_carry_theirs(signed_ledger, relay, monkeypatch):
@@ -168,8 +175,8 @@ def test_as_many_threads_sign_as_the_setting_says_and_end_with_the_sender(signed
 
 def test_a_signature_that_comes_when_its_slot_has_another_mail_is_let_go_of(monkeypatch):
     gate, rung = Gate(monkeypatch, b"slow"), threading.Event()
-    unsigned = making.Unsigned(("b", "slow", mails.spliced(to="slow@example.org")), KEYS)
-    maker = making.Making(lambda _intent: unsigned, threads=1, ring=rung.set)
+    prepared = dkim.prepare(mails.spliced(to="slow@example.org"), keys=KEYS, at=mails.DATED)
+    maker = making.Making(lambda _intent: making.Unsigned("b", "slow", prepared), threads=1, ring=rung.set)
     pool = pools.Pool(identity.Relay("127.0.0.1", 25, "none"), (), pools.Reach())
     slot = pools.Slot(pool, intent=mails.intent(id=1))
     assert slot.intent and maker.mail_for(slot, slot.intent) is None
