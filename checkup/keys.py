@@ -113,7 +113,7 @@ def check(key: Key, names: Names) -> Iterator[Finding]:
     """Yield what there is to say of one key that we sign with."""
     answer = names.texts(key.name)
     if not answer.known:
-        level = Level.ERROR if answer.outcome is Outcome.BROKEN else Level.WARNING
+        level = _bad(key) if answer.outcome is Outcome.BROKEN else Level.WARNING
         yield _finding(
             key, level, "unanswered", f"The DNS says nothing of {key.name} just now: {answer.outcome.value}."
         )
@@ -121,31 +121,39 @@ def check(key: Key, names: Names) -> Iterator[Finding]:
         text = f"There is no key at {key.name}: nobody can verify our signatures."
         if not key.signs:
             text = f"There is no key at {key.name} yet: set it before that selector signs."
-        yield _finding(key, Level.ERROR if key.signs else Level.WARNING, "missing", text)
+        yield _finding(key, _bad(key), "missing", text)
     elif len(answer.records) > 1:
         text = (
             f"There are {len(answer.records)} records at {key.name}, and nobody knows which one holds: leave only this."
         )
-        yield _finding(key, Level.ERROR, "several", text)
+        yield _finding(key, _bad(key), "several", text)
     else:
         yield from _compare(key, answer.records[0])
+
+
+def _bad(key: Key) -> Level:
+    """Return how bad it is that a record does not fit: nobody looks at that of a key that does not sign."""
+    return Level.ERROR if key.signs else Level.WARNING
 
 
 def _compare(key: Key, text: str) -> Iterator[Finding]:
     try:
         there = read(text)
     except Unusable as error:
-        code = "revoked" if "revokes" in str(error) else "broken"
-        yield _finding(
-            key, Level.ERROR, code, f"The record at {key.name} cannot be used: {error}. It is: {shown(text)}"
-        )
+        revoked = "revokes" in str(error)
+        if revoked and not key.signs:
+            what = f"The key at {key.name} is revoked, and ready to sign: take it out of the settings."
+            yield Finding(Level.WARNING, "dkim.revoked", key.name, what)
+            return
+        what = f"The record at {key.name} cannot be used: {error}. It is: {shown(text)}"
+        yield _finding(key, _bad(key), "revoked" if revoked else "broken", what)
         return
     if there.kind != key.kind:
         text = f"The record at {key.name} is for {there.kind}, and we sign with {key.kind} there."
-        yield _finding(key, Level.ERROR, "kind", text)
+        yield _finding(key, _bad(key), "kind", text)
     elif not same(there.public, read(key.text).public):
         text = f"The key at {key.name} is not ours: every signature fails."
-        yield _finding(key, Level.ERROR if key.signs else Level.WARNING, "other", text)
+        yield _finding(key, _bad(key), "other", text)
     else:
         yield from _judge(key, there)
 
