@@ -10,6 +10,7 @@ from commands.digests import digest_commands
 from commands.dkim import dkim_commands
 from commands.feeds import feed_commands
 from commands.mail import mail_commands
+from commands.mail_check import check
 from commands.restore import restore_commands
 from commands.topics import topic_commands
 from commands.webhooks import webhook_commands
@@ -17,7 +18,7 @@ from commands.webhooks import webhook_commands
 MAILS = (control.pause, control.resume, control.cancel, doubts.doubt_commands, progress.show, suppressed.show)
 """The commands of `flask delivery` that have modules of their own."""
 
-MAIL = (dkim_commands,)
+MAIL = (dkim_commands, check)
 """The commands of `flask mail`; each has a module of its own."""
 
 

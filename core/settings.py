@@ -12,8 +12,9 @@ from babel import Locale, UnknownLocaleError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from core import alerting, characters, dkimkeys, limits, relays, webhooks
+from core import alerting, characters, checkups, dkimkeys, limits, relays, webhooks
 from core.alerting import AlertSettings
+from core.checkups import CheckupSettings
 from core.dkimkeys import SigningKeys
 from core.errors import SettingsError
 from core.identity import LaneSender, MailIdentity, PostOffice
@@ -48,6 +49,7 @@ class Settings:
     dkim: SigningKeys = field(default_factory=SigningKeys)
     webhooks: WebhookSettings = field(default_factory=WebhookSettings)
     limits: ReturnLimits = field(default_factory=ReturnLimits)
+    checkup: CheckupSettings = field(default_factory=CheckupSettings)
     state_dir: Path = ROOT / "var"
 
     def __repr__(self) -> str:
@@ -62,8 +64,9 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
     lanes = relays.read_lanes(table)
     post = relays.read_post_office(table, env, lanes)
     mail = _mail(_section(table, "mail"), lanes, post)
+    publication = _publication(_section(table, "publication"), env)
     return Settings(
-        publication=_publication(_section(table, "publication"), env),
+        publication=publication,
         mail=mail,
         post=post,
         database_url=_database_url(_required(env, "DATABASE_URL")),
@@ -76,6 +79,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         dkim=dkimkeys.read_dkim(table, mail),
         webhooks=webhooks.read_webhooks(env),
         limits=limits.read_limits(table),
+        checkup=checkups.read_checkup(table, base_url=publication.base_url, mail=mail),
         state_dir=Path(env.get("STATE_DIR", "").strip() or ROOT / "var").resolve(),
     )
 

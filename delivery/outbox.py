@@ -195,6 +195,18 @@ def queued_since(addr_hash: bytes, *, stream: str, since: datetime) -> bool:
     return bool(db.session.scalar(select(found)))
 
 
+def system_frame(mailing: str, language: str, services: Services) -> Frame:
+    """Return what the headers of a kind of system mail say of its sender."""
+    return Frame(
+        lane=Lane.TRANSACTIONAL,
+        stream="system",
+        sender_name=services.publication.name(language),
+        sender=services.identity.sender_of("transactional"),
+        feedback=f"{mailing.replace(':', '-')}:system:postrider:{services.identity.feedback_sender}",
+        doubt_policy="resend",
+    )
+
+
 def queue_mail(
     recipient: Recipient,
     *,
@@ -209,14 +221,7 @@ def queue_mail(
     """Write one system mail into the ledger; return whether it is new. Raises ValueError for a wrong place in it."""
     body = content.compile_mail(mail)
     _check_places(body, link_set)
-    frame = Frame(
-        lane=Lane.TRANSACTIONAL,
-        stream="system",
-        sender_name=services.publication.name(mail.language),
-        sender=services.identity.sender_of("transactional"),
-        feedback=f"{mailing.replace(':', '-')}:system:postrider:{services.identity.feedback_sender}",
-        doubt_policy="resend",
-    )
+    frame = system_frame(mailing, mail.language, services)
     # Another sender or name is another mailing: what was queued under the old one leaves as it was written.
     mailing_id = open_mailing(f"{mailing}:{mail.language}:{frame.fingerprint}", frame=frame, now=now)
     empty = content.Part((), ())

@@ -21,6 +21,7 @@ MODULES = (
     "tasks.alerts",
     "tasks.returns",
     "tasks.webhooks",
+    "tasks.checkup",
 )
 
 

@@ -16,6 +16,7 @@ BEAT: Final = {
     "fetch feeds": _every(60.0, "tasks.feeds.fetch_due"),
     "ring the sender": _every(15.0, "tasks.delivery.ring"),
     "tell operators": _every(60.0, "tasks.alerts.look"),
+    "look at our records": _every(600.0, "tasks.checkup.look"),
     "hear beat": _every(15.0, "tasks.heartbeat.note"),
     "work off what came back": _every(15.0, "tasks.webhooks.work_off"),
     "judge what was refused": _every(15.0, "tasks.returns.judge_failed"),

@@ -17,7 +17,7 @@ import pytest
 
 import app as wiring
 from articles import feeds, topics
-from core import dkimkeys, identity, limits, relays, settings
+from core import checkups, dkimkeys, identity, limits, relays, settings
 from core.database import Base
 from core.settings import ROOT
 from delivery import content, loop, retries, supplier, tally
@@ -150,6 +150,10 @@ def test_every_key_of_lanes_relays_and_delivery_is_explained():
     told = rows("docs/settings.md", below="### Lanes and relays")
     same(told, there, "docs/settings.md, Lanes and relays")
     assert all(f"{key} = " in told["warm_up"][1] for key in relays.WARM_UP_KEYS)
+
+
+def test_every_key_of_records_is_explained():
+    same(rows("docs/settings.md", below="### The look at our own records"), checkups.KEYS, "docs/settings.md, records")
 
 
 def test_every_key_of_signing_is_explained():

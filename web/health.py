@@ -1,10 +1,12 @@
 """Say whether this process lives and can do its work, for those who watch it."""
 
 import hmac
+from datetime import datetime
 
 from flask import Blueprint, Response, current_app, jsonify, request
-from sqlalchemy import exc, select
+from sqlalchemy import Connection, exc, select
 
+from checkup import results
 from core import logs, schema
 from core.database import Mark, db, ledger_now
 from core.settings import Settings
@@ -50,7 +52,14 @@ def _look() -> dict[str, object]:
         "restored": db.session.scalar(select(Mark.value).where(Mark.name == HOLD)) is not None,
         "sender_heartbeat_age_s": _tenths(figures.sender_age_s(now)),
         "beat_heartbeat_age_s": _tenths(figures.beat_age_s(now)),
+        "records": _records(connection, now),
     }
+
+
+def _records(connection: Connection, now: datetime) -> dict[str, object] | None:
+    """Return what the last look at our records in the DNS found; None when nobody has looked. Nobody is asked here."""
+    last = results.last(connection)
+    return None if last is None else results.summary(last, now)
 
 
 def _tenths(seconds: float | None) -> float | None:

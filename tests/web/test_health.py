@@ -13,7 +13,9 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
 from app import create_app
-from core import beat, clock, database
+from checkup import results
+from checkup.findings import Finding, Level, Record
+from core import beat, clock, database, names
 from core.alerts import Alert
 from core.database import Mark, db
 from core.identity import PostOffice, WarmUp
@@ -104,8 +106,33 @@ def test_a_site_that_can_serve_is_ready(site):
             "restored": False,
             "sender_heartbeat_age_s": None,
             "beat_heartbeat_age_s": None,
+            "records": None,
         },
     )
+
+
+def test_the_last_look_at_our_records_is_told_with_its_age_and_nobody_is_asked_for_it(site, monkeypatch):
+    monkeypatch.setattr(names, "_exchange", lambda *_question: pytest.fail("the DNS was asked inside a request"))
+    bad = Finding(Level.ERROR, "spf.missing", "b.example.org", "No SPF.", (Record("b.example.org", "TXT", "v=spf1"),))
+    found = [bad, Finding(Level.WARNING, "mx.implicit", "b.example.org", "No MX."), Finding(Level.GOOD, "x", "y", "z")]
+    with database.write_turn():
+        connection = db.session.connection()
+        results.keep(connection, results.after(None, found, clock.utc_now() - timedelta(minutes=30)))
+        db.session.commit()
+    answer = site.test_client().get("/health/ready", headers=BEARER)
+    told = answer.json["records"]
+    assert answer.status_code == 200
+    assert 1800 <= told.pop("age_s") < 1900
+    assert {name: count for name, count in told.items() if name != "findings"} == {
+        "answered": True,
+        "error": 1,
+        "warning": 1,
+        "note": 0,
+        "good": 1,
+    }
+    assert [one["code"] for one in told["findings"]] == ["spf.missing", "mx.implicit"]
+    assert told["findings"][0]["records"][0]["line"] == 'b.example.org. IN TXT "v=spf1"'
+    assert "records" not in site.test_client().get("/health/ready").json
 
 
 def test_senders_and_beat_that_are_silent_are_told_and_keep_nobody_from_serving(site):
