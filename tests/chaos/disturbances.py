@@ -171,7 +171,7 @@ def beats(schedule: Schedule, chance: random.Random, _database: str) -> None:
 
 def fence(schedule: Schedule, chance: random.Random, _database: str) -> None:
     """A sender is stopped with replies in its hands, and wakes when another one is sending the same mails again."""
-    schedule.senders, schedule.lines, schedule.pace = 2, Lines(6, 1, 1000), 1.2
+    schedule.senders, schedule.lines, schedule.pace = 2, Lines(24, 1, 1000), 1.0
     schedule.often, schedule.wakes_after = "dot-5xx-1x", LEASE_S + GRACE_S + chance.uniform(0.8, 1.6)
     schedule.faults[0] = [f"before_result:stop:{chance.randint(2, 5)}"]
 
