@@ -166,9 +166,15 @@ def test_three_soft_bounces_within_a_month_suppress_for_a_month(ledger):
 
 
 def test_what_nobody_understands_counts_together_with_soft_bounces(ledger):
-    for text in ("550 no", "4.4.1 timed out", "550 no, again"):
-        report(ledger, signal(sent()[0], ledger, text))
+    for days, text in enumerate(("550 no", "4.4.1 timed out", "550 no, again")):
+        report(ledger, signal(sent(days_ago=days)[0], ledger, text))
     assert suppressed() == {("bulk", "soft")}
+
+
+def test_three_digests_in_one_outage_suppress_nobody(ledger):
+    for hours in (0, 5, 23):
+        report(ledger, signal(sent(days_ago=hours / 24)[0], ledger, "4.4.1 timed out"))
+    assert suppressed() == set() and outcomes() == ["soft_bounce"] * 3
 
 
 def test_a_domain_that_is_away_suppresses_when_it_is_away_two_days_later_too(ledger):
