@@ -8,6 +8,7 @@ from commands.delivery import delivery_commands
 from commands.demo import demo_commands
 from commands.digests import digest_commands
 from commands.feeds import feed_commands
+from commands.mailbox import mailbox_commands
 from commands.restore import restore_commands
 from commands.topics import topic_commands
 
@@ -25,6 +26,7 @@ def register(app: Flask) -> None:
         demo_commands,
         digest_commands,
         feed_commands,
+        mailbox_commands,
         restore_commands,
         topic_commands,
     ):

@@ -12,10 +12,11 @@ from babel import Locale, UnknownLocaleError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from core import alerting, characters, relays
+from core import alerting, characters, mailboxes, relays
 from core.alerting import AlertSettings
 from core.errors import SettingsError
-from core.identity import LaneSender, MailIdentity, PostOffice
+from core.identity import LANES, LaneSender, MailIdentity, PostOffice
+from core.mailboxes import ReturnSettings
 from core.publication import Publication
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,6 +43,7 @@ class Settings:
     trusted_proxies: int = 0
     metrics_token: bytes | None = None
     alerts: AlertSettings = field(default_factory=AlertSettings)
+    returns: ReturnSettings = field(default_factory=ReturnSettings)
     state_dir: Path = ROOT / "var"
 
     def __repr__(self) -> str:
@@ -54,9 +56,12 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
     env = os.environ if env is None else env
     table = _read_file(Path(env.get("POSTRIDER_CONFIG") or ROOT / "postrider.toml"))
     lanes = relays.read_lanes(table)
+    publication = _publication(_section(table, "publication"), env)
+    mail = _mail(_section(table, "mail"), lanes)
+    senders = {mail.sender_of(lane) for lane in LANES}
     return Settings(
-        publication=_publication(_section(table, "publication"), env),
-        mail=_mail(_section(table, "mail"), lanes),
+        publication=publication,
+        mail=mail,
         post=relays.read_post_office(table, env, lanes),
         database_url=_database_url(_required(env, "DATABASE_URL")),
         redis_url=_redis_url(env.get("REDIS_URL", "").strip()),
@@ -65,6 +70,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         trusted_proxies=_count(env, "TRUSTED_PROXIES"),
         metrics_token=_metrics_token(env.get("METRICS_TOKEN", "").strip()),
         alerts=alerting.read_alerts(env),
+        returns=mailboxes.read_returns(env, contact=publication.contact, senders=senders),
         state_dir=Path(env.get("STATE_DIR", "").strip() or ROOT / "var").resolve(),
     )
 

@@ -194,13 +194,17 @@ def queue_mail(
     not_after: datetime,
     now: datetime,
     services: Services,
+    stream: str = "system",
 ) -> bool:
-    """Write one system mail into the ledger; return whether it is new. Raises ValueError for a wrong place in it."""
+    """Write one system mail into the ledger; return whether it is new. Raises ValueError for a wrong place in it.
+
+    One of the stream `answers` says in its headers that a program answers with it.
+    """
     body = content.compile_mail(mail)
     _check_places(body, link_set)
     frame = Frame(
         lane=Lane.TRANSACTIONAL,
-        stream="system",
+        stream=stream,
         sender_name=services.publication.name(mail.language),
         sender=services.identity.sender_of("transactional"),
         feedback=f"{mailing.replace(':', '-')}:system:postrider:{services.identity.feedback_sender}",

@@ -20,6 +20,7 @@ MODULES = (
     "tasks.delivery",
     "tasks.alerts",
     "tasks.returns",
+    "tasks.mailbox",
 )
 
 

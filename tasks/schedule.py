@@ -17,6 +17,7 @@ BEAT: Final = {
     "ring the sender": _every(15.0, "tasks.delivery.ring"),
     "tell operators": _every(60.0, "tasks.alerts.look"),
     "hear beat": _every(15.0, "tasks.heartbeat.note"),
+    "read mailboxes": _every(60.0, "tasks.mailbox.read"),
     "forget what came back long ago": _every(3600.0, "tasks.returns.forget_old"),
     "forget unconfirmed requests": _every(3600.0, "tasks.signup.forget_unconfirmed"),
 }
