@@ -65,9 +65,10 @@ class Part:
         encoding = self.first("content-transfer-encoding").strip().lower()
         try:
             if encoding == "base64":
-                # What was cut off somewhere is read as far as it is whole.
+                # What was cut off somewhere is read as far as it goes.
                 digits = _NO_DIGITS.sub(b"", self.body)
-                return binascii.a2b_base64(digits[: len(digits) // 4 * 4])
+                whole = digits[: len(digits) - (len(digits) % 4 == 1)]
+                return binascii.a2b_base64(whole + b"=" * (-len(whole) % 4))
             if encoding == "quoted-printable":
                 return binascii.a2b_qp(self.body)
         except binascii.Error:
