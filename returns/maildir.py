@@ -72,21 +72,19 @@ class MaildirBox:
 
     def _read(self, place: str) -> Fetched | None:
         """Return a mail's beginning, None for one that is gone or is no regular file."""
+        path = self._folder / place
         try:
-            file = os.open(self._folder / place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            if not stat.S_ISREG(path.lstat().st_mode):
+                return None
+            file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            with os.fdopen(file, "rb") as opened:
+                return Fetched(place, opened.read(mime.MAX_OCTETS), os.fstat(file).st_size)
         except FileNotFoundError:
             return None
         except OSError as error:
-            if (self._folder / place).is_symlink():
-                return None
             raise BoxError(
-                f"{self._folder / place} cannot be read: {error.strerror}. Whoever runs Postrider must be able to."
+                f"{path} cannot be read: {error.strerror}. Whoever runs Postrider must be able to."
             ) from error
-        with open(file, "rb") as opened:
-            status = os.fstat(file)
-            if not stat.S_ISREG(status.st_mode):
-                return None
-            return Fetched(place, opened.read(mime.MAX_OCTETS), status.st_size)
 
     def _move(self, place: str, to: Path) -> None:
         try:

@@ -73,8 +73,13 @@ def take(looked: Sequence[Looked], *, services: Services, desk: str | None, now:
         number = new.pop(one.fetched.name, None)
         if number is None:
             taken.kinds[AGAIN] += 1
+            continue
+        row = {"id": number, **_take(one, taken, services, desk, now)}
+        if one.prepared is None:
+            rows.append(row)
         else:
-            rows.append({"id": number, **_take(one, taken, services, desk, now)})
+            # At once: the next letter of this chunk counts how many were passed on.
+            arrivals.close_many([row])
     arrivals.close_many(rows)
     return taken
 
