@@ -67,8 +67,8 @@ def _mildness(told: tuple[Kind, int | None, str, str]) -> tuple[int, str]:
 
 def _blocks(octets: bytes) -> Iterator[Mapping[str, str]]:
     """Yield the groups of fields, which blank lines part. The first is about the mail, if it names no recipient."""
-    text = octets.replace(b"\r\n", b"\n").strip(b"\n")
-    for number, block in enumerate(re.split(rb"\n(?:[ \t]*\n)+", text, maxsplit=MOST_RECIPIENTS + 1)):
+    text = re.sub(rb"\n[ \t]+(?=\n)", b"\n", octets.replace(b"\r\n", b"\n")).strip(b"\n")
+    for number, block in enumerate(re.split(rb"\n\n+", text, maxsplit=MOST_RECIPIENTS + 1)):
         if number <= MOST_RECIPIENTS:
             # The first field of a name counts: what follows may have been added on the way.
             yield dict(reversed(mime.fields(block)))

@@ -132,15 +132,15 @@ def _split(raw: bytes) -> tuple[list[tuple[str, str]], bytes]:
 
 def fields(head: bytes) -> list[tuple[str, str]]:
     """Return names in small letters and values, unfolded (RFC 5322, section 2.2.3), whatever octets are in them."""
-    found: list[tuple[str, list[bytes]]] = []
+    found: list[tuple[str, bytearray]] = []
     for line in head.split(b"\n"):
         named = _NAME.match(line)
         if line[:1] in (b" ", b"\t"):
-            if found:
-                found[-1][1].append(b" " + line.strip())
+            if found and len(found[-1][1]) < MAX_HEADER:
+                found[-1][1].extend(b" " + line.strip())
         elif named and len(found) < MAX_HEADERS:
-            found.append((named[1].decode("ascii").lower(), [line[named.end() :].strip()]))
-    return [(name, decoded(b"".join(lines)[:MAX_HEADER], "utf-8")) for name, lines in found]
+            found.append((named[1].decode("ascii").lower(), bytearray(line[named.end() :].strip())))
+    return [(name, decoded(bytes(value[:MAX_HEADER]), "utf-8")) for name, value in found]
 
 
 def _pieces(content_type: str, body: bytes, most: int) -> list[bytes]:
