@@ -31,13 +31,17 @@ _EXTENSION = "postrider journal"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change to whom we may mail: `suppress` or `lift` of a scope for a reason, or `erase` of a person."""
+    """One change to whom we may mail: `suppress` or `lift` of a scope for a reason, or `erase` of a person.
+
+    A suppression may hold `until` a moment only.
+    """
 
     kind: str
     addr_hash: bytes
     scope: str = ""
     reason: str = ""
     source: str = ""
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class Line:
                 "scope": change.scope,
                 "reason": change.reason,
                 "source": change.source,
+                **({} if change.until is None else {"until": change.until.isoformat()}),
                 "host": self.host,
                 "key": self.key,
             }
@@ -79,17 +84,23 @@ class Line:
 
     @classmethod
     def _from_table(cls, table: dict[str, Any]) -> "Line":
-        at = datetime.fromisoformat(table["at"])
-        if at.tzinfo is None:
-            raise ValueError("A time without a zone.")
+        at, until = _time(table["at"]), table.get("until")
         change = Change(
             kind=str(table["kind"]),
             addr_hash=bytes.fromhex(table["hash"]),
             scope=str(table["scope"]),
             reason=str(table["reason"]),
             source=str(table["source"]),
+            until=None if until is None else _time(until),
         )
         return cls(at, change, str(table["host"]), str(table["key"]))
+
+
+def _time(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError("A time without a zone.")
+    return found
 
 
 def read(path: Path) -> Iterator[tuple[int, Line | None]]:

@@ -160,7 +160,9 @@ class Delivery(Base):
         _partial("doubt", "doubt_at", where="state = 'in_doubt' AND done_at IS NULL"),
         _partial("system", "addr_hash", where="lane = 0"),
         _partial("state", "mailing_id", "state", where="state <> 'planned'"),
-        _partial("returned", "mailing_id", "returned_as", where="returned_at IS NOT NULL"),
+        _partial("returned", "mailing_id", "returned_as", "state", where="returned_at IS NOT NULL"),
+        _partial("returned_at", "returned_at", where="returned_at IS NOT NULL"),
+        _partial("unjudged", "id", where=states.UNJUDGED),
     )
 
 
@@ -192,15 +194,17 @@ class Suppression(Base):
     expires_at: Mapped[datetime | None]
 
 
-class BounceCount(Base):
-    """How often mail to an address came back without being enough for a suppression, by kind, and since when."""
+class Bounce(Base):
+    """A mail to an address that came back without being enough for a suppression, by what it counts as; once each.
 
-    __tablename__ = "bounce_counts"
+    `at` is when that mail was handed over, so that what came back late is counted for its own day.
+    """
+
+    __tablename__ = "bounces"
     addr_hash: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True)
     kind: Mapped[str] = mapped_column(String(20), primary_key=True)
-    count: Mapped[int]
-    first_at: Mapped[datetime]
-    last_at: Mapped[datetime]
+    delivery_id: Mapped[int] = mapped_column(BigId, ForeignKey("deliveries.id"), primary_key=True)
+    at: Mapped[datetime] = mapped_column(index=True)
 
 
 class Outcome(Base):

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from core.database import Mark, UtcTime
-from delivery import incoming, tick
+from delivery import incoming, suppression, tick
 from delivery.models import Delivery, Gate, Lane, Mailing, Suppression
 from delivery.states import State
 
@@ -122,10 +122,10 @@ def intend(
     return [Intent(*row[:-1]) for row in rows.all() if row.state == State.SENDING]
 
 
-def _suppressed() -> ColumnElement[bool]:
-    bulk = and_(Suppression.scope == "bulk", Delivery.lane != Lane.TRANSACTIONAL)
+def _suppressed(now: ColumnElement[datetime]) -> ColumnElement[bool]:
+    bulk = and_(Suppression.scope == suppression.BULK, Delivery.lane != Lane.TRANSACTIONAL)
     scopes = or_(Suppression.scope == "all", Suppression.scope == Mailing.stream, bulk)
-    return exists().where(Suppression.addr_hash == Delivery.addr_hash, scopes)
+    return exists().where(Suppression.addr_hash == Delivery.addr_hash, scopes, suppression.holds(now))
 
 
 def _gated(now: ColumnElement[datetime]) -> ColumnElement[bool]:
@@ -152,7 +152,7 @@ def _intend(dialect: str) -> Update:
             case(
                 # It was decided already, and the answer to that COMMIT was lost: what was granted stays granted.
                 (Delivery.state == State.SENDING.value, State.SENDING.value),
-                (_suppressed(), State.SUPPRESSED.value),
+                (_suppressed(now), State.SUPPRESSED.value),
                 (Mailing.state == "cancelled", State.CANCELLED.value),
                 (Delivery.not_after < now, State.EXPIRED.value),
                 (or_(Mailing.state != "running", _gated(now), _held()), State.PLANNED.value),

@@ -45,3 +45,9 @@ MAX_DOUBTS: Final = 2
 def quoted(states: tuple[State, ...]) -> str:
     """Return states as the inside of an SQL list, for check constraints and partial indexes."""
     return ", ".join(f"'{state.value}'" for state in states)
+
+
+UNJUDGED: Final = (
+    f"state IN ({quoted((State.FAILED, State.EXPIRED))}) AND last_code IS NOT NULL AND returned_at IS NULL"
+)
+"""Mails that ended with a relay's words, of which nobody has looked yet what follows from them."""

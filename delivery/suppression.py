@@ -1,40 +1,74 @@
 """Addresses that must not be mailed, by scope and reason. Decided inside the intent statement, for every mail."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import ColumnElement, and_, delete, exists, or_, select
 
 from core import journal
 from core.database import db, insert_for
-from delivery.models import Suppression
+from delivery.classes import Class
+from delivery.models import Bounce, Suppression
+
+BULK = "bulk"
+"""All mail but what somebody asks for at this moment: a confirmation may still go, and prove that they are there."""
+RETURNED = tuple(one.value for one in (Class.HARD, Class.DOMAIN, Class.SOFT, Class.FULL, Class.COMPLAINT))
+"""The reasons that come from mail that came back; a new opt-in that was confirmed lifts them."""
 
 
-def suppress(addr_hash: bytes, *, scope: str, reason: str, source: str, now: datetime) -> None:
-    """Keep an address from being mailed in `scope`: a stream, `bulk`, `share` or `all`. Twice changes nothing."""
+def suppress(
+    addr_hash: bytes, *, scope: str, reason: str, source: str, now: datetime, until: datetime | None = None
+) -> bool:
+    """Keep an address from being mailed in `scope`: a stream, `bulk`, `share` or `all`; return whether that is news.
+
+    Twice changes nothing, but that the later end holds, and none is later than any.
+    """
     row = {"addr_hash": addr_hash, "scope": scope, "reason": reason, "source": source, "created_at": now}
-    statement = insert_for(db.engine)(Suppression).values(row).on_conflict_do_nothing()
-    if db.session.execute(statement.returning(Suppression.scope)).first() is not None:
-        journal.note(db.session(), journal.Change(journal.SUPPRESS, addr_hash, scope, reason, source))
+    insert = insert_for(db.engine)(Suppression).values({**row, "expires_at": until})
+    end = insert.excluded.expires_at
+    statement = insert.on_conflict_do_update(
+        index_elements=["addr_hash", "scope", "reason"],
+        set_={name: insert.excluded[name] for name in ("source", "created_at", "expires_at")},
+        where=and_(Suppression.expires_at.is_not(None), or_(end.is_(None), end > Suppression.expires_at)),
+    )
+    if db.session.execute(statement.returning(Suppression.scope)).first() is None:
+        return False
+    journal.note(db.session(), journal.Change(journal.SUPPRESS, addr_hash, scope, reason, source, until))
+    return True
 
 
 def lift(addr_hash: bytes, *, scope: str, reason: str) -> None:
     """Take one suppression back: that of its own reason only; others of the same scope stay."""
+    _lift(addr_hash, scope, [reason])
+
+
+def lift_returned(addr_hash: bytes) -> None:
+    """Take back what mail that came back has made, and forget what was counted: the reader has proved to be there."""
+    _lift(addr_hash, BULK, RETURNED)
+    db.session.execute(delete(Bounce).where(Bounce.addr_hash == addr_hash))
+
+
+def _lift(addr_hash: bytes, scope: str, reasons: Collection[str]) -> None:
     statement = delete(Suppression).where(
-        Suppression.addr_hash == addr_hash, Suppression.scope == scope, Suppression.reason == reason
+        Suppression.addr_hash == addr_hash, Suppression.scope == scope, Suppression.reason.in_(reasons)
     )
-    if db.session.execute(statement.returning(Suppression.scope)).first() is not None:
+    for reason in db.session.scalars(statement.returning(Suppression.reason)).all():
         journal.note(db.session(), journal.Change(journal.LIFT, addr_hash, scope, reason))
 
 
-def is_suppressed(addr_hash: bytes, scopes: Sequence[str]) -> bool:
+def holds(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
+    """Return the condition that a suppression has no end, or has not come to it."""
+    return or_(Suppression.expires_at.is_(None), Suppression.expires_at > now)
+
+
+def is_suppressed(addr_hash: bytes, scopes: Sequence[str], *, now: datetime) -> bool:
     """Return whether an address is suppressed in one of the scopes."""
-    found = exists().where(Suppression.addr_hash == addr_hash, Suppression.scope.in_(scopes))
+    found = exists().where(Suppression.addr_hash == addr_hash, Suppression.scope.in_(scopes), holds(now))
     return bool(db.session.scalar(select(found)))
 
 
-def standing(addr_hashes: Collection[bytes]) -> set[tuple[bytes, str, str]]:
-    """Return what stands for these addresses: hash, scope and reason."""
-    wanted = select(Suppression.addr_hash, Suppression.scope, Suppression.reason)
+def standing(addr_hashes: Collection[bytes]) -> Mapping[tuple[bytes, str, str], datetime | None]:
+    """Return what stands for these addresses: the end by hash, scope and reason."""
+    wanted = select(Suppression.addr_hash, Suppression.scope, Suppression.reason, Suppression.expires_at)
     rows = db.session.execute(wanted.where(Suppression.addr_hash.in_(addr_hashes)))
-    return {(row.addr_hash, row.scope, row.reason) for row in rows}
+    return {(row.addr_hash, row.scope, row.reason): row.expires_at for row in rows}

@@ -90,7 +90,7 @@ def _held(request_id: int) -> SignupRequest | None:
 
 
 def _letter(request: SignupRequest, services: Services, now: datetime) -> mails.Letter | None:
-    if suppression.is_suppressed(request.addr_hash, ["all"]) or _had_enough(request, now):
+    if suppression.is_suppressed(request.addr_hash, ["all"], now=now) or _had_enough(request, now):
         return None
     if request.kind == "fresh_link":
         return _fresh_link(request, services, now)

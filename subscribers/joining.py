@@ -54,6 +54,8 @@ def join(request: SignupRequest, *, now: datetime) -> Joined:
         )
     for digest in digests:
         suppression.lift(subscriber.addr_hash, scope=digest.stream, reason=LEFT)
+    # What came back from this address before, or a complaint: whoever has just confirmed is there, and wants mail.
+    suppression.lift_returned(subscriber.addr_hash)
     db.session.flush()
     return Joined(subscriber, [known[digest.id] for digest in digests], new)
 

@@ -1,6 +1,7 @@
 """Bring back into a restored database who left since the backup was made."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from core.journal import Line
 from delivery import suppression
@@ -14,10 +15,19 @@ def bring_back(lines: Sequence[Line]) -> int:
     since the backup did so in a database that is gone, and is asked again.
     """
     stands = suppression.standing({line.change.addr_hash for line in lines})
-    forgotten = [line for line in lines if _what(line) not in stands]
+    forgotten = [line for line in lines if not _covered(line, stands)]
     for line in forgotten:
         _suppress(line)
     return len(forgotten)
+
+
+def _covered(line: Line, stands: Mapping[tuple[bytes, str, str], datetime | None]) -> bool:
+    """Return whether what stands holds for as long as the line says, at least."""
+    what, until = _what(line), line.change.until
+    if what not in stands:
+        return False
+    end = stands[what]
+    return end is None or (until is not None and until <= end)
 
 
 def _what(line: Line) -> tuple[bytes, str, str]:
@@ -29,4 +39,4 @@ def _suppress(line: Line) -> None:
     source = line.change.source
     if reason == joining.LEFT and unsubscribe.leave_by_hash(addr_hash, scope, now=line.at, form=source):
         return
-    suppression.suppress(addr_hash, scope=scope, reason=reason, source=source, now=line.at)
+    suppression.suppress(addr_hash, scope=scope, reason=reason, source=source, now=line.at, until=line.change.until)

@@ -19,17 +19,27 @@ def upgrade() -> None:
     op.add_column('deliveries', sa.Column('returned_as', sa.String(length=20), nullable=True))
     where = sa.text('returned_at IS NOT NULL')
     op.create_index(
-        'ix_deliveries_returned', 'deliveries', ['mailing_id', 'returned_as'], postgresql_where=where, sqlite_where=where
+        'ix_deliveries_returned',
+        'deliveries',
+        ['mailing_id', 'returned_as', 'state'],
+        postgresql_where=where,
+        sqlite_where=where,
     )
+    op.create_index(
+        'ix_deliveries_returned_at', 'deliveries', ['returned_at'], postgresql_where=where, sqlite_where=where
+    )
+    where = sa.text("state IN ('failed', 'expired') AND last_code IS NOT NULL AND returned_at IS NULL")
+    op.create_index('ix_deliveries_unjudged', 'deliveries', ['id'], postgresql_where=where, sqlite_where=where)
     op.create_table(
-        'bounce_counts',
+        'bounces',
         sa.Column('addr_hash', sa.LargeBinary(length=16), nullable=False),
         sa.Column('kind', sa.String(length=20), nullable=False),
-        sa.Column('count', sa.Integer(), nullable=False),
-        sa.Column('first_at', core.database.UtcTime(), nullable=False),
-        sa.Column('last_at', core.database.UtcTime(), nullable=False),
-        sa.PrimaryKeyConstraint('addr_hash', 'kind', name=op.f('pk_bounce_counts')),
+        sa.Column('delivery_id', BIG, nullable=False),
+        sa.Column('at', core.database.UtcTime(), nullable=False),
+        sa.ForeignKeyConstraint(['delivery_id'], ['deliveries.id'], name=op.f('fk_bounces_delivery_id_deliveries')),
+        sa.PrimaryKeyConstraint('addr_hash', 'kind', 'delivery_id', name=op.f('pk_bounces')),
     )
+    op.create_index('ix_bounces_at', 'bounces', ['at'])
     op.create_table(
         'outcomes',
         sa.Column('id', BIG, autoincrement=True, nullable=False),
@@ -76,9 +86,10 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Undo."""
-    for table in ('auto_answers', 'arrivals', 'outcomes', 'bounce_counts'):
+    for table in ('auto_answers', 'arrivals', 'outcomes', 'bounces'):
         op.drop_table(table)
-    op.drop_index('ix_deliveries_returned', 'deliveries')
+    for name in ('returned', 'returned_at', 'unjudged'):
+        op.drop_index(f'ix_deliveries_{name}', 'deliveries')
     op.drop_column('deliveries', 'returned_as')
     op.drop_column('deliveries', 'returned_at')
     op.drop_column('suppressions', 'expires_at')

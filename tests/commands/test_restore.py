@@ -156,7 +156,7 @@ def test_who_left_since_the_backup_has_left_again_and_mail_goes_on(flask, reader
     ended = flask("restore finish --yes")
     assert_ends(ended, 0, "Brought back: 1 opt-out.", "Mail leaves again")
     assert states(reader) == {"asia-daily": "off", "asia-arabic": "on"}
-    assert suppression.is_suppressed(reader.row.addr_hash, [DAILY])
+    assert suppression.is_suppressed(reader.row.addr_hash, [DAILY], now=clock.utc_now())
     assert held() is None
     assert nudged == ["tasks.delivery.ring"]
     assert_ends(flask("restore status"), 0, "No mail is held.")
@@ -177,7 +177,7 @@ def test_nothing_that_the_backup_knows_is_ever_lifted(flask, app, reader, back_u
     put_back()
     assert_ends(flask("restore finish --yes"), 0)
     assert states(reader)["asia-daily"] == "off"
-    assert suppression.is_suppressed(reader.row.addr_hash, [DAILY])
+    assert suppression.is_suppressed(reader.row.addr_hash, [DAILY], now=clock.utc_now())
 
 
 def test_saying_no_keeps_the_hold_and_what_was_brought_back(flask, reader, restored):
@@ -228,14 +228,16 @@ def test_what_cannot_be_replayed_is_said_and_stops_nothing(flask, restored, tmp_
     ended = flask(f"restore finish --yes --journal {mixed} --journal {foreign}")
     assert_ends(ended, 0, "4 lines read", "Brought back: 1 opt-out.", "1 line of the kind 'erase', which")
     assert_ends(ended, 0, "Left out: 1 damaged line", "Left out: 1 line written with another HASH_KEY")
-    assert suppression.is_suppressed(STRANGER, ["all"]) and not suppression.is_suppressed(STRANGER, [DAILY])
+    assert suppression.is_suppressed(STRANGER, ["all"], now=clock.utc_now()) and not suppression.is_suppressed(
+        STRANGER, [DAILY], now=clock.utc_now()
+    )
 
 
 def test_lines_from_before_the_backup_are_left_out_unless_somebody_knows_better(flask, restored, tmp_path):
     restored()
     old = written(tmp_path / "old", Change("suppress", STRANGER, "all", "complaint", "x"), minutes=-60)
     assert_ends(flask(f"restore finish --journal {old}", input="n\n"), 1, "Left out: 1 line from before it.")
-    assert not suppression.is_suppressed(STRANGER, ["all"])
+    assert not suppression.is_suppressed(STRANGER, ["all"], now=clock.utc_now())
     since = clock.utc_now() - timedelta(hours=2)
     ended = flask(f"restore finish --yes --since {since:%Y-%m-%dT%H:%M} --journal {old}")
     assert_ends(ended, 0, "Brought back: 1 opt-out.")

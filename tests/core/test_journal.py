@@ -174,8 +174,8 @@ def test_a_full_disk_keeps_nobody_from_leaving_and_is_told(app, folder, monkeypa
         with database.write_turn():
             leave(addr_hash)
             db.session.commit()
-    assert suppression.is_suppressed(ANNA, ["digest:asia-daily"])
-    assert suppression.is_suppressed(BORIS, ["digest:asia-daily"])
+    assert suppression.is_suppressed(ANNA, ["digest:asia-daily"], now=clock.utc_now())
+    assert suppression.is_suppressed(BORIS, ["digest:asia-daily"], now=clock.utc_now())
     (alert,) = db.session.scalars(select(Alert))
     assert "No space left on device" in alert.text and "back up the database" in alert.text
 
@@ -206,6 +206,12 @@ def test_a_line_is_read_as_it_was_written():
     one = Line(AT, Change("suppress", ANNA, "digest:naïve", 'a "reason"\n', "x\ty"), "host", KEY)
     assert one.to_bytes().count(b"\n") == 1 and one.to_bytes().isascii()
     assert Line.from_bytes(one.to_bytes()) == one
+
+
+def test_a_suppression_with_an_end_is_read_with_it_and_one_without_as_before_there_were_any():
+    one = Line(AT, Change("suppress", ANNA, "bulk", "full", "dsn", AT + timedelta(days=90)), "host", KEY)
+    assert Line.from_bytes(one.to_bytes()) == one
+    assert b"until" not in line().to_bytes()
 
 
 def test_a_line_that_was_cut_anywhere_is_known_as_damaged():

@@ -488,7 +488,7 @@ def test_confirming_after_leaving_changes_nothing(app, services):
     again = signup.confirm(request, now=NOW)
     assert again.again
     assert (only(again).state, again.subscriber.state) == ("off", "left")
-    assert suppression.is_suppressed(again.subscriber.addr_hash, ["digest:asia-daily"])
+    assert suppression.is_suppressed(again.subscriber.addr_hash, ["digest:asia-daily"], now=NOW)
 
 
 @pytest.mark.parametrize("state", ["expired", "dropped", "forgotten"])

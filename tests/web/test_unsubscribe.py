@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from core import clock
 from core.database import db
 from delivery import suppression
 from tests.web import markup
@@ -24,7 +25,7 @@ def both(readers):
 
 
 def suppressed(reader, digest="asia-daily"):
-    return suppression.is_suppressed(reader.row.addr_hash, [f"digest:{digest}"])
+    return suppression.is_suppressed(reader.row.addr_hash, [f"digest:{digest}"], now=clock.utc_now())
 
 
 def test_opening_the_link_asks_with_one_button(client, both):

@@ -1,0 +1,54 @@
+"""What those above must learn of a reader's mail: a feed that is only added to, and read by a cursor.
+
+Numbers are given out before they are committed, so a lower one may appear after a higher one. A reader therefore goes
+no further than `newest` says: up to there every number is there, or never will be.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import Row, func, insert, literal_column, select
+
+from core.database import db
+from delivery.models import Outcome
+
+
+class Kind(StrEnum):
+    """What there is to learn."""
+
+    HARD_BOUNCE = "hard_bounce"
+    SOFT_BOUNCE = "soft_bounce"
+    COMPLAINT = "complaint"
+    LEFT_BY_MAIL = "left_by_mail"
+
+
+def add(
+    kind: Kind, *, delivery_id: int, mailing_id: int, reader_key: bytes | None, addr_hash: bytes, at: datetime
+) -> None:
+    """Add one outcome of a delivery."""
+    values = {"delivery_id": delivery_id, "mailing_id": mailing_id, "reader_key": reader_key, "addr_hash": addr_hash}
+    db.session.execute(insert(Outcome).values(kind=kind.value, at=at, **values))
+
+
+def waiting(after: int) -> bool:
+    """Return whether there is anything beyond the cursor, as far as that can be seen without waiting for anybody."""
+    return db.session.scalar(select(literal_column("1")).where(Outcome.id > after).limit(1)) is not None
+
+
+def newest() -> int:
+    """Return up to where the feed is complete. It waits for those who write just now, and new ones wait meanwhile.
+
+    So call it in a transaction of its own, and end that at once. Raises OperationalError after two seconds.
+    """
+    if db.engine.dialect.name != "sqlite":
+        db.session.connection().exec_driver_sql("SET LOCAL lock_timeout = '2s'")
+        db.session.connection().exec_driver_sql("LOCK TABLE outcomes IN SHARE MODE")
+    return db.session.scalar(select(func.max(Outcome.id))) or 0
+
+
+def between(after: int, until: int, *, limit: int) -> Sequence[Row[int, str, int, bytes | None, bytes]]:
+    """Return the first outcomes beyond a cursor, up to `until`, in their order."""
+    columns = (Outcome.id, Outcome.kind, Outcome.mailing_id, Outcome.reader_key, Outcome.addr_hash)
+    wanted = select(*columns).where(Outcome.id > after, Outcome.id <= until)
+    return db.session.execute(wanted.order_by(Outcome.id).limit(limit)).all()
