@@ -81,6 +81,8 @@ def _mailbox(url: str) -> Mailbox:
         raise SettingsError(f"MAILBOX_URL must read like {_FORMS}.")
     if not parts.username or not parts.password:
         raise SettingsError("MAILBOX_URL names no user and password: imaps://user:password@imap.example.org/INBOX.")
+    if not unquote(parts.username + parts.password).isprintable():
+        raise SettingsError("MAILBOX_URL: user or password has a control character in it.")
     options = parse_qs(parts.query, keep_blank_values=True)
     if strange := sorted(options.keys() - {"ca"}):
         raise SettingsError(f"MAILBOX_URL: there is no option {strange[0]!r}; the one there is, is ca.")

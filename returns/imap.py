@@ -35,7 +35,7 @@ class ImapBox:
         context = ssl.create_default_context(cafile=box.ca_file)
         try:
             self._connection = imaplib.IMAP4_SSL(box.host, box.port, ssl_context=context, timeout=TIMEOUT_S)
-            self._call("LOGIN", self._connection.login, box.username, box.password)
+            self._log_in(self._connection)
             capabilities = self._call("CAPABILITY", self._connection.capability)
             self._can = frozenset(b" ".join(capabilities).upper().split())
             self._call("SELECT", self._connection.select, f'"{box.folder}"')
@@ -46,6 +46,17 @@ class ImapBox:
         except BoxError:
             self.close()
             raise
+
+    def _log_in(self, connection: imaplib.IMAP4_SSL) -> None:
+        """Log in by PLAIN (RFC 4616), which takes every name and password; by LOGIN where it is not offered."""
+        user, password = self._box.username, self._box.password
+        if "AUTH=PLAIN" in connection.capabilities:
+            connection.authenticate("PLAIN", lambda _challenge: f"\0{user}\0{password}".encode())
+        elif user.isascii() and password.isascii():
+            quoted = user.replace("\\", "\\\\").replace('"', '\\"')
+            self._call("LOGIN", connection.login, f'"{quoted}"', password)
+        else:
+            raise BoxError(f"{self._box.name}: the server takes only names and passwords in ASCII.")
 
     def chunks(self, position: str | None) -> Iterator[Chunk]:
         """Give what has come since the position. A folder that was made anew is read from its beginning."""
@@ -165,7 +176,9 @@ class ImapBox:
 
     def _words(self, error: BaseException) -> str:
         """Return why it did not work, and what to do; never the password."""
-        told = str(error).replace(self._box.password, "***")[:200]
+        first = error.args[0] if error.args else ""
+        words = first.decode("utf-8", "replace") if isinstance(first, bytes) else str(error)
+        told = words.replace(self._box.password, "***")[:200]
         if isinstance(error, ssl.SSLCertVerificationError):
             return (
                 f"{self._box.name}: the certificate is not good: {error.verify_message}. For a CA of your own: ?ca=FILE"
