@@ -70,11 +70,15 @@ def _desk(typed: str, contact: str, senders: Collection[str]) -> str | None:
 
 
 def _mailbox(url: str) -> Mailbox:
-    if url.startswith("maildir://"):
-        path = Path(unquote(url.removeprefix("maildir://")))
-        if not path.is_absolute() or path == Path("/"):
-            raise SettingsError("MAILBOX_URL: a Maildir is named by its whole path, like maildir:///var/mail/bounces.")
-        return Mailbox(path=path)
+    if not url.startswith("maildir://"):
+        return _imap(url)
+    path = Path(unquote(url.removeprefix("maildir://")))
+    if not path.is_absolute() or path == Path("/"):
+        raise SettingsError("MAILBOX_URL: a Maildir is named by its whole path, like maildir:///var/mail/bounces.")
+    return Mailbox(path=path)
+
+
+def _imap(url: str) -> Mailbox:
     parts = relays.split_url(url)
     if parts is None or parts.scheme != "imaps":
         # The URL itself is not shown: it may hold a password.
@@ -86,9 +90,6 @@ def _mailbox(url: str) -> Mailbox:
     options = parse_qs(parts.query, keep_blank_values=True)
     if strange := sorted(options.keys() - {"ca"}):
         raise SettingsError(f"MAILBOX_URL: there is no option {strange[0]!r}; the one there is, is ca.")
-    folder = unquote(parts.path.strip("/")) or "INBOX"
-    if not folder.isascii() or not folder.isprintable() or '"' in folder or "\\" in folder:
-        raise SettingsError("MAILBOX_URL: the name of the folder must be plain ASCII.")
     ca_file = options.get("ca", [""])[0] or None
     if ca_file and not Path(ca_file).is_file():
         raise SettingsError(f"MAILBOX_URL: there is no file {ca_file} with a CA certificate.")
@@ -97,6 +98,12 @@ def _mailbox(url: str) -> Mailbox:
         port=parts.port or IMAPS_PORT,
         username=unquote(parts.username),
         password=unquote(parts.password),
-        folder=folder,
+        folder=_folder(unquote(parts.path.strip("/")) or "INBOX"),
         ca_file=ca_file,
     )
+
+
+def _folder(name: str) -> str:
+    if not name.isascii() or not name.isprintable() or '"' in name or "\\" in name:
+        raise SettingsError("MAILBOX_URL: the name of the folder must be plain ASCII.")
+    return name

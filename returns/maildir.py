@@ -63,11 +63,15 @@ class MaildirBox:
     def _places(self) -> list[str]:
         """Return the files to read, oldest first: their names begin with the time."""
         try:
-            found = [f"new/{name}" for name in os.listdir(self._folder / "new") if not name.startswith(".")]
-            seen = (name for name in os.listdir(self._folder / "cur") if not name.startswith("."))
+            found = [
+                f"{folder}/{entry.name}"
+                for folder in ("new", "cur")
+                for entry in os.scandir(self._folder / folder)
+                # In cur/ lies all that was ever read: of that nothing is kept in mind.
+                if not entry.name.startswith(".") and "S" not in entry.name.partition(_FLAGS)[2]
+            ]
         except OSError as error:
             raise BoxError(f"{error.filename} cannot be read: {error.strerror}.") from error
-        found += [f"cur/{name}" for name in seen if "S" not in name.partition(_FLAGS)[2]]
         return sorted(found, key=lambda place: place[4:])[:MOST]
 
     def _read(self, place: str) -> Fetched | None:

@@ -118,7 +118,7 @@ def running() -> Iterator[MailServers]:
 @contextlib.contextmanager
 def _sink(port: int, words: tuple[str, ...]) -> Iterator[None]:
     """Run a next hop of Postfix' own kind: it refuses every recipient, or takes all. It offers no SMTPUTF8."""
-    command = ["smtp-sink", "-u", "nobody", "-4", *words, f"127.0.0.1:{port}", "100"]
+    command = ["smtp-sink", "-u", "nobody", "-4", "-h", "mx.readers.test", *words, f"127.0.0.1:{port}", "100"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Whatever a stranger sends: it never crashes, mails nobody, stays within its memory, and touches its own mail alone."""
+"""Whatever a stranger sends: it never crashes, mails nobody, stays within its memory, and touches one mail alone."""
 
 import tracemalloc
 
