@@ -19,7 +19,7 @@ All rates of a part are from one run, so that ratios hold also where the machine
 
 def write(results: Results) -> Path:
     """Write the page beside the results; return where it is."""
-    small = {part["readers"] for part in results.parts.values()} - {FULL.readers, FULL.large}
+    small = {part["readers"] for part in results.parts.values()} - {FULL.readers, FULL.large, FULL.reports}
     tried = "\n\n**Tried with other sizes than those of the promise: read nothing into it.**" if small else ""
     sections = [
         f"# {TITLE}\n\n{INTRO}{tried}",
@@ -28,6 +28,7 @@ def write(results: Results) -> Path:
         _time(results),
         _large(results),
         _planning(results),
+        _returning(results),
         _beside_others(results),
         _run(results),
     ]
@@ -169,6 +170,19 @@ def _planning(results: Results) -> str:
         rows.append(("sending, alone", "", rate(found["sending alone"])))
         rows.append(("both at once", rate(found["beside"]), rate(found["sending beside"])))
     return f"## Planning\n\n{table(('', 'planned', 'sent'), rows)}" if rows else ""
+
+
+def _returning(results: Results) -> str:
+    found = results.of("returning")
+    if not found:
+        return ""
+    read = table(("read as", "how many"), [(kind, f"{count:,}") for kind, count in found["kinds"].items()])
+    words = (
+        f"{found['reports']:,} reports of {found['octets']:,.0f} octets each lie in a Maildir, every one about another "
+        "mail; `flask mailbox read` reads them. Each is read, classified, applied to its mail and its address, "
+        "committed and flagged. The time that the command takes to start is left out."
+    )
+    return f"## What comes back\n\n{words}\n\n{read}"
 
 
 def _beside_others(results: Results) -> str:

@@ -115,6 +115,11 @@ def _confirmations(results: Results) -> _Found:
     return _Found(f"{slowest:.2f} s, of {sum(one['count'] for one in waits):,}", slowest <= 1.0)
 
 
+def _returning(results: Results) -> _Found:
+    rate = results.of("returning")["rate"]
+    return _Found(f"{rate:,.0f}/s", rate >= 500)
+
+
 PROMISES: Sequence[tuple[str, str, Look, bool]] = (
     ("end to end, to smtplib and EmailMessage in one process", "10 ×", _usual(1), False),
     ("the same, to as many processes of it as there are cores", "", _usual(2), True),
@@ -137,5 +142,6 @@ PROMISES: Sequence[tuple[str, str, Look, bool]] = (
     ("the send beside planning, to the send alone", "0.5", _beside("sending beside", "sending alone"), False),
     ("memory of a sender process, at any list size", "150 MB", _memory, False),
     ("a confirmation beside the large list, 99th percentile", "1 s", _confirmations, False),
+    ("reports that came back, read, classified and applied", "500/s", _returning, False),
 )
 """What, at least, how it is looked up, and whether it is an aim rather than a promise."""

@@ -22,6 +22,7 @@ _CHARSET = re.compile(r"""\bcharset\s*=\s*"?([A-Za-z0-9._:-]{1,40})""", re.IGNOR
 _TYPE = re.compile(r"\s*([A-Za-z0-9.+-]{1,80}/[A-Za-z0-9.+-]{1,80})")
 _NAME = re.compile(rb"([!-9;-~]{1,100})[ \t]*:")
 _BLANK = re.compile(rb"\r?\n(?=\r?\n)")
+_NEWLINE = ord("\n")
 _NO_DIGITS = re.compile(rb"[^A-Za-z0-9+/]+")
 _MAILS = ("message/rfc822", "message/global", "message/news")
 _KNOWN = re.compile(
@@ -149,13 +150,25 @@ def _pieces(content_type: str, body: bytes, most: int) -> list[bytes]:
     edge = (named[1] or named[2]).rstrip().encode("utf-8", "replace") if named else b""
     if not edge:
         return []
-    lines = re.finditer(rb"(?:^|\r?\n)--" + re.escape(edge) + rb"(--)?[ \t]*(?:\r?(?=\n)|\r?$)", body)
     found: list[bytes] = []
     start: int | None = None
-    for line in lines:
+    for begin, after, is_last in _edges(body, b"--" + edge):
         if start is not None:
-            found.append(body[start : line.start()])
-        if line[1] or len(found) >= most:
+            found.append(body[start:begin])
+        if is_last or len(found) >= most:
             return found[:most]
-        start = line.end() + 1
+        start = after
     return found if start is None or len(found) >= most else [*found, body[start:]]
+
+
+def _edges(body: bytes, edge: bytes) -> Iterator[tuple[int, int, bool]]:
+    """Yield where the lines that part a multipart begin, with the line end before them, and end; and the last one."""
+    at = body.find(edge)
+    while at >= 0:
+        line_end = body.find(b"\n", at)
+        after = len(body) if line_end < 0 else line_end + 1
+        rest = body[at + len(edge) : min(after, at + len(edge) + 80)].rstrip(b" \t\r\n")
+        if (at == 0 or body[at - 1] == _NEWLINE) and rest in (b"", b"--"):
+            begin = at - (at > 0) - (body[at - 2 : at - 1] == b"\r" if at > 1 else False)
+            yield begin, after, rest == b"--"
+        at = body.find(edge, after)
