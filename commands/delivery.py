@@ -14,6 +14,7 @@ from core.database import db
 from core.errors import UnfitStart
 from core.settings import Settings
 from delivery import progress
+from delivery.progress import Standing
 from tasks import alerts
 from tasks import delivery as sending
 
@@ -25,18 +26,25 @@ delivery_commands = groups.group("delivery", help="What became of the mails, and
 @delivery_commands.command("status")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
 def status(as_json: bool) -> None:
-    """Count the mails of each mailing by state. `sent` means handed over to the relay.
+    """Count the mails of each mailing by state. `sent` means handed over to the relay; of those, `returned` came back
+    later, by class.
 
     The exit status is 1 when a mail is in doubt and not settled yet.
     """
     found = progress.of_all()
     if as_json:
-        click.echo(json.dumps({one.key: dict(one.counts) for one in found}, indent=2))
+        click.echo(json.dumps({one.key: _counted(one) for one in found}, indent=2))
     else:
         for one in found:
-            click.echo(f"{one.key}: " + ", ".join(f"{count} {state}" for state, count in one.counts.items()))
+            states = ", ".join(f"{count} {state}" for state, count in one.counts.items())
+            came_back = ", ".join(f"{count} {name}" for name, count in one.returned.items())
+            click.echo(f"{one.key}: {states}" + (f"; came back later: {came_back}" if came_back else ""))
     if any(one.unsettled for one in found):
         raise SystemExit(1)
+
+
+def _counted(one: Standing) -> dict[str, object]:
+    return {**one.counts, **({"returned": dict(one.returned)} if one.returned else {})}
 
 
 @delivery_commands.command("pump")

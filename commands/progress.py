@@ -76,6 +76,7 @@ def _plain(one: Course) -> dict[str, object]:
         "handed_over": standing.handed_over,
         "waiting": standing.waiting,
         "counts": dict(standing.counts),
+        "returned": dict(standing.returned),
         "doubts_unsettled": standing.unsettled,
         "held_back_by": one.held_back_by,
         "rate": None if one.rate is None else round(one.rate, 2),

@@ -1,10 +1,12 @@
 """How far mailings are, in words for people."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from core import characters, logs
+from delivery.classes import BOUNCES, Class
 from delivery.progress import Standing
 from delivery.states import State
 
@@ -35,7 +37,7 @@ class Course:
 def how_far(*standings: Standing) -> str:
     """Return what became of the mails of one or more mailings: `61,204 of 100,000 handed over, 38,784 waiting`."""
     total, handed_over = sum(one.total for one in standings), sum(one.handed_over for one in standings)
-    parts = [f"{handed_over:,} of {total:,} handed over"]
+    parts = [f"{handed_over:,} of {total:,} handed over{_came_back(standings)}"]
     for state, word in _ELSE.items():
         if count := sum(one.count(state) for one in standings):
             parts.append(f"{count:,} {word}")
@@ -44,6 +46,21 @@ def how_far(*standings: Standing) -> str:
     if doubtful := sum(one.count(State.IN_DOUBT) for one in standings):
         parts.append(cannot_tell(doubtful))
     return ", ".join(parts)
+
+
+def _came_back(standings: Sequence[Standing]) -> str:
+    """Return what of it came back later, by class: ` (12 bounced later: 8 hard, 4 full; 2 called it spam)`."""
+    found = Counter[str]()
+    for one in standings:
+        found.update(one.returned)
+    bounced = {name: found[name] for name in reversed(BOUNCES) if found[name]}
+    parts = []
+    if bounced:
+        by_class = ", ".join(f"{count:,} {name}" for name, count in bounced.items())
+        parts.append(f"{sum(bounced.values()):,} bounced later: {by_class}")
+    if complaints := found[Class.COMPLAINT]:
+        parts.append(f"{complaints:,} called it spam")
+    return f" ({'; '.join(parts)})" if parts else ""
 
 
 def cannot_tell(count: int) -> str:

@@ -12,10 +12,11 @@ from babel import Locale, UnknownLocaleError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from core import alerting, characters, mailboxes, relays
+from core import alerting, characters, limits, mailboxes, relays
 from core.alerting import AlertSettings
 from core.errors import SettingsError
 from core.identity import LANES, LaneSender, MailIdentity, PostOffice
+from core.limits import ReturnLimits
 from core.mailboxes import ReturnSettings
 from core.publication import Publication
 
@@ -44,6 +45,7 @@ class Settings:
     metrics_token: bytes | None = None
     alerts: AlertSettings = field(default_factory=AlertSettings)
     returns: ReturnSettings = field(default_factory=ReturnSettings)
+    limits: ReturnLimits = field(default_factory=ReturnLimits)
     state_dir: Path = ROOT / "var"
 
     def __repr__(self) -> str:
@@ -71,6 +73,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         metrics_token=_metrics_token(env.get("METRICS_TOKEN", "").strip()),
         alerts=alerting.read_alerts(env),
         returns=mailboxes.read_returns(env, contact=publication.contact, senders=senders),
+        limits=limits.read_limits(table),
         state_dir=Path(env.get("STATE_DIR", "").strip() or ROOT / "var").resolve(),
     )
 

@@ -3,10 +3,12 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
-from sqlalchemy import delete, or_, select, tuple_, update
+from sqlalchemy import Update, bindparam, delete, or_, select, tuple_, update
 
-from core.database import db, insert_for
+from core.database import UtcTime, db, insert_for
 from delivery import outcomes, suppression
 from delivery.classes import COUNTING, RANK, Class, Counting, Row, Then
 from delivery.models import Bounce, Delivery
@@ -14,8 +16,6 @@ from delivery.outcomes import Kind
 
 KEPT = timedelta(days=90)
 """So long a mail that came back is counted at most; longer than any row of the table looks back."""
-_LOOKED_AT = 200
-_CLASSES = {one.value for one in Class}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,23 @@ class Returned:
 
 def mark(delivery_id: int, means: Class, *, now: datetime) -> bool:
     """Write on a delivery as what it came back; return False when as much or more was known: it is never taken back."""
-    less = [name for name in _CLASSES if RANK[name] < RANK[means]]
-    statement = (
+    found = db.session.connection().execute(_mark(means), {"number": delivery_id, "now": now})
+    return found.first() is not None
+
+
+@cache
+def _mark(means: Class) -> Update:
+    """Return the statement, made once: many reports may come at once, and making it costs more than running it."""
+    less = [one.value for one in Class if RANK[one] < RANK[means]]
+    return (
         update(Delivery)
-        .where(Delivery.id == delivery_id, or_(Delivery.returned_as.is_(None), Delivery.returned_as.in_(less)))
-        .values(returned_at=now, returned_as=means.value)
+        .where(
+            Delivery.id == bindparam("number"),
+            or_(Delivery.returned_as.is_(None), Delivery.returned_as.in_(less)),
+        )
+        .values(returned_at=bindparam("now", type_=UtcTime), returned_as=means.value)
         .returning(Delivery.id)
     )
-    return db.session.execute(statement.execution_options(synchronize_session=False)).first() is not None
 
 
 def follow(mail: Returned, row: Row, *, source: str, now: datetime) -> str | None:
@@ -77,18 +86,30 @@ def _tell(mail: Returned, kind: Kind, now: datetime) -> None:
 
 def _count(mail: Returned, kind: Class, *, source: str, now: datetime) -> str | None:
     row = {"addr_hash": mail.addr_hash, "kind": kind.value, "delivery_id": mail.id, "at": mail.handed_over_at}
-    counted = insert_for(db.engine)(Bounce).values(row).on_conflict_do_nothing().returning(Bounce.kind)
-    if db.session.execute(counted).first() is None:
+    connection = db.session.connection()
+    if connection.execute(_counting(connection.dialect.name), row).first() is None:
         return None
     rule = COUNTING[kind]
-    same = select(Bounce.at).where(Bounce.addr_hash == mail.addr_hash, Bounce.kind == kind.value)
-    times = db.session.scalars(same.order_by(Bounce.at.desc()).limit(_LOOKED_AT)).all()
+    times = connection.execute(_TIMES, {"address": mail.addr_hash, "counted": kind.value}).scalars().all()
     enough = is_enough(times, mail.handed_over_at, rule)
     if enough:
         until = None if rule.ends_after is None else now + rule.ends_after
         _suppress(mail, kind, source=source, now=now, until=until)
     _tell(mail, Kind.HARD_BOUNCE if enough and kind is Class.DOMAIN else Kind.SOFT_BOUNCE, now)
     return "Counted; it was enough, so the address gets no bulk mail for now." if enough else "Counted."
+
+
+@cache
+def _counting(_dialect: str) -> Any:
+    return insert_for(db.engine)(Bounce).on_conflict_do_nothing().returning(Bounce.kind)
+
+
+_TIMES = (
+    select(Bounce.at)
+    .where(Bounce.addr_hash == bindparam("address"), Bounce.kind == bindparam("counted"))
+    .order_by(Bounce.at.desc())
+    .limit(200)
+)
 
 
 def is_enough(times: Collection[datetime], newest: datetime, rule: Counting) -> bool:

@@ -15,6 +15,7 @@ from core.alerts import Alert
 from core.database import db, ledger_now
 from core.identity import MailIdentity, PostOffice
 from delivery import ceilings, progress, refusals
+from delivery.classes import BOUNCES, Class
 from delivery.gates import HEARTBEAT_OLD_S
 from delivery.models import Delivery, Lane, Worker
 from delivery.states import State
@@ -33,6 +34,7 @@ class Figures:
     sender_age_s: float | None
     beat_age_s: float | None
     refused: Mapping[str, int]
+    returned: Mapping[str, int]
     doubts: int
     alerts: int
     held_back: Mapping[str, int]
@@ -52,6 +54,7 @@ def read(post: PostOffice, identity: MailIdentity) -> Figures:
         sender_age_s=sender_age_s(now),
         beat_age_s=beat_age_s(now),
         refused=refusals.by_reason(),
+        returned={**{one.value: 0 for one in (*BOUNCES, Class.COMPLAINT)}, **progress.returned()},
         doubts=db.session.scalar(unsettled) or 0,
         alerts=db.session.scalar(select(func.count()).where(Alert.closed_at.is_(None))) or 0,
         held_back=ceilings.held_back(ceilings.of_today(post, identity, now), now),

@@ -69,7 +69,7 @@ class Lessons:
             self._errands.gate(pool.relay.name, gates.slow_down, why, self._tally.rate())
         elif reply.verdict is Verdict.LOGIN:
             self.refused_us(pool, f"{reply.code} {reply.text}")
-        self.faulty(intent, reply.verdict is Verdict.POLICY, f"{reply.code} {reply.text}")
+        self.faulty(intent, reply.our_fault, f"{reply.code} {reply.text}")
 
     def _about_quota(self, intent: Intent, *, used: bool) -> None:
         """A mail that will be tried again takes its place under the daily ceiling again, so it gives this one back."""
@@ -90,7 +90,7 @@ class Lessons:
                 self._errands.gate(pool.relay.name, gates.reopen, intent.provider)
         elif reply.verdict is Verdict.LATER:
             self._put_off[key] = self._put_off.get(key, 0) + 1
-            if probing or self._put_off[key] >= TURNED_AWAY:
+            if probing or reply.backs_off or self._put_off[key] >= TURNED_AWAY:
                 self._close(pool, intent.provider, reply)
         elif probing:
             self._errands.gate(pool.relay.name, gates.end_probes, [intent.id])

@@ -11,7 +11,9 @@ from enum import StrEnum
 from sqlalchemy import Row, func, insert, literal_column, select
 
 from core.database import db
-from delivery.models import Outcome
+from delivery.models import Mailing, Outcome
+
+_ADD = insert(Outcome)
 
 
 class Kind(StrEnum):
@@ -28,7 +30,7 @@ def add(
 ) -> None:
     """Add one outcome of a delivery."""
     values = {"delivery_id": delivery_id, "mailing_id": mailing_id, "reader_key": reader_key, "addr_hash": addr_hash}
-    db.session.execute(insert(Outcome).values(kind=kind.value, at=at, **values))
+    db.session.connection().execute(_ADD, {"kind": kind.value, "at": at, **values})
 
 
 def waiting(after: int) -> bool:
@@ -47,8 +49,9 @@ def newest() -> int:
     return db.session.scalar(select(func.max(Outcome.id))) or 0
 
 
-def between(after: int, until: int, *, limit: int) -> Sequence[Row[int, str, int, bytes | None, bytes]]:
-    """Return the first outcomes beyond a cursor, up to `until`, in their order."""
-    columns = (Outcome.id, Outcome.kind, Outcome.mailing_id, Outcome.reader_key, Outcome.addr_hash)
-    wanted = select(*columns).where(Outcome.id > after, Outcome.id <= until)
+def between(after: int, until: int, *, limit: int) -> Sequence[Row[int, str, str, bytes | None, bytes]]:
+    """Return the first outcomes beyond a cursor, up to `until`, in their order, each with the stream it is about."""
+    columns = (Outcome.id, Outcome.kind, Mailing.stream, Outcome.reader_key, Outcome.addr_hash)
+    wanted = select(*columns).join(Mailing, Mailing.id == Outcome.mailing_id)
+    wanted = wanted.where(Outcome.id > after, Outcome.id <= until)
     return db.session.execute(wanted.order_by(Outcome.id).limit(limit)).all()

@@ -5,10 +5,10 @@ Only an error while waiting for the reply to the final dot is doubtful; everythi
 (RFC 2920, section 3.1); DATA is the last of its group, and a 354 that nobody needs is answered with a lone dot.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
-from delivery import replies
+from delivery import providers, replies
 from delivery.replies import Reply, Verdict
 
 COMMAND_S = 60.0
@@ -54,12 +54,13 @@ class Transaction:
         self.reply: Reply | None = None
         self._message = message
         self._pipelining = offers.pipelining
+        self._recipient = recipient
         self._commands: list[bytes] = []
         self._answers: list[tuple[int | None, str]] = []
         self._outcome: Reply | None = None
         unfit = _unfit(sender, recipient, len(message), offers)
         if unfit is not None:
-            self._end(Reply(Verdict.UNFIT, None, unfit, usable=True))
+            self._end(replies.unfit(unfit))
             return
         utf8 = "" if recipient.isascii() else " BODY=8BITMIME SMTPUTF8"
         self._commands = [
@@ -92,11 +93,11 @@ class Transaction:
             return self._hear_reset(code)
         if self.phase is Phase.BODY:
             # Said before the message was whole, so it is not accepted; what was sent of it makes the line useless.
-            self._end(Reply(replies.judge(code, text), code, text, usable=False))
+            self._end(self._judged(code, text, usable=False))
             return b""
         self._answers.append((code, text))
         if code is None or code == 421:
-            self._end(Reply(replies.judge(code, text), code, text, usable=False))
+            self._end(self._judged(code, text, usable=False, about_us=len(self._answers) == 1))
             return b""
         return self._after_group() if self._pipelining else self._after_one(code)
 
@@ -140,8 +141,7 @@ class Transaction:
     def _refused(self, step: int) -> bytes:
         """Keep what it came to, and make the line ready for the next mail."""
         code, text = self._answers[step - 1]
-        verdict = replies.judge(code, text, about_us=step == 1)
-        self._outcome = Reply(verdict, code, text, usable=True)
+        self._outcome = self._judged(code, text, usable=True, about_us=step == 1)
         self.phase = Phase.RESET
         return b"RSET\r\n"
 
@@ -159,14 +159,18 @@ class Transaction:
         if code == 250:
             self._end(Reply(Verdict.ACCEPTED, code, text, usable=True))
         elif code is not None and 400 <= code < 600:
-            self._end(Reply(replies.judge(code, text), code, text, usable=code != 421))
+            self._end(self._judged(code, text, usable=code != 421))
         else:
             self._end(Reply(Verdict.DOUBT, code, text, usable=False))
         return b""
 
+    def _judged(self, code: int | None, text: str, *, usable: bool, about_us: bool = False) -> Reply:
+        provider = providers.number(self._recipient.rpartition("@")[2].lower())
+        return replies.judged(code, text, usable=usable, about_us=about_us, provider=provider)
+
     @staticmethod
     def _unusable(reply: Reply) -> Reply:
-        return Reply(reply.verdict, reply.code, reply.text, usable=False)
+        return replace(reply, usable=False)
 
     def _end(self, reply: Reply) -> None:
         self.phase = Phase.OVER

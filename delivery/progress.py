@@ -24,10 +24,15 @@ PLANNED = incoming.is_in(State.PLANNED)
 LEFT_THE_QUEUE = ~PLANNED
 """Said in so many words wherever it holds: SQLite finds a partial index by its words alone."""
 
+_CAME_BACK = (Delivery.returned_at.is_not(None), incoming.is_in(State.SENT))
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How far a mailing is at one moment. `unsettled` is how many of its doubts still wait for proof or a decision."""
+    """How far a mailing is at one moment. `unsettled` is how many of its doubts still wait for proof or a decision.
+
+    `returned` is how many of those handed over came back later, by class (delivery.classes): they stay handed over.
+    """
 
     id: int
     key: str
@@ -37,6 +42,7 @@ class Standing:
     counts: Mapping[str, int] = field(default_factory=dict)
     unsettled: int = 0
     resends: bool = False
+    returned: Mapping[str, int] = field(default_factory=dict)
 
     def count(self, *wanted: State) -> int:
         """Return how many of its mails are in one of these states."""
@@ -125,10 +131,31 @@ def _standings(which: ColumnElement[bool]) -> list[Standing]:
     by_mailing: dict[int, list[Row[*tuple[Any, ...]]]] = {}
     for row in rows:
         by_mailing.setdefault(row.id, []).append(row)
-    return [_standing(each) for each in by_mailing.values()]
+    came_back = _returned(by_mailing)
+    return [_standing(each, came_back.get(number, {})) for number, each in by_mailing.items()]
 
 
-def _standing(rows: Sequence[Row[*tuple[Any, ...]]]) -> Standing:
+def returned() -> Mapping[str, int]:
+    """Return how many of all mails that were handed over came back later, by class."""
+    by_class = select(Delivery.returned_as, func.count()).where(*_CAME_BACK).group_by(Delivery.returned_as)
+    return {str(name): count for name, count in db.session.execute(by_class)}
+
+
+def _returned(ids: Collection[int]) -> dict[int, dict[str, int]]:
+    """Return by mailing what came back of it: a small index has all that is needed."""
+    counted = (
+        select(Delivery.mailing_id, Delivery.returned_as, func.count().label("found"))
+        .where(Delivery.mailing_id.in_(ids), *_CAME_BACK)
+        .group_by(Delivery.mailing_id, Delivery.returned_as)
+        .order_by(Delivery.returned_as)
+    )
+    found: dict[int, dict[str, int]] = {}
+    for row in db.session.execute(counted) if ids else ():
+        found.setdefault(row.mailing_id, {})[str(row.returned_as)] = row.found
+    return found
+
+
+def _standing(rows: Sequence[Row[*tuple[Any, ...]]], came_back: Mapping[str, int]) -> Standing:
     row = rows[0]
     counted = {one.mails_are: one.found for one in rows if one.mails_are is not None}
     return Standing(
@@ -140,6 +167,7 @@ def _standing(rows: Sequence[Row[*tuple[Any, ...]]]) -> Standing:
         counts=counted if row.counts is None else dict(sorted(json.loads(row.counts).items())),
         unsettled=row.unsettled,
         resends=row.doubt_policy == "resend",
+        returned=came_back,
     )
 
 

@@ -41,3 +41,8 @@ def number(domain: str) -> int:
     """Return the number of a domain (lower case, A-label): 1 to 20 from the table, else 256 to 511 by its hash."""
     known = _KNOWN.get(domain)
     return known if known is not None else _FIRST_HASHED + hashlib.sha256(domain.encode()).digest()[0]
+
+
+def name(provider: int) -> str:
+    """Return what a number is called: the first domain of a large provider, else `provider-300`."""
+    return LARGE[provider][0] if provider in LARGE else f"provider-{provider}"

@@ -1,13 +1,15 @@
-"""What a relay says, and what it means: every reply is one of a few verdicts.
+"""What a relay says, and what it means: every reply is one of a few verdicts, which the table of classes decides.
 
 The code alone never decides: a 454 at login is another thing than one after the message.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from core import logs
+from delivery import classes
+from delivery.classes import Class, Row, Then
 
 MAX_REPLY = 16_384
 """Octets of one reply; a relay that says more is talking nonsense."""
@@ -39,28 +41,33 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A verdict with the relay's words. `usable` says whether the line can carry another mail."""
+    """A verdict with the relay's words. `usable` says whether the line can carry another mail.
+
+    `row` is what the table of classes says of them, where they are a refusal of any kind.
+    """
 
     verdict: Verdict
     code: int | None
     text: str
     usable: bool
+    row: Row | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def our_fault(self) -> bool:
+        """Return whether it counts as our own fault: too many of them pause the mailing."""
+        unfit = self.verdict is Verdict.UNFIT and self.row is not None and self.row.our_fault
+        return unfit or self.verdict is Verdict.POLICY
+
+    @property
+    def backs_off(self) -> bool:
+        """Return whether the provider says that we are too fast, and is to be left alone at once."""
+        return self.verdict is Verdict.LATER and self.row is not None and self.row.then is Then.BACK_OFF
 
 
 LOGIN = (530, 534, 535, 538)
 """Login wanted or refused (RFC 4954, section 6)."""
 _CLOSING = 421
-_THROTTLE = re.compile(
-    r"\bthrottl|\brate (limit )?(is )?exceeded|\btoo (many|fast)\b.*\b(second|minute|rate)", re.IGNORECASE
-)
-"""As some relays say with 454 or 450, also after the message: sending rate exceeded, not this mail refused."""
-_POLICY = re.compile(
-    r"\b5\.7\.\d|\brelay(ing)? (access |is )?(denied|not permitted|not allowed|prohibited)|\bto relay\b",
-    re.IGNORECASE,
-)
-"""The word alone says nothing: a user can be "unknown in relay recipient table", or at relay.example.org."""
-
-
+_POLICY = (Class.REFUSAL, Class.CONFIG, Class.SENDER)
 _LINE = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?", re.DOTALL)
 
 
@@ -75,19 +82,33 @@ def read(raw: bytes) -> tuple[int | None, str]:
     return (int(codes.pop()) if len(codes) == 1 else None), short(text)
 
 
-def judge(code: int | None, text: str, *, about_us: bool = False) -> Verdict:
-    """Return what a reply means that is not the one hoped for. `about_us` is for MAIL, which names no recipient."""
+def judged(code: int | None, text: str, *, usable: bool, about_us: bool = False, provider: int = 0) -> Reply:
+    """Return a reply that is not the one hoped for. `about_us` is for MAIL, which names no recipient."""
     if code is None or not 400 <= code < 600:
-        return Verdict.NONSENSE
+        return Reply(Verdict.NONSENSE, code, text, usable)
+    action = "refused" if code >= 500 else "put off"
+    row = classes.classify(action=action, code=code, status="", text=text, provider=provider)
+    return Reply(_verdict(code, row, about_us=about_us), code, text, usable, row)
+
+
+def unfit(text: str) -> Reply:
+    """Return that the relay cannot carry a mail, which was seen without asking it."""
+    row = classes.classify(action="refused", code=None, status="", text=text, provider=0)
+    return Reply(Verdict.UNFIT, None, text, usable=True, row=row)
+
+
+def _verdict(code: int, row: Row, *, about_us: bool) -> Verdict:
     if code in LOGIN:
         return Verdict.LOGIN
-    if code == _CLOSING or (code < 500 and (code == 454 or _THROTTLE.search(text))):
+    if row.then is Then.SLOW or (code == _CLOSING and (about_us or row.then is not Then.BACK_OFF)):
         return Verdict.THROTTLED
-    if code >= 500 and (about_us or _POLICY.search(text)):
-        return Verdict.POLICY
     if about_us:
-        return Verdict.THROTTLED
-    return Verdict.REFUSED if code >= 500 else Verdict.LATER
+        return Verdict.POLICY if code >= 500 else Verdict.THROTTLED
+    if row.means in _POLICY:
+        return Verdict.POLICY
+    if code < 500 or row.means is Class.THROTTLE:
+        return Verdict.LATER
+    return Verdict.UNFIT if row.means is Class.OURS else Verdict.REFUSED
 
 
 def short(text: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import case, insert, select, update
+from sqlalchemy import bindparam, case, insert, select, update
 
 from core import errors
 from core.database import db
@@ -72,6 +72,15 @@ class _Seen:
         return self.intent_at if self.state in _ON_THE_WIRE or self.doubts else None
 
 
+# Made once: many reports may come at once, and making a statement costs more than running it.
+_SEEN = (
+    select(*(getattr(Delivery, name) for name in _Seen.__slots__ if name != "stream"), Mailing.stream)
+    .join(Mailing, Mailing.id == Delivery.mailing_id)
+    .where(Delivery.id == bindparam("number"))
+)
+_NOTE = insert(DeliveryEvent)
+
+
 def apply(signal: Signal, *, tokens: Tokens, now: datetime) -> Applied:
     """Have a signal take effect, if it may. It never raises for what a stranger can send, and never commits."""
     delivery_id = _named(signal, tokens)
@@ -99,9 +108,7 @@ def _named(signal: Signal, tokens: Tokens) -> int | None:
 
 
 def _seen(delivery_id: int) -> _Seen | None:
-    own = (getattr(Delivery, name) for name in _Seen.__slots__ if name != "stream")
-    wanted = select(*own, Mailing.stream).join(Mailing, Mailing.id == Delivery.mailing_id)
-    row = db.session.execute(wanted.where(Delivery.id == delivery_id)).first()
+    row = db.session.connection().execute(_SEEN, {"number": delivery_id}).first()
     return None if row is None else _Seen(*row)
 
 
@@ -160,4 +167,4 @@ def _words(signal: Signal) -> str:
 def _note(found: _Seen, kind: str, text: str, signal: Signal, now: datetime) -> None:
     code = signal.code if signal.code is not None and 200 <= signal.code < 600 else None
     values = {"delivery_id": found.id, "epoch": found.epoch, "at": now, "kind": kind, "code": code}
-    db.session.execute(insert(DeliveryEvent).values(**values, text=replies.short(text)))
+    db.session.connection().execute(_NOTE, {**values, "text": replies.short(text)})

@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import cache
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, delete, exists, or_, select
 
@@ -24,17 +26,23 @@ def suppress(
     Twice changes nothing, but that the later end holds, and none is later than any.
     """
     row = {"addr_hash": addr_hash, "scope": scope, "reason": reason, "source": source, "created_at": now}
-    insert = insert_for(db.engine)(Suppression).values({**row, "expires_at": until})
-    end = insert.excluded.expires_at
-    statement = insert.on_conflict_do_update(
-        index_elements=["addr_hash", "scope", "reason"],
-        set_={name: insert.excluded[name] for name in ("source", "created_at", "expires_at")},
-        where=and_(Suppression.expires_at.is_not(None), or_(end.is_(None), end > Suppression.expires_at)),
-    )
-    if db.session.execute(statement.returning(Suppression.scope)).first() is None:
+    connection = db.session.connection()
+    if connection.execute(_suppress(connection.dialect.name), {**row, "expires_at": until}).first() is None:
         return False
     journal.note(db.session(), journal.Change(journal.SUPPRESS, addr_hash, scope, reason, source, until))
     return True
+
+
+@cache
+def _suppress(_dialect: str) -> Any:
+    """Return the statement, made once: many reports may come at once, and making it costs more than running it."""
+    insert = insert_for(db.engine)(Suppression)
+    end = insert.excluded.expires_at
+    return insert.on_conflict_do_update(
+        index_elements=["addr_hash", "scope", "reason"],
+        set_={name: insert.excluded[name] for name in ("source", "created_at", "expires_at")},
+        where=and_(Suppression.expires_at.is_not(None), or_(end.is_(None), end > Suppression.expires_at)),
+    ).returning(Suppression.scope)
 
 
 def lift(addr_hash: bytes, *, scope: str, reason: str) -> None:

@@ -7,7 +7,7 @@ stands stays until it is over.
 """
 
 import shlex
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,12 +17,13 @@ from core import alerts
 from core.alerting import AlertSettings
 from core.alerts import Trouble, at
 from core.identity import MailIdentity, PostOffice
-from delivery import ceilings, retries, tick
+from delivery import ceilings, protection, retries, tick
 from delivery.models import Delivery, Gate, Lane, Mailing, Quota, Worker
 from delivery.progress import IN_DOUBT, PLANNED
+from delivery.protection import Share
 from delivery.providers import RELAY
 
-KINDS = ("relay", "mailing", "queue", "doubts", "senders")
+KINDS = ("relay", "mailing", "queue", "doubts", "senders", *protection.KINDS)
 """What stands before the colon in the keys of the troubles that are found here."""
 BY_OPERATOR = ("operator", "an operator")
 SILENT = timedelta(seconds=120)
@@ -68,13 +69,17 @@ def troubles(
     limits: AlertSettings,
     known: Collection[str],
     now: datetime,
+    shares: Sequence[Share] = (),
 ) -> list[Trouble]:
-    """Return the troubles there are. Reads only; `known` is `core.alerts.open_keys`."""
+    """Return the troubles there are. Reads only; `known` is core.alerts.open_keys, `shares` is protection.over."""
     look = _Look(connection, post, identity, limits, known, now)
     waiting = heads(connection, Mailing.state == "running")
     relays, senders = list(_paused_relays(look)), list(_silent_senders(look, waiting))
     held = _held_lanes(look, {one.key for one in relays}, silent=bool(senders))
-    return [*relays, *_paused_mailings(look), *_old_queues(look, waiting, held), *_doubts(look), *senders]
+    stopped = {one.stream for one in shares if one.stops}
+    came_back = [*protection.troubles(shares), *protection.refusals(connection, now)]
+    mailings = _paused_mailings(look, stopped)
+    return [*relays, *mailings, *_old_queues(look, waiting, held), *_doubts(look), *senders, *came_back]
 
 
 def heads(connection: Connection, which: ColumnElement[bool]) -> list[Head]:
@@ -109,12 +114,18 @@ def _paused_relays(look: _Look) -> Iterator[Trouble]:
         )
 
 
-def _paused_mailings(look: _Look) -> Iterator[Trouble]:
-    """One alert for each reason. That of a database that came out of a backup is told by who saw it: delivery.tick."""
-    paused = select(Mailing.id, Mailing.key, Mailing.why_paused).where(Mailing.state == "paused").order_by(Mailing.id)
+def _paused_mailings(look: _Look, stopped: Collection[str]) -> Iterator[Trouble]:
+    """One alert for each reason. That of a database that came out of a backup is told by who saw it: delivery.tick.
+
+    Streams that are `stopped` because too much came back are told as that.
+    """
+    columns = (Mailing.id, Mailing.key, Mailing.why_paused, Mailing.stream)
+    paused = select(*columns).where(Mailing.state == "paused").order_by(Mailing.id)
     by_reason: dict[str, list[tuple[int, str]]] = {}
     for row in look.connection.execute(paused):
-        if not by_operator(row.why_paused) and row.why_paused != tick.WHY_PAUSED:
+        if by_operator(row.why_paused) or row.why_paused == tick.WHY_PAUSED:
+            continue
+        if not (row.stream in stopped and row.why_paused.startswith(protection.WHY)):
             by_reason.setdefault(row.why_paused, []).append((row.id, row.key))
     for why, found in by_reason.items():
         key, others = found[0][1], len(found) - 1

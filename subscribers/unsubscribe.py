@@ -44,11 +44,16 @@ def leave_by_hash(addr_hash: bytes, stream: str, *, now: datetime, form: str) ->
     It is for a database that was restored and has forgotten it: the pages, the proof and the sender all learn it again.
     """
     subscriber = db.session.scalar(select(Subscriber).filter_by(addr_hash=addr_hash))
-    digest = next((one for one in db.session.scalars(select(Digest)) if one.stream == stream), None)
+    digest = digest_of(stream)
     if subscriber is None or digest is None:
         return False
     leave(subscriber, digest, now=now, form=form)
     return True
+
+
+def digest_of(stream: str) -> Digest | None:
+    """Return the digest that the post office knows as this stream."""
+    return next((one for one in db.session.scalars(select(Digest)) if one.stream == stream), None)
 
 
 def _turn_off(subscription: Subscription, *, form: str, now: datetime) -> None:

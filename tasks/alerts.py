@@ -18,7 +18,7 @@ from core.alerts import Notice
 from core.database import db
 from core.services import Services, current
 from core.settings import Settings
-from delivery import telling, watch
+from delivery import protection, telling, watch
 from delivery.telling import Channel
 
 log = logs.get(__name__)
@@ -51,16 +51,27 @@ def look_now(engine: Engine, *, settings: Settings, services: Services) -> None:
 
 
 def _look(engine: Engine, settings: Settings, services: Services) -> None:
-    """Bring the alerts in line with the troubles there are. Mostly there are none, and nothing is written."""
+    """Bring the alerts in line with the troubles there are, and stop the streams of which too much came back.
+
+    Mostly there are none, and nothing is written.
+    """
     with engine.connect() as connection:
         now = database.ledger_now(connection)
         known = alerts.open_keys(connection)
+        shares = protection.over(connection, settings.limits, now)
         found = watch.troubles(
-            connection, post=settings.post, identity=services.identity, limits=settings.alerts, known=known, now=now
+            connection,
+            post=settings.post,
+            identity=services.identity,
+            limits=settings.alerts,
+            known=known,
+            now=now,
+            shares=shares,
         )
     if found or known:
         with database.writing(engine) as connection:
             alerts.keep(connection, found, kinds=watch.KINDS, now=now)
+            protection.stop(connection, shares)
 
 
 def _claim(engine: Engine, settings: Settings) -> tuple[list[Notice], datetime]:

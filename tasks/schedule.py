@@ -18,6 +18,8 @@ BEAT: Final = {
     "tell operators": _every(60.0, "tasks.alerts.look"),
     "hear beat": _every(15.0, "tasks.heartbeat.note"),
     "read mailboxes": _every(60.0, "tasks.mailbox.read"),
+    "judge what was refused": _every(15.0, "tasks.returns.judge_failed"),
+    "record what came of mails": _every(15.0, "tasks.returns.record_outcomes"),
     "forget what came back long ago": _every(3600.0, "tasks.returns.forget_old"),
     "forget unconfirmed requests": _every(3600.0, "tasks.signup.forget_unconfirmed"),
 }

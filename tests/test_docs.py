@@ -17,7 +17,7 @@ import pytest
 
 import app as wiring
 from articles import feeds, topics
-from core import identity, relays, settings
+from core import identity, limits, relays, settings
 from core.database import Base
 from core.settings import ROOT
 from delivery import content, loop, retries, supplier, tally
@@ -150,6 +150,16 @@ def test_every_key_of_lanes_relays_and_delivery_is_explained():
     told = rows("docs/settings.md", below="### Lanes and relays")
     same(told, there, "docs/settings.md, Lanes and relays")
     assert all(f"{key} = " in told["warm_up"][1] for key in relays.WARM_UP_KEYS)
+
+
+def test_every_limit_is_explained_with_its_default():
+    told = rows("docs/settings.md", below="### Limits")
+    same(told, limits.LIMIT_KEYS, "docs/settings.md, Limits")
+    given = limits.ReturnLimits()
+    for kind, limit in (("complaints", given.complaints), ("bounces", given.bounces)):
+        shown = (f"{limit.warn * 100:g}", f"{limit.stop * 100:g}", str(limit.least_mails))
+        keys = (f"{kind}_warn_percent", f"{kind}_stop_percent", f"{kind}_least_mails")
+        assert tuple(told[key][0].strip("`") for key in keys) == shown
 
 
 def test_every_key_of_the_toml_file_stands_in_the_example(asked):

@@ -85,6 +85,7 @@ class _Numbers(Collector):
         for reason, count in found.refused.items():
             refused.add_metric([reason], count)
         yield refused
+        yield _by("postrider_returned", "Mails handed over that came back later.", "class", found.returned)
         yield _one("postrider_senders", "Senders that were heard in the last minute.", found.senders)
         yield _age("postrider_sender_heartbeat_age_seconds", "Since any sender was heard.", found.sender_age_s)
         yield _age("postrider_beat_heartbeat_age_seconds", "Since beat was heard.", found.beat_age_s)

@@ -215,6 +215,7 @@ def test_one_picture_for_a_script(flask):
                 "handed_over": 5,
                 "waiting": 2,
                 "counts": {"in_doubt": 1, "planned": 2, "sent": 5},
+                "returned": {},
                 "doubts_unsettled": 1,
                 "held_back_by": None,
                 "rate": 0.0,
@@ -345,3 +346,32 @@ def test_more_mailings_than_rows_are_cut_and_the_sum_stays(monkeypatch):
 @pytest.mark.parametrize("line", ["--every 0", "--every x", "--every 99999", "a b"])
 def test_a_wrong_call_is_status_2(flask, line):
     assert flask(f"delivery progress {line}").exit_code == 2
+
+
+def came_back(**classes: int) -> None:
+    """Have mails of one mailing come back, beside one that did not and one that was refused at once."""
+    made = mailings.mailing()
+    mailings.mails(made, {State.SENT: 1})
+    mailings.mails(made, {State.FAILED: 1}, returned_at=clock.utc_now(), returned_as="hard")
+    for name, count in classes.items():
+        mailings.mails(made, {State.SENT: count}, returned_at=clock.utc_now(), returned_as=name)
+
+
+def test_what_came_back_later_is_told_by_class_and_stays_handed_over(flask):
+    came_back(hard=3, full=2, complaint=2)
+    line = flask(f"delivery progress {KEY} --once").output
+    assert "8 of 9 handed over (5 bounced later: 3 hard, 2 full; 2 called it spam), 1 refused" in line
+    (found,) = json.loads(flask(f"delivery progress {KEY} --once --json").stdout)["mailings"]
+    assert found["returned"] == {"complaint": 2, "full": 2, "hard": 3} and found["handed_over"] == 8
+
+
+def test_only_complaints_are_told_without_bounces(flask):
+    came_back(complaint=1)
+    assert "2 of 3 handed over (1 called it spam), 1 refused" in flask(f"delivery progress {KEY} --once").output
+
+
+def test_the_status_has_them_too(flask):
+    came_back(hard=3, refusal=1)
+    assert flask("delivery status").output == f"{KEY}: 1 failed, 5 sent; came back later: 3 hard, 1 refusal\n"
+    found = json.loads(flask("delivery status --json").output)
+    assert found == {KEY: {"failed": 1, "sent": 5, "returned": {"hard": 3, "refusal": 1}}}

@@ -15,7 +15,7 @@ RCPT_REPLIES = {
     "rcpt-policy": "554 5.7.1 Relay access denied",
     "rcpt-login": "530 5.7.0 Authentication required",
 }
-DOT_REPLIES = {"dot-4xx": "451 4.3.0 later", "dot-5xx": "554 5.6.0 no", "dot-421": "421 4.3.2 closing"}
+DOT_REPLIES = {"dot-4xx": "451 4.3.0 later", "dot-5xx": "552 5.2.2 mailbox full", "dot-421": "421 4.3.2 closing"}
 SCRIPTS = re.compile(rf"^({'|'.join([*RCPT_REPLIES, *DOT_REPLIES])}|data-5xx|drop-before-dot|drop-after-dot)")
 Answer = Callable[[str, str], str | None]
 
@@ -118,7 +118,7 @@ class Relay:
     def _data(self, stream: Any, sender: str, recipient: str) -> bool:
         """Take a message; return whether the connection goes on."""
         script = self._script(recipient)
-        said = self.answer("DATA", recipient) or ("554 5.5.1 no" if script == "data-5xx" else "354 go on")
+        said = self.answer("DATA", recipient) or ("554 5.3.0 no" if script == "data-5xx" else "354 go on")
         if not self._say(stream, said) or not said.startswith("354"):
             return not said.startswith("421")
         if script == "drop-before-dot":

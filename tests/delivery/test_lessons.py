@@ -282,3 +282,37 @@ def test_mails_that_may_not_go_use_up_no_ceiling(ledger, relay, monkeypatch):
         ledger.wait_until(lambda: ledger.states(*sound) == ["sent"] * 4)
     assert ledger.states(*gone, *sound) == ["suppressed"] * 4 + ["sent"] * 4
     assert taken() == 4
+
+
+QQ = providers.number("qq.com")
+
+
+def test_qq_that_says_too_fast_with_a_hard_code_is_left_alone_at_once_and_no_reader_has_failed(ledger, relay):
+    says = "550 Sender frequency limited"
+    relay.answer = lambda verb, to: says if verb == "RCPT" and to.endswith("@qq.com") else None
+    theirs = ledger.queue_bulk(*many(20, domain="qq.com"))
+    others = ledger.queue_bulk(*many(20))
+    with ledger.sending(to(relay, connections=1)):
+        ledger.wait_until(lambda: ledger.states(*others) == ["sent"] * 20 and gate(QQ) is not None)
+        ledger.wait_until(lambda: set(ledger.states(*theirs)) == {"planned"})
+    assert ledger.states(*theirs) == ["planned"] * 20 and ledger.states(*others) == ["sent"] * 20
+    assert gate(QQ).fails == 1 and gate(QQ).why == says
+    assert gate().rate is None and mailing_state()[0] == "running"
+    assert sum(command.startswith("RCPT") and "qq.com" in command for command in relay.commands) <= 2
+
+
+def test_mails_that_the_relay_cannot_read_pause_their_mailing(ledger, relay):
+    relay.answer = lambda verb, _to: "554 5.6.0 Cannot parse this message" if verb == "." else None
+    ledger.queue_bulk(*many(30))
+    with ledger.sending(to(relay, connections=1)):
+        ledger.wait_until(lambda: mailing_state()[0] == "paused")
+    assert mailing_state()[0] == "paused" and "5.6.0" in str(mailing_state()[1])
+
+
+def test_readers_whose_address_the_relay_cannot_write_pause_nothing(ledger, relay):
+    says = "553 5.6.7 Must support SMTPUTF8"
+    relay.answer = lambda verb, to: says if verb == "RCPT" and to.startswith("foreign") else None
+    deliveries = ledger.queue_bulk(*many(20, "foreign"), *many(20))
+    with ledger.sending(to(relay, connections=1)):
+        ledger.wait_until(lambda: not {"planned", "claimed", "sending"} & set(ledger.states(*deliveries)))
+    assert ledger.states(*deliveries) == ["failed"] * 20 + ["sent"] * 20 and mailing_state()[0] == "running"

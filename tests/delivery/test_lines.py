@@ -117,7 +117,7 @@ def test_what_a_relay_says_before_it_hangs_up_under_a_message_is_heard(ends):
     ends.relay.close()
     reply = ends.line.advance()
     assert reply is not None
-    assert (reply.verdict, reply.code, reply.usable) == (Verdict.REFUSED, 552, False)
+    assert (reply.verdict, reply.code, reply.usable) == (Verdict.UNFIT, 552, False)
 
 
 def test_a_line_that_ends_inside_a_message_is_no_doubt(ends):

@@ -61,9 +61,10 @@ def test_an_accepted_mail_was_said_in_order_and_leaves_the_line_usable(offers):
     assert talk.said == ([b"".join(commands[:3]), commands[3]] if offers.pipelining else commands)
 
 
-L, R, P, T, A, N = (
+L, R, U, P, T, A, N = (
     Verdict.LATER,
     Verdict.REFUSED,
+    Verdict.UNFIT,
     Verdict.POLICY,
     Verdict.THROTTLED,
     Verdict.LOGIN,
@@ -78,7 +79,9 @@ MEANINGS = [
     (b"450 4.3.2 too many messages in one second", (T, T, T, T)),
     (b"550 5.1.1 no such user", (P, R, R, R)),
     (b"552 5.2.2 mailbox full", (P, R, R, R)),
-    (b"554 5.6.0 no", (P, R, R, R)),
+    (b"554 5.6.0 no", (P, U, U, U)),
+    (b"550 Sender frequency limited", (P, L, L, L)),
+    (b"550 5.7.1 not allowed to send to this group", (P, R, R, R)),
     (b"554 5.7.1 Relay access denied", (P, P, P, P)),
     (b"550 5.7.26 unauthenticated", (P, P, P, P)),
     (b"530 5.7.0 Authentication required", (A, A, A, A)),
@@ -169,7 +172,7 @@ def test_a_line_that_is_lost_inside_the_message_is_no_doubt(offers):
 @pytest.mark.parametrize(
     ("line", "verdict"),
     [
-        (b"552 5.3.4 too much", Verdict.REFUSED),
+        (b"552 5.3.4 too much", Verdict.UNFIT),
         (b"451 4.3.0 full", Verdict.LATER),
         (b"421 closing", Verdict.THROTTLED),
         (b"250 2.0.0 taken", Verdict.NONSENSE),

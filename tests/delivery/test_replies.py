@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery import replies
+from delivery import providers, replies
+from delivery.classes import Class
 from delivery.replies import Verdict
 
 REPLIES = [
@@ -13,7 +14,20 @@ REPLIES = [
     (550, "5.1.1 no such user here, said relay.example.org", Verdict.REFUSED),
     (550, "unknown user", Verdict.REFUSED),
     (552, "5.2.2 mailbox full", Verdict.REFUSED),
-    (554, "5.6.0 cannot parse this", Verdict.REFUSED),
+    (554, "5.6.0 cannot parse this", Verdict.UNFIT),
+    (552, "5.3.4 message too big", Verdict.UNFIT),
+    (451, "5.6.0 cannot parse this", Verdict.LATER),
+    (550, "5.7.1 You are not allowed to send to this group", Verdict.REFUSED),
+    (550, "5.7.1 <***@example.org>: no such user", Verdict.REFUSED),
+    (554, "looks like spam", Verdict.POLICY),
+    (550, "5.1.8 bad sender", Verdict.POLICY),
+    (421, "4.7.26 unauthenticated", Verdict.THROTTLED),
+    (451, "4.7.26 unauthenticated", Verdict.POLICY),
+    (550, "Sender frequency limited", Verdict.LATER),
+    (421, "4.7.28 unusual rate", Verdict.LATER),
+    (451, "4.7.650 rate limited", Verdict.LATER),
+    (550, "5.4.5 Daily user sending limit exceeded", Verdict.THROTTLED),
+    (550, "Requested action not taken", Verdict.REFUSED),
     (554, "5.7.1 <***@example.org>: Relay access denied", Verdict.POLICY),
     (550, "5.7.26 this mail is unauthenticated", Verdict.POLICY),
     (550, "relay not permitted", Verdict.POLICY),
@@ -41,7 +55,22 @@ REPLIES = [
 
 @pytest.mark.parametrize(("code", "text", "verdict"), REPLIES)
 def test_a_refusal_is_the_recipients_the_hours_or_ours(code, text, verdict):
-    assert replies.judge(code, text) is verdict
+    assert replies.judged(code, text, usable=True).verdict is verdict
+
+
+def test_what_qq_says_with_a_hard_code_is_about_our_speed_and_at_others_about_nothing_known():
+    text = "Mailbox unavailable or access denied"
+    at_qq = replies.judged(550, text, usable=True, provider=providers.number("qq.com"))
+    assert at_qq.verdict is Verdict.LATER and at_qq.backs_off
+    elsewhere = replies.judged(550, text, usable=True, provider=300)
+    assert elsewhere.verdict is Verdict.POLICY and not elsewhere.backs_off
+
+
+def test_a_mail_that_was_never_offered_is_judged_by_the_same_table():
+    large = replies.unfit("5.3.4 The mail has 10 octets; the relay takes 9.")
+    assert large.row is not None and large.row.means is Class.OURS and large.our_fault
+    foreign = replies.unfit("5.6.7 The relay does not take internationalised addresses (SMTPUTF8).")
+    assert foreign.row is not None and foreign.row.means is Class.OURS and not foreign.our_fault
 
 
 @pytest.mark.parametrize(
@@ -51,12 +80,13 @@ def test_a_refusal_is_the_recipients_the_hours_or_ours(code, text, verdict):
         (452, "4.3.1 no room", Verdict.THROTTLED),
         (550, "5.1.8 bad sender", Verdict.POLICY),
         (501, "5.1.7 bad sender's syntax", Verdict.POLICY),
+        (421, "4.7.28 unusual rate", Verdict.THROTTLED),
         (530, "5.7.0 Authentication required", Verdict.LOGIN),
         (None, "hello", Verdict.NONSENSE),
     ],
 )
 def test_what_is_said_to_mail_is_never_the_recipients_fault(code, text, verdict):
-    assert replies.judge(code, text, about_us=True) is verdict
+    assert replies.judged(code, text, usable=True, about_us=True).verdict is verdict
 
 
 @pytest.mark.parametrize(
@@ -104,4 +134,4 @@ def test_whatever_octets_come_reading_them_raises_nothing(raw):
     code, text = replies.read(raw)
     assert code is None or 200 <= code < 600
     assert text.isprintable() and len(text) <= 300
-    assert isinstance(replies.judge(code, text), Verdict)
+    assert isinstance(replies.judged(code, text, usable=True).verdict, Verdict)

@@ -1,7 +1,7 @@
 """What is wrong is read from the ledger, and told in three lines that somebody can act on at night."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -12,7 +12,7 @@ from core import database
 from core.alerting import AlertSettings
 from core.database import db
 from core.identity import LaneSender, PostOffice, Relay, WarmUp
-from delivery import gates, tick, watch
+from delivery import gates, protection, tick, watch
 from delivery.models import Delivery, Gate, Lane, Mailing, Quota, Worker
 from delivery.states import State
 from tests.delivery.conftest import Ledger
@@ -58,11 +58,20 @@ def wait(lane: Lane, due_at: datetime, *, count: int = 1, provider: int = 0, key
     return number
 
 
-def look(ledger: Ledger, now: datetime, *, known: Collection[str] = (), post: PostOffice = POST) -> dict[str, str]:
+def look(
+    ledger: Ledger,
+    now: datetime,
+    *,
+    known: Collection[str] = (),
+    post: PostOffice = POST,
+    shares: Sequence[protection.Share] = (),
+) -> dict[str, str]:
     """Return the troubles there are, by key."""
     identity = ledger.services.identity
     with ledger.engine.connect() as connection:
-        found = watch.troubles(connection, post=post, identity=identity, limits=LIMITS, known=known, now=now)
+        found = watch.troubles(
+            connection, post=post, identity=identity, limits=LIMITS, known=known, now=now, shares=shares
+        )
     assert len({one.key for one in found}) == len(found)
     assert {one.kind for one in found} <= set(watch.KINDS)
     assert all(one.text.count("\n") == 2 for one in found)

@@ -23,10 +23,12 @@ from core.database import Base, db
 from core.identity import Relay as Second
 from core.settings import ROOT, Settings
 from delivery import telling, watch
-from delivery.models import Gate
+from delivery.models import Gate, Mailing
+from delivery.states import State
 from tasks import alerts, schedule
 from tests import at_once
 from tests.core.web import Web, serving
+from tests.delivery.mailings import mailing, mails
 from tests.delivery.relay import Relay
 from tests.installation import settings_for
 
@@ -331,3 +333,17 @@ def test_every_command_that_an_alert_names_is_there(app):
     assert len(named) >= 4
     for group, command in named:
         assert command in app.cli.commands[group].commands, f"flask {group} {command}"
+
+
+def test_a_stream_that_is_complained_about_is_stopped_and_told_at_the_same_look(house, hook):
+    told_by(house, webhook=hook.url)
+    made = mailing(stream="digest:asia-daily")
+    mails(made, {State.SENT: 996})
+    mails(made, {State.SENT: 4}, returned_at=clock.utc_now(), returned_as="complaint")
+    look(house)
+    look(house)
+    db.session.rollback()
+    state, why = db.session.execute(select(Mailing.state, Mailing.why_paused)).one()
+    assert state == "paused" and "4 of 1,000 mails" in str(why)
+    (told,) = hook.told
+    assert told.startswith("complaints:digest:asia-daily:") and told.endswith(" standing")

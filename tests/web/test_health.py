@@ -203,7 +203,8 @@ def test_a_scrape_tells_what_there_is(site):
     warm = replace(settings.post.relays["main"], warm_up=WarmUp(now.date(), 10, 1.0))
     site.extensions["postrider settings"] = replace(settings, post=PostOffice({"main": warm}))
     digest = mailings.mailing()
-    mailings.mails(digest, {State.PLANNED: 3, State.SENT: 7, State.IN_DOUBT: 1})
+    mailings.mails(digest, {State.PLANNED: 3, State.SENT: 5, State.IN_DOUBT: 1})
+    mailings.mails(digest, {State.SENT: 2}, returned_at=now, returned_as="hard")
     mailings.mailing("edition:old", state="closed", counts='{"sent": 100, "failed": 2}')
     mailings.mails(mailings.mailing("system:confirm:en:1", lane=Lane.TRANSACTIONAL), {State.SENT: 1})
     pulse = {"host": "h", "pid": 1, "started_at": now, "heartbeat_at": now, "sent": 8}
@@ -221,6 +222,8 @@ def test_a_scrape_tells_what_there_is(site):
     assert 29 < of(found, "postrider_oldest_due_seconds", lane="digest") < 90
     assert of(found, "postrider_refused_total", reason="later") == 3
     assert of(found, "postrider_refused_total", reason="policy") == 1
+    assert of(found, "postrider_returned", **{"class": "hard"}) == 2
+    assert of(found, "postrider_returned", **{"class": "complaint"}) == 0
     assert (of(found, "postrider_senders"), of(found, "postrider_rate")) == (1, 4.5)
     assert of(found, "postrider_sender_heartbeat_age_seconds") < 60
     assert of(found, "postrider_beat_heartbeat_age_seconds") < 60
@@ -237,7 +240,7 @@ def test_no_label_holds_an_address_or_a_token(watched, readers):
         db.session.commit()
     answer = watched.get("/metrics", headers=BEARER)
     labels = {(name, value) for _name, pairs in samples(answer) for name, value in pairs}
-    assert {name for name, _value in labels} == {"lane", "state", "reason"}
+    assert {name for name, _value in labels} == {"lane", "state", "reason", "class"}
     assert ("reason", "other") in labels
     for _name, value in labels:
         assert re.fullmatch(r"[a-z_]{1,40}", value)

@@ -1,0 +1,46 @@
+"""What follows from mails that the relay itself refused: the same as from a report, looked at apart from the sender.
+
+The sender's transactions only say how a mail ended. What is to follow is found here, by a small index of what nobody
+has looked at yet; so nothing is lost when it is not looked for a while.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, literal_column, select
+
+from core.database import db
+from delivery import aftermath, classes, reports
+from delivery.aftermath import Returned
+from delivery.models import Delivery
+from delivery.states import UNJUDGED
+
+SOURCE = "session"
+
+
+def judge_failed(limit: int, *, now: datetime) -> int:
+    """Look at some mails that ended with a relay's words, and have follow what does; return how many.
+
+    On PostgreSQL they are locked, without what others look at just now.
+    """
+    columns = ("id", "mailing_id", "reader_key", "addr_hash", "intent_at", "provider", "last_code", "last_text")
+    wanted = select(*(getattr(Delivery, name) for name in columns)).where(literal_column(UNJUDGED))
+    found = db.session.execute(
+        wanted.order_by(Delivery.id).limit(limit).with_for_update(of=Delivery, skip_locked=True)
+    ).all()
+    for row in found:
+        _judge(row, now)
+    return len(found)
+
+
+def _judge(mail: Row[*tuple[Any, ...]], now: datetime) -> None:
+    # What was put off until its time was over may have been the relay's own trouble: it is no report of a failure.
+    action = "refused" if mail.last_code >= 500 else "put off"
+    text = mail.last_text or ""
+    row = classes.classify(action=action, code=mail.last_code, status="", text=text, provider=mail.provider)
+    handed_over_at = mail.intent_at or now
+    aftermath.mark(mail.id, row.means, now=now)
+    # Of mails from before there were classes, say: the address may be another one by now.
+    if now - handed_over_at <= reports.VALID:
+        returned = Returned(mail.id, mail.mailing_id, mail.reader_key, mail.addr_hash, handed_over_at)
+        aftermath.follow(returned, row, source=SOURCE, now=now)

@@ -1,0 +1,115 @@
+"""Readers' rows follow what came of their mail: once, with proof, and for the reader whose mail it was."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import insert, select
+
+from core.database import Mark, db
+from delivery import outcomes, suppression
+from delivery.models import Mailing, Outcome
+from subscribers import joining, returned
+from subscribers.models import ConsentEntry, ConsentParticulars, Subscriber
+from tests.subscribers.people import NOW, count, joined, left_streams
+
+LATER = NOW + timedelta(hours=3)
+
+
+@pytest.fixture
+def subscriber(app, services) -> Subscriber:
+    """A reader of both digests."""
+    found = joined(services, digests=["asia-daily", "asia-arabic"]).subscriber
+    db.session.commit()
+    return found
+
+
+def came(kind: str, subscriber: Subscriber, stream: str = "digest:asia-daily", *, by_key: bool = True) -> None:
+    """Let the post office say something of a reader's mail."""
+    mailing = (
+        db.session.scalar(select(Mailing.id).filter_by(stream=stream))
+        or db.session.execute(
+            insert(Mailing)
+            .values(
+                key=f"of {stream}",
+                lane=30,
+                stream=stream,
+                sender_name="The Masthead",
+                sender="news@postrider.example",
+                feedback="a:b:c:postrider",
+                state="running",
+                doubt_policy="resend",
+                revision=1,
+                created_at=NOW,
+            )
+            .returning(Mailing.id)
+        ).scalar_one()
+    )
+    key = subscriber.public_id if by_key else bytes(16)
+    values = {"mailing_id": mailing, "reader_key": key, "addr_hash": subscriber.addr_hash}
+    db.session.execute(insert(Outcome).values(at=LATER, kind=kind, **values))
+
+
+def read(limit: int = 100) -> int:
+    return returned.record_outcomes(outcomes.newest(), limit=limit, now=LATER)
+
+
+def states(subscriber: Subscriber) -> dict[str, str]:
+    return {one.digest.key: one.state for one in joining.subscriptions_of(subscriber).values()}
+
+
+def opt_outs() -> list[tuple[object, str]]:
+    wanted = select(ConsentEntry.at, ConsentParticulars.form).join(ConsentParticulars)
+    return [(row.at, row.form) for row in db.session.execute(wanted.where(ConsentEntry.kind == "opt_out"))]
+
+
+@pytest.mark.parametrize("by_key", [True, False], ids=["by the reader's key", "by the address"])
+def test_who_left_by_mail_has_left_that_digest_with_proof(subscriber, by_key):
+    came("left_by_mail", subscriber, by_key=by_key)
+    assert read() == 1
+    assert states(subscriber) == {"asia-daily": "off", "asia-arabic": "on"}
+    assert opt_outs() == [(LATER, "mail")] and left_streams(subscriber) == {"digest:asia-daily"}
+
+
+def test_who_complained_has_left_every_digest_with_proof(subscriber):
+    came("complaint", subscriber)
+    assert read() == 1
+    assert set(states(subscriber).values()) == {"off"} and subscriber.state == "left"
+    assert opt_outs() == [(LATER, "complaint")] * 2
+
+
+def test_a_complaint_about_system_mail_is_one_about_everything(subscriber):
+    came("complaint", subscriber, "system", by_key=False)
+    read()
+    assert subscriber.state == "left"
+
+
+@pytest.mark.parametrize("kind", ["hard_bounce", "soft_bounce", "ended_unsent"])
+def test_a_bounce_leaves_the_readers_choice_alone(subscriber, kind):
+    came(kind, subscriber)
+    assert read() == 1
+    assert set(states(subscriber).values()) == {"on"} and opt_outs() == []
+
+
+def test_a_stream_that_is_no_digest_and_a_reader_who_is_not_there_change_nothing(subscriber):
+    came("left_by_mail", subscriber, "share")
+    came("complaint", Subscriber(public_id=b"n" * 16, addr_hash=b"n" * 16))
+    assert read() == 2
+    assert set(states(subscriber).values()) == {"on"} and opt_outs() == []
+
+
+def test_each_outcome_is_read_once_and_some_at_a_time(subscriber):
+    for _ in range(5):
+        came("soft_bounce", subscriber)
+    came("complaint", subscriber)
+    assert [read(2), read(2), read(2), read(2)] == [2, 2, 2, 0]
+    assert len(opt_outs()) == 2 and returned.cursor() == outcomes.newest()
+    assert count(Mark) == 1
+
+
+def test_after_a_complaint_a_new_opt_in_counts_and_the_old_complaint_does_not_come_back(subscriber, services):
+    suppression.suppress(subscriber.addr_hash, scope="bulk", reason="complaint", source="arf", now=NOW)
+    came("complaint", subscriber)
+    read()
+    joined(services, digests=["asia-daily"], at=LATER)
+    assert read() == 0 and states(subscriber)["asia-daily"] == "on"
+    assert not suppression.is_suppressed(subscriber.addr_hash, ["bulk", "digest:asia-daily"], now=LATER)
