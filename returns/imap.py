@@ -8,6 +8,7 @@ import imaplib
 import re
 import ssl
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from core.mailboxes import Mailbox
@@ -93,7 +94,8 @@ class ImapBox:
         try:
             connection.logout()
         except _GIVEN_UP:
-            connection.shutdown()
+            with suppress(OSError):
+                connection.shutdown()
 
     def _window(self, start: int, until: int) -> Iterator[Chunk]:
         """Give the mails with UIDs from `start` to before `until`; the last chunk remembers the whole window."""

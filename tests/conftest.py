@@ -37,6 +37,8 @@ for _name in (
     "ALERT_COMMAND",
     "ALERT_SMTP_URL",
     "ALERT_TO",
+    "MAILBOX_URL",
+    "MAILBOX_DESK",
 ):
     os.environ.pop(_name, None)
 
