@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from commands import control, doubts, progress
+from commands import control, doubts, progress, suppressed
 from commands.alerts import alert_commands
 from commands.delivery import delivery_commands
 from commands.demo import demo_commands
@@ -12,7 +12,7 @@ from commands.mailbox import mailbox_commands
 from commands.restore import restore_commands
 from commands.topics import topic_commands
 
-MAILS = (control.pause, control.resume, control.cancel, doubts.doubt_commands, progress.show)
+MAILS = (control.pause, control.resume, control.cancel, doubts.doubt_commands, progress.show, suppressed.show)
 """The commands of `flask delivery` that have modules of their own."""
 
 

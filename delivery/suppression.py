@@ -56,6 +56,12 @@ def lift_returned(addr_hash: bytes) -> None:
     db.session.execute(delete(Bounce).where(Bounce.addr_hash == addr_hash))
 
 
+def lift_bounces(addr_hash: bytes) -> None:
+    """Take back what bounces have made, and forget what was counted; a complaint stays."""
+    _lift(addr_hash, BULK, [reason for reason in RETURNED if reason != Class.COMPLAINT])
+    db.session.execute(delete(Bounce).where(Bounce.addr_hash == addr_hash))
+
+
 def _lift(addr_hash: bytes, scope: str, reasons: Collection[str]) -> None:
     statement = delete(Suppression).where(
         Suppression.addr_hash == addr_hash, Suppression.scope == scope, Suppression.reason.in_(reasons)
@@ -73,6 +79,12 @@ def is_suppressed(addr_hash: bytes, scopes: Sequence[str], *, now: datetime) -> 
     """Return whether an address is suppressed in one of the scopes."""
     found = exists().where(Suppression.addr_hash == addr_hash, Suppression.scope.in_(scopes), holds(now))
     return bool(db.session.scalar(select(found)))
+
+
+def of(addr_hash: bytes, *, now: datetime) -> Sequence[Suppression]:
+    """Return what keeps mail from an address now."""
+    wanted = select(Suppression).where(Suppression.addr_hash == addr_hash, holds(now))
+    return db.session.scalars(wanted.order_by(Suppression.scope, Suppression.reason)).all()
 
 
 def standing(addr_hashes: Collection[bytes]) -> Mapping[tuple[bytes, str, str], datetime | None]:

@@ -94,7 +94,7 @@ def _letter(request: SignupRequest, services: Services, now: datetime) -> mails.
         return None
     if request.kind == "fresh_link":
         return _fresh_link(request, services, now)
-    return _signup(request, services)
+    return _signup(request, services, now)
 
 
 def _had_enough(request: SignupRequest, now: datetime) -> bool:
@@ -120,12 +120,14 @@ def _wish(request: SignupRequest) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(request.digests), frozenset(request.topics)
 
 
-def _signup(request: SignupRequest, services: Services) -> mails.Letter | None:
+def _signup(request: SignupRequest, services: Services, now: datetime) -> mails.Letter | None:
     digests = offer.still_offered(request.digests)
     if not digests:
         return None
     subscriber = _active(request.addr_hash)
-    if subscriber is not None:
+    # Whose mail came back gets none, whatever is on: confirming anew is their way back.
+    came_back = suppression.is_suppressed(request.addr_hash, [suppression.BULK], now=now)
+    if subscriber is not None and not came_back:
         known = joining.subscriptions_of(subscriber)
         if all(digest.id in known and known[digest.id].state == "on" for digest in digests):
             return mails.already(subscriber, digests, once_key=request.public_id)

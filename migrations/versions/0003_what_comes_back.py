@@ -71,7 +71,7 @@ def upgrade() -> None:
         sa.CheckConstraint("state IN ('new', 'done', 'unread')", name=op.f('ck_arrivals_state')),
         sa.ForeignKeyConstraint(['delivery_id'], ['deliveries.id'], name=op.f('fk_arrivals_delivery_id_deliveries')),
         sa.PrimaryKeyConstraint('id', name=op.f('pk_arrivals')),
-        sa.UniqueConstraint('source', 'key', name=op.f('uq_arrivals_source')),
+        sa.UniqueConstraint('source', 'key', name=op.f('uq_arrivals_source_key')),
     )
     waiting = sa.text("state = 'new'")
     op.create_index('ix_arrivals_waiting', 'arrivals', ['id'], postgresql_where=waiting, sqlite_where=waiting)

@@ -91,7 +91,7 @@ GUARDS = (
         "who left gets nothing: decided in the statement of the intent",
         "gates",
         frozenset({"I2", "I10"}),
-        (Edit("delivery/moves.py", "                (_suppressed(), State.SUPPRESSED.value),\n", ""),),
+        (Edit("delivery/moves.py", "                (_suppressed(now), State.SUPPRESSED.value),\n", ""),),
     ),
     Guard(
         "control",

@@ -39,6 +39,11 @@ mails_per_connection = {mails}
 lease_seconds = {lease}
 doubt_grace_seconds = {grace}
 look_seconds = {look}
+
+# Who is refused here is refused by a script: it must not stop what is looked at.
+[limits]
+bounces_warn_percent = 100
+bounces_stop_percent = 100
 """
 KEYS = {"SECRET_KEY": "0123456789abcdefghijklmnopqrstuv", "HASH_KEY": "vutsrqponmlkjihgfedcba9876543210"}
 _libc = ctypes.CDLL(None)

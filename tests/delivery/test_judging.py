@@ -88,7 +88,8 @@ def test_trouble_that_may_be_the_relays_own_counts_for_nothing_when_time_is_over
 
 def test_three_refusals_that_nobody_understands_suppress_for_a_while(ledger):
     for day in range(3):
-        ended(ledger, 550, "no", key=f"edition:{day}")
+        one = ended(ledger, 550, "no", key=f"edition:{day}")
+        ledger.change(one, intent_at=clock.utc_now() - day * DAY)
     assert judge() == 3 and suppressed() == {("bulk", "soft", "session")}
 
 

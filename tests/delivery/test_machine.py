@@ -22,9 +22,10 @@ from sqlalchemy import select
 
 from core import clock, database, errors
 from core.database import db
-from delivery import batches, control, doubts, suppression
+from delivery import batches, control, doubts, reports, suppression, verp
 from delivery.models import Delivery, DeliveryEvent, Mailing
 from delivery.moves import Claimed, Intent, Result
+from delivery.signals import Kind, Signal
 from delivery.states import LEASED, MAX_DOUBTS, MOVES, TERMINAL, State
 from tests.delivery.conftest import TIMING, Ledger, empty
 from tests.delivery.mailings import mailing, mails
@@ -353,6 +354,23 @@ class Machine(RuleBasedStateMachine):
             row.due = True
         elif may:
             row.done = True
+
+    # What comes back.
+
+    @precondition(lambda self: self.rows)
+    @rule(data=st.data(), kind=st.sampled_from([Kind.DELIVERED, Kind.BOUNCE, Kind.DELAYED]))
+    def news_comes(self, data: st.DataObject, kind: Kind) -> None:
+        doubtful = [row for row in self.rows.values() if row.state is State.IN_DOUBT] or list(self.rows.values())
+        row = data.draw(st.sampled_from(doubtful))
+        tokens = self.ledger.services.links.tokens
+        news = Signal(kind, verp.token(row.id, tokens=tokens), "dsn", text="451 4.4.1 timed out")
+        with database.write_turn():
+            applied = reports.apply(news, tokens=tokens, now=clock.utc_now())
+            db.session.commit()
+        left = row.state in (State.SENDING, State.SENT, State.IN_DOUBT, State.FAILED) or row.doubts
+        assert (applied.name == "unknown") is (not left)
+        if row.state is State.IN_DOUBT:
+            row.move(State.SENT)
 
     # What always holds.
 

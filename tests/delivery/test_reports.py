@@ -14,7 +14,7 @@ from sqlalchemy import delete, select
 from core import clock, database
 from core.database import Base, db
 from core.tokens import Tokens
-from delivery import aftermath, reports, suppression, verp
+from delivery import aftermath, progress, reports, suppression, verp
 from delivery.classes import COUNTING, Class, Counting
 from delivery.models import Bounce, Delivery, DeliveryEvent, Lane, Mailing, Outcome, Suppression
 from delivery.reports import Applied
@@ -148,6 +148,13 @@ def test_a_report_that_comes_twice_counts_once(ledger):
     assert dump() == before
 
 
+def test_one_mail_that_comes_back_as_two_classes_that_count_alike_counts_once(ledger):
+    (one,) = sent()
+    report(ledger, signal(one, ledger, "550 no"), signal(one, ledger, "4.4.1 timed out"))
+    assert ledger.row(one).returned_as == "soft" and outcomes() == ["soft_bounce"]
+    assert len(db.session.scalars(select(Bounce)).all()) == 1
+
+
 def test_three_soft_bounces_within_a_month_suppress_for_a_month(ledger):
     for days in (20, 10, 0):
         assert suppressed() == set()
@@ -159,9 +166,15 @@ def test_three_soft_bounces_within_a_month_suppress_for_a_month(ledger):
 
 
 def test_what_nobody_understands_counts_together_with_soft_bounces(ledger):
-    for text in ("550 no", "4.4.1 timed out", "550 no, again"):
-        report(ledger, signal(sent()[0], ledger, text))
+    for days, text in enumerate(("550 no", "4.4.1 timed out", "550 no, again")):
+        report(ledger, signal(sent(days_ago=days)[0], ledger, text))
     assert suppressed() == {("bulk", "soft")}
+
+
+def test_three_digests_in_one_outage_suppress_nobody(ledger):
+    for hours in (0, 5, 23):
+        report(ledger, signal(sent(days_ago=hours / 24)[0], ledger, "4.4.1 timed out"))
+    assert suppressed() == set() and outcomes() == ["soft_bounce"] * 3
 
 
 def test_a_domain_that_is_away_suppresses_when_it_is_away_two_days_later_too(ledger):
@@ -214,14 +227,16 @@ def test_news_of_a_mail_in_doubt_proves_that_it_was_taken(ledger, kind):
     assert (row.returned_as == "hard") is (kind is Kind.BOUNCE)
 
 
-def test_a_late_proof_has_a_mailing_that_was_counted_counted_anew(ledger):
+@pytest.mark.parametrize("state", ["closed", "cancelled"])
+def test_a_late_proof_has_a_mailing_that_was_counted_counted_anew(ledger, state):
     (one,) = sent(state=State.IN_DOUBT)
     ledger.change(one, done_at=clock.utc_now(), address_sealed=None)
-    ledger.change_mailing(state="closed", counts='{"in_doubt": 1}', created_at=clock.utc_now() - 3 * DAY)
+    ledger.change_mailing(state=state, counts='{"in_doubt": 1}', created_at=clock.utc_now() - 3 * DAY)
     report(ledger, signal(one, ledger, kind=Kind.DELIVERED))
+    assert [found.counts for found in progress.of_all()] == [{"sent": 1}]
     ledger.sweep()
     db.session.rollback()
-    assert db.session.execute(select(Mailing.state, Mailing.counts)).one() == ("closed", '{"sent": 1}')
+    assert db.session.execute(select(Mailing.state, Mailing.counts)).one() == (state, '{"sent": 1}')
 
 
 def test_a_copy_that_came_back_keeps_the_second_one_from_leaving(ledger):

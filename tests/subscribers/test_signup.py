@@ -234,6 +234,17 @@ def test_a_narrower_suppression_does_not_keep_the_confirmation_back(app, service
     assert mails(services) == ["system:confirm:en"]
 
 
+def test_a_reader_whose_mail_came_back_is_asked_to_confirm_again_and_then_gets_mail(app, services):
+    reader = joined(services).subscriber
+    suppress(services, scope="bulk", reason="hard")
+    later = NOW + timedelta(days=2)
+    again = answered(services, at=later)
+    assert mails(services) == ["system:confirm:en"] * 2
+    confirmed = signup.confirm(again, now=later)
+    assert confirmed.subscriber == reader and only(confirmed).state == "on"
+    assert not suppression.is_suppressed(reader.addr_hash, ["bulk"], now=later)
+
+
 def test_a_request_for_what_is_not_on_offer_any_more_is_dropped(app, services):
     request = note(services)
     offer.apply([{**people.ASIA, "active": False}])
