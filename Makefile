@@ -6,7 +6,7 @@ SETUP = $(PYTHON) tools/setup.py
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .SUFFIXES:
-.PHONY: help run test check format messages pins bench proof-chaos proof-doorbell proof-guards proof-kill proof-mailbox proof-splice clean
+.PHONY: help run test check format messages pins bench proof-chaos proof-guards proof-doorbell proof-kill proof-mailbox proof-splice clean
 
 help: ## list these commands
 	@echo "Postrider: a newsletter service. The commands:"

@@ -42,9 +42,9 @@ def test_what_is_excused_from_being_imported_is_still_required():
 def test_the_pins_are_compiled_with_hashes_and_without_addresses():
     for name, direct in {"requirements": RUNTIME, "requirements-dev": TESTS}.items():
         text = (ROOT / f"{name}.txt").read_text("utf-8")
-        pinned = {package.lower(): version for package, version in PIN.findall(text)}
+        pinned = {normal(package): version for package, version in PIN.findall(text)}
         assert direct
-        assert {package.lower(): version for package, version in direct.items()}.items() <= pinned.items()
+        assert {normal(package): version for package, version in direct.items()}.items() <= pinned.items()
         entries = re.split(r"\n(?=\S)", text.strip())
         assert all("--hash=sha256:" in entry for entry in entries)
         assert "://" not in text
