@@ -124,3 +124,8 @@ def test_hostile_notifications_mail_nobody_and_touch_only_what_they_name(house, 
 def test_a_person_who_quotes_a_bounce_has_not_bounced():
     quoted = letter("Why this?\n> <ada@readers.test>: 550 5.1.1 unknown\n> Hi. This is the qmail-send program at x.\n")
     assert reading.read(quoted.encode(), tokens=TOKENS).kind == "reply"
+
+
+def test_of_very_many_parts_only_the_first_are_made():
+    mail = mime.parse(BOMBS["a hundred thousand parts"])
+    assert len(mail.parts) == mime.MAX_PARTS
