@@ -6,7 +6,7 @@ SETUP = $(PYTHON) tools/setup.py
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .SUFFIXES:
-.PHONY: help run test check format messages pins bench proof-chaos proof-doorbell proof-guards proof-kill proof-signatures proof-splice clean
+.PHONY: help run test check format messages pins bench proof-chaos proof-doorbell proof-guards proof-kill proof-mailbox proof-signatures proof-splice clean
 
 help: ## list these commands
 	@echo "Postrider: a newsletter service. The commands:"
@@ -53,6 +53,9 @@ proof-guards: $(VENV)/tests.stamp ## take each guard of the ledger out of a copy
 
 proof-kill: $(VENV)/tests.stamp ## kill -9 the service 20 times while an edition goes out; writes docs/proofs/kill.md
 	@$(BIN) -m tests.proofs.kill
+
+proof-mailbox: $(VENV)/tests.stamp ## bounce mails by a real Postfix, read them from a real Dovecot, and 100,000 hostile ones; writes docs/proofs/mailbox.md
+	@$(BIN) -m tests.proofs.mailbox
 
 proof-signatures: $(VENV)/tests.stamp ## send signed mails through Postfix, have two others verify them; writes docs/proofs/signatures.md
 	@$(BIN) -m tests.proofs.signatures

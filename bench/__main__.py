@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from bench import different, million, page, planning, signed, speed, where
+from bench import different, million, page, planning, returning, signed, speed, where
 from bench.ground import BenchError, Ground, ground
 from bench.results import Results
 from bench.sizes import FULL, QUICK, Sizes
@@ -21,6 +21,7 @@ PARTS: dict[str, tuple[Callable[[Ground, Sizes, Keep], None], str, int]] = {
     "planning": (planning.measure, "planning beside a send", 4),
     "million": (million.measure, "the large list, its memory, and confirmations beside it", 10),
     "signed": (signed.measure, "signed mail beside OpenSSL's own rate", 4),
+    "returning": (returning.measure, "reading what comes back", 2),
     "where": (where.measure, "where the sender's time goes", 1),
 }
 """What can be measured, in the order of a whole run, and about how many minutes each takes."""
@@ -75,7 +76,7 @@ def _measure(name: str, servers: Ground, sizes: Sizes, results: Results) -> bool
     """Measure one part; what it found before it failed is kept."""
     measure, title, _minutes = PARTS[name]
     print(f"{name}: {title}", flush=True)
-    readers = sizes.large if name == "million" else sizes.readers
+    readers = {"million": sizes.large, "returning": sizes.reports}.get(name, sizes.readers)
     last: dict[str, object] = {}
 
     def keep(values: dict[str, object]) -> None:

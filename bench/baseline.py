@@ -77,7 +77,7 @@ def maker(sent: Services) -> Make:
         message["Date"] = clock.utc_now()
         message["Message-ID"] = f"<{number}.{day}@{sent.identity.domain}>"
         message["List-Id"] = f"<{edition.DIGEST}.{sent.identity.domain}>"
-        message["List-Unsubscribe"] = f"<{links.unsubscribe}>"
+        message["List-Unsubscribe"] = f"<{links.unsubscribe}>, <mailto:u+{number}.{day}@{sent.identity.bounce_domain}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         message.set_content(frame_text.render(blocks="".join(texts), **personal))
         blocks = Markup("".join(htmls))  # noqa: S704 - rendered just now, escaped

@@ -19,7 +19,7 @@ All rates of a part are from one run, so that ratios hold also where the machine
 
 def write(results: Results) -> Path:
     """Write the page beside the results; return where it is."""
-    small = {part["readers"] for part in results.parts.values()} - {FULL.readers, FULL.large}
+    small = {part["readers"] for part in results.parts.values()} - {FULL.readers, FULL.large, FULL.reports}
     tried = "\n\n**Tried with other sizes than those of the promise: read nothing into it.**" if small else ""
     sections = [
         f"# {TITLE}\n\n{INTRO}{tried}",
@@ -29,6 +29,7 @@ def write(results: Results) -> Path:
         _large(results),
         _planning(results),
         _signed(results),
+        _returning(results),
         _beside_others(results),
         _run(results),
     ]
@@ -190,6 +191,19 @@ def _signed(results: Results) -> str:
     )
     heads = ("signed with", "first to last", "CPU of the senders for one mail, µs", "of that, the busiest threads")
     return f"## Signed\n\n{table(heads, rows)}\n\n{text}"
+
+
+def _returning(results: Results) -> str:
+    found = results.of("returning")
+    if not found:
+        return ""
+    read = table(("read as", "how many"), [(kind, f"{count:,}") for kind, count in found["kinds"].items()])
+    words = (
+        f"{found['reports']:,} reports of {found['octets']:,.0f} octets each lie in a Maildir, every one about another "
+        "mail; `flask mailbox read` reads them. Each is read, classified, applied to its mail and its address, "
+        "committed and flagged. The time that the command takes to start is left out."
+    )
+    return f"## What comes back\n\n{words}\n\n{read}"
 
 
 def _beside_others(results: Results) -> str:

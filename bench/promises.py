@@ -131,6 +131,11 @@ def _confirmations(results: Results) -> _Found:
     return _Found(f"{slowest:.2f} s, of {sum(one['count'] for one in waits):,}", slowest <= 1.0)
 
 
+def _returning(results: Results) -> _Found:
+    rate = results.of("returning")["rate"]
+    return _Found(f"{rate:,.0f}/s", rate >= 500)
+
+
 PROMISES: Sequence[tuple[str, str, Look, bool]] = (
     ("end to end, to smtplib and EmailMessage in one process", "10 ×", _usual(1), False),
     ("the same, to as many processes of it as there are cores", "", _usual(2), True),
@@ -154,5 +159,6 @@ PROMISES: Sequence[tuple[str, str, Look, bool]] = (
     ("signed with RSA-2048, to OpenSSL's own rate for each core that signs", "0.85", _signed, False),
     ("memory of a sender process, at any list size", "150 MB", _memory, False),
     ("a confirmation beside the large list, 99th percentile", "1 s", _confirmations, False),
+    ("reports that came back, read, classified and applied", "500/s", _returning, False),
 )
 """What, at least, how it is looked up, and whether it is an aim rather than a promise."""

@@ -11,6 +11,7 @@ from commands.dkim import dkim_commands
 from commands.feeds import feed_commands
 from commands.mail import mail_commands
 from commands.mail_check import check
+from commands.mailbox import mailbox_commands
 from commands.restore import restore_commands
 from commands.topics import topic_commands
 from commands.webhooks import webhook_commands
@@ -35,6 +36,7 @@ def register(app: Flask) -> None:
         digest_commands,
         feed_commands,
         mail_commands,
+        mailbox_commands,
         restore_commands,
         topic_commands,
         webhook_commands,

@@ -1,6 +1,7 @@
 """`flask digests`: what readers can subscribe to, and what is due."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ from commands import files, groups
 from core import database
 from core.database import db
 from core.errors import DomainError
+from core.identity import LANES
 from core.services import current
 from digests.models import Edition, Wave
 from subscribers import offer
@@ -34,6 +36,7 @@ def apply(file: Path) -> None:
             raise click.ClickException(
                 f"Digest {table.get('key')}: language must be one of this publication ({', '.join(spoken)})."
             )
+        _refuse_unread(table)
     try:
         with database.write_turn():
             offer.apply(tables)
@@ -41,6 +44,19 @@ def apply(file: Path) -> None:
     except DomainError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{len(tables)} digests are on offer.")
+
+
+def _refuse_unread(table: Mapping[str, object]) -> None:
+    """Refuse a Reply-To that nobody reads: readers' answers would come back to us, and be taken for bounces."""
+    identity = current().identity
+    wanted = str(table.get("reply_to") or "").strip().lower()
+    ours = {identity.sender_of(lane).lower() for lane in LANES}
+    bouncing = {identity.bounce_domain_of(lane).lower() for lane in LANES}
+    if wanted in ours or wanted.rpartition("@")[2] in bouncing:
+        raise click.ClickException(
+            f"Digest {table.get('key')}: reply_to is {wanted}, which no person reads: mail is sent from it, or bounces "
+            "come back there. Name an address of your desk, or leave it out."
+        )
 
 
 @digest_commands.command("status")

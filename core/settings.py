@@ -12,13 +12,14 @@ from babel import Locale, UnknownLocaleError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from core import alerting, characters, checkups, dkimkeys, limits, relays, webhooks
+from core import alerting, characters, checkups, dkimkeys, limits, mailboxes, relays, webhooks
 from core.alerting import AlertSettings
 from core.checkups import CheckupSettings
 from core.dkimkeys import SigningKeys
 from core.errors import SettingsError
-from core.identity import LaneSender, MailIdentity, PostOffice
+from core.identity import LANES, LaneSender, MailIdentity, PostOffice
 from core.limits import ReturnLimits
+from core.mailboxes import ReturnSettings
 from core.publication import Publication
 from core.webhooks import WebhookSettings
 
@@ -48,6 +49,7 @@ class Settings:
     alerts: AlertSettings = field(default_factory=AlertSettings)
     dkim: SigningKeys = field(default_factory=SigningKeys)
     webhooks: WebhookSettings = field(default_factory=WebhookSettings)
+    returns: ReturnSettings = field(default_factory=ReturnSettings)
     limits: ReturnLimits = field(default_factory=ReturnLimits)
     checkup: CheckupSettings = field(default_factory=CheckupSettings)
     state_dir: Path = ROOT / "var"
@@ -65,6 +67,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
     post = relays.read_post_office(table, env, lanes)
     mail = _mail(_section(table, "mail"), lanes, post)
     publication = _publication(_section(table, "publication"), env)
+    senders = {mail.sender_of(lane) for lane in LANES}
     return Settings(
         publication=publication,
         mail=mail,
@@ -78,6 +81,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         alerts=alerting.read_alerts(env),
         dkim=dkimkeys.read_dkim(table, mail),
         webhooks=webhooks.read_webhooks(env),
+        returns=mailboxes.read_returns(env, contact=publication.contact, senders=senders),
         limits=limits.read_limits(table),
         checkup=checkups.read_checkup(table, base_url=publication.base_url, mail=mail),
         state_dir=Path(env.get("STATE_DIR", "").strip() or ROOT / "var").resolve(),

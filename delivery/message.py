@@ -27,6 +27,8 @@ MAX_HEADER_LINE = 998
 _WORD_BYTES = 39
 """Octets of UTF-8 in one encoded word: 64 columns with its frame; with `Subject: ` before it not more than the 76 that
 such a line may have (RFC 2047, section 2)."""
+ANSWERS = "answers"
+"""The stream of mails by which a program answers."""
 MAX_OCTETS = 10_240_000
 """The longest mail that is made: what Postfix takes when nothing else is set (message_size_limit)."""
 _ATOM = r"[\w!#$%&'*+./=?^`{|}~-]+"
@@ -207,7 +209,7 @@ def splice(recipe: Recipe, intent: Intent, *, to: str, services: Services) -> by
         "date": _date_header(intent.dated_at.replace(microsecond=0)),
         "message_id": header("Message-ID", message_id(intent.id, services)),
         "echo": echo.line(intent.id, _LANE_NAMES[recipe.lane], services),
-        "leave": _leave_headers(values) if recipe.lane != Lane.TRANSACTIONAL else b"",
+        "leave": _leave_headers(values, recipe, intent, services) if recipe.lane != Lane.TRANSACTIONAL else b"",
     }
     for name, value in values.items():
         filled[f"text {name}"], filled[f"html {name}"] = content.forms(value)
@@ -219,12 +221,16 @@ def _date_header(second: datetime) -> bytes:
     return header("Date", date_text(second))
 
 
-def _leave_headers(values: Mapping[str, str]) -> bytes:
-    """Return the headers of one-click unsubscribing, if there is a link for it."""
+def _leave_headers(values: Mapping[str, str], recipe: Recipe, intent: Intent, services: Services) -> bytes:
+    """Return the headers of unsubscribing, if there is a link for it: one click first, a mail second.
+
+    One line each, since relays that fold them break signatures; one https address exactly (RFC 8058, section 3.1).
+    """
     if "unsubscribe" not in values:
         return b""
-    # One line each, https only: the one-click address of RFC 8058, section 3.1.
-    return header("List-Unsubscribe", f"<{values['unsubscribe']}>") + _ONE_CLICK
+    domain = services.identity.bounce_domain_of(_LANE_NAMES[recipe.lane])
+    by_mail = verp.leave_address(intent.id, tokens=services.links.tokens, domain=domain)
+    return header("List-Unsubscribe", f"<{values['unsubscribe']}>, <mailto:{by_mail}>") + _ONE_CLICK
 
 
 _ONE_CLICK = b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
@@ -247,7 +253,8 @@ def _pieces(recipe: Recipe, parts: Sequence[content.Part]) -> list[bytes | Place
     if recipe.reply_to:
         pieces.append(address_header("Reply-To", recipe.reply_to))
     if recipe.lane == Lane.TRANSACTIONAL:
-        pieces.append(header("Auto-Submitted", "auto-generated"))
+        # RFC 3834, section 5: what answers a letter by itself says so.
+        pieces.append(header("Auto-Submitted", "auto-replied" if recipe.stream == ANSWERS else "auto-generated"))
     if recipe.list_id:
         pieces.append(header("List-Id", recipe.list_id))
     if recipe.lane != Lane.TRANSACTIONAL:

@@ -195,11 +195,11 @@ def queued_since(addr_hash: bytes, *, stream: str, since: datetime) -> bool:
     return bool(db.session.scalar(select(found)))
 
 
-def system_frame(mailing: str, language: str, services: Services) -> Frame:
+def system_frame(mailing: str, language: str, services: Services, *, stream: str = "system") -> Frame:
     """Return what the headers of a kind of system mail say of its sender."""
     return Frame(
         lane=Lane.TRANSACTIONAL,
-        stream="system",
+        stream=stream,
         sender_name=services.publication.name(language),
         sender=services.identity.sender_of("transactional"),
         feedback=f"{mailing.replace(':', '-')}:system:postrider:{services.identity.feedback_sender}",
@@ -217,11 +217,15 @@ def queue_mail(
     not_after: datetime,
     now: datetime,
     services: Services,
+    stream: str = "system",
 ) -> bool:
-    """Write one system mail into the ledger; return whether it is new. Raises ValueError for a wrong place in it."""
+    """Write one system mail into the ledger; return whether it is new. Raises ValueError for a wrong place in it.
+
+    One of the stream `answers` says in its headers that a program answers with it.
+    """
     body = content.compile_mail(mail)
     _check_places(body, link_set)
-    frame = system_frame(mailing, mail.language, services)
+    frame = system_frame(mailing, mail.language, services, stream=stream)
     # Another sender or name is another mailing: what was queued under the old one leaves as it was written.
     mailing_id = open_mailing(f"{mailing}:{mail.language}:{frame.fingerprint}", frame=frame, now=now)
     empty = content.Part((), ())

@@ -1,12 +1,12 @@
 """The record of what came in: each thing is kept once, worked off later, and forgotten after a while."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 
 from core.database import db, insert_for
 from returns.models import Arrival
@@ -21,6 +21,22 @@ def keep(source: str, name: bytes, raw: bytes, *, now: datetime) -> int | None:
     statement = insert_for(db.engine)(Arrival).values(row).on_conflict_do_nothing().returning(Arrival.id)
     kept: int | None = db.session.scalar(statement)
     return kept
+
+
+def keep_many(source: str, names: Sequence[bytes], *, now: datetime) -> Mapping[bytes, int]:
+    """Keep several things that are worked off in this very transaction; return the ids of those that are new."""
+    keys = {hashlib.sha256(name).digest(): name for name in names}
+    if not keys:
+        return {}
+    rows = [{"source": source, "key": key, "arrived_at": now, "state": "new"} for key in sorted(keys)]
+    statement = insert_for(db.engine)(Arrival).values(rows).on_conflict_do_nothing()
+    return {keys[key]: number for number, key in db.session.execute(statement.returning(Arrival.id, Arrival.key))}
+
+
+def close_many(rows: Sequence[Mapping[str, object]]) -> None:
+    """Write down what several arrivals were, each by `id` with `state`, `kind`, `delivery_id`, `why` and `raw`."""
+    if rows:
+        db.session.execute(update(Arrival), [dict(row) for row in rows])
 
 
 def keep_all(source: str, named: Iterable[tuple[bytes, bytes]], *, now: datetime) -> int:
@@ -66,6 +82,12 @@ def asking(source: str, kind: str) -> Sequence[Arrival]:
 def unread() -> int:
     """Return how many arrivals could not be read."""
     return db.session.scalar(select(func.count()).where(Arrival.state == "unread")) or 0
+
+
+def newest_unread(limit: int) -> Sequence[Arrival]:
+    """Return the newest arrivals that could not be read."""
+    found = select(Arrival).where(Arrival.state == "unread").order_by(Arrival.id.desc()).limit(limit)
+    return db.session.scalars(found).all()
 
 
 def forget(now: datetime, *, limit: int = 5000) -> int:

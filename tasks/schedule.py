@@ -19,6 +19,7 @@ BEAT: Final = {
     "look at our records": _every(600.0, "tasks.checkup.look"),
     "hear beat": _every(15.0, "tasks.heartbeat.note"),
     "work off what came back": _every(15.0, "tasks.webhooks.work_off"),
+    "read mailboxes": _every(60.0, "tasks.mailbox.read"),
     "judge what was refused": _every(15.0, "tasks.returns.judge_failed"),
     "record what came of mails": _every(15.0, "tasks.returns.record_outcomes"),
     "forget what came back long ago": _every(3600.0, "tasks.returns.forget_old"),

@@ -41,6 +41,8 @@ for _name in (
     "SENDGRID_WEBHOOK_KEY",
     "MAILGUN_WEBHOOK_KEY",
     "POSTMARK_WEBHOOK_PASSWORD",
+    "MAILBOX_URL",
+    "MAILBOX_DESK",
 ):
     os.environ.pop(_name, None)
 

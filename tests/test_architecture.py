@@ -47,14 +47,16 @@ def time_is_asked_of_the_clock(path: str, tree: ast.Module) -> Iterator[tuple[in
 
 
 def one_module_for_each_kind_of_socket(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Only delivery/smtp.py speaks SMTP, only core/fetch.py makes HTTP requests, only core/names.py asks the DNS.
+    """Only delivery/smtp.py speaks SMTP, only returns/imap.py IMAP; only core/fetch.py makes HTTP requests, and only
+    core/names.py asks the DNS.
 
     The bench mails a list with smtplib too, as others do, to compare ours with it.
     """
     if path == "bench/baseline.py":
         return
     owners = dict.fromkeys(["urllib3", "http.client", "urllib.request", "requests", "httpx"], "core/fetch.py")
-    owners |= {"smtplib": "delivery/smtp.py", "dns": "core/names.py"}
+    owners |= {"smtplib": "delivery/smtp.py", "imaplib": "returns/imap.py", "poplib": "nobody"}
+    owners["dns"] = "core/names.py"
     for line, name in imports(tree):
         for module, owner in owners.items():
             if path != owner and (name == module or name.startswith(module + ".")):
@@ -145,6 +147,7 @@ def test_the_code_keeps_the_rule(rule):
         (time_is_asked_of_the_clock, "digests/waves.py", "import time\n\ntime.time()", 3),
         (time_is_asked_of_the_clock, "digests/waves.py", "from time import time", 1),
         (one_module_for_each_kind_of_socket, "delivery/pump.py", "import smtplib", 1),
+        (one_module_for_each_kind_of_socket, "tasks/mailbox.py", "import imaplib", 1),
         (one_module_for_each_kind_of_socket, "articles/feeds.py", "from urllib.request import urlopen", 1),
         (one_module_for_each_kind_of_socket, "articles/feeds.py", "def f():\n    from http import client", 2),
         (one_module_for_each_kind_of_socket, "core/hosts.py", "from urllib3.util import Timeout", 1),
@@ -169,6 +172,7 @@ def test_the_rule_sees_an_offence(rule, path, code, line):
         (time_is_asked_of_the_clock, "delivery/pump.py", "time.monotonic()\nselect(func.now())"),
         (one_module_for_each_kind_of_socket, "delivery/smtp.py", "import smtplib"),
         (one_module_for_each_kind_of_socket, "core/names.py", "import dns.resolver"),
+        (one_module_for_each_kind_of_socket, "returns/imap.py", "import imaplib"),
         (
             one_module_for_each_kind_of_socket,
             "web/errors.py",

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from core import addresses, clock, database
+from core import addresses, clock, database, errors
 from core.database import db
 from core.identity import LaneSender
 from core.tokens import Purpose, Tokens
@@ -103,13 +103,28 @@ def test_a_system_mail_with_a_readers_links_offers_no_list_to_leave_either():
     assert "/unsubscribe/t/" in text_of(spliced(recipe, link_set=LinkSet.READER), "plain"), "it leaves all digests"
 
 
-def test_the_unsubscribe_header_is_one_line_with_one_https_address_that_opens_its_door():
+def test_the_unsubscribe_header_is_one_line_with_one_https_address_first_that_opens_its_door():
     found = [line for line in header_lines(spliced()) if line.lower().startswith(b"list-unsubscribe:")]
-    match = re.fullmatch(rb"List-Unsubscribe: <(https?://[^<>, ]+)>", found[0])
+    match = re.fullmatch(rb"List-Unsubscribe: <(https?://[^<>, ]+)>, <mailto:[^<>, ]+>", found[0])
     assert len(found) == 1 and match
     token = match[1].decode().rpartition("/t/")[2]
     assert TOKENS.read(Purpose.UNSUBSCRIBE, token, scope="asia-daily").key == READER
     assert match[1].decode() in text_of(spliced(), "plain"), "the same link as in the text"
+
+
+def test_the_second_address_to_leave_by_is_a_mail_to_the_bounce_domain_that_names_the_delivery_alone():
+    address = read(spliced(id=4711))["List-Unsubscribe"].rpartition("<mailto:")[2].removesuffix(">")
+    assert address.endswith("@bounces.monsoon.example.org")
+    assert len(address.partition("@")[0]) <= 64
+    token = verp.token_of(address, prefix=verp.LEAVE_PREFIX)
+    assert token and verp.read(token, tokens=TOKENS, prefix=verp.LEAVE_PREFIX) == 4711
+    with pytest.raises(errors.LinkDamaged):
+        verp.read(token, tokens=TOKENS)
+
+
+def test_a_mail_that_answers_by_itself_says_so():
+    answer = digest(lane=Lane.TRANSACTIONAL, stream=message.ANSWERS, list_id=None, parts=LINK_ONLY)
+    assert read(spliced(answer))["Auto-Submitted"] == "auto-replied"
 
 
 def test_the_unsubscribe_header_stays_one_line_under_the_longest_host_and_digest():

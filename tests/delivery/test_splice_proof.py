@@ -137,6 +137,13 @@ def makes_one_envelope_sender_for_two(patch):
     )
 
 
+def makes_one_address_to_leave_by_for_two(patch):
+    made = verp.leave_address
+    patch.setattr(
+        verp, "leave_address", lambda number, *, tokens, domain: made(number // 2, tokens=tokens, domain=domain)
+    )
+
+
 BROKEN = [
     keeps_the_values_of_the_reader_before,
     keeps_tokens_by_day,
@@ -153,6 +160,7 @@ BROKEN = [
     keeps_the_address_of_the_mail_before,
     makes_one_message_id_for_two,
     makes_one_envelope_sender_for_two,
+    makes_one_address_to_leave_by_for_two,
 ]
 
 

@@ -146,7 +146,7 @@ def test_the_readers_own_links_are_in_both_forms_and_open_their_doors(arrived):
     (preferences,) = [href for href in own.values() if href.startswith(f"{SITE}/preferences/t/")]
     (unsubscribe,) = [href for href in own.values() if href.startswith(f"{SITE}/unsubscribe/asia-daily/t/")]
     assert preferences in mail.text.splitlines() and unsubscribe in mail.text.splitlines()
-    assert mail.parsed["List-Unsubscribe"] == f"<{unsubscribe}>"
+    assert mail.parsed["List-Unsubscribe"].startswith(f"<{unsubscribe}>, <mailto:u+")
     key = house.subscription(1).subscriber.public_id
     assert TOKENS.read(Purpose.PREFERENCES, preferences.rpartition("/")[2]).key == key
     assert TOKENS.read(Purpose.UNSUBSCRIBE, unsubscribe.rpartition("/")[2], scope="asia-daily").key == key

@@ -131,9 +131,18 @@ def links(letter: Letter) -> dict[str, str]:
 
 def envelope_sender(letter: Letter) -> str:
     """Return the address that bounces of a letter come back to."""
+    return _own_address(letter, "b", "verp")
+
+
+def leave_address(letter: Letter) -> str:
+    """Return the address that a reader leaves by, with a mail."""
+    return _own_address(letter, "u", "verp-leave")
+
+
+def _own_address(letter: Letter, prefix: str, purpose: str) -> str:
     number = letter.number.to_bytes(8, "big")
-    token = _base32(number + _code(letter.edition.house, "verp", "", number))
-    return f"b+{token}@{letter.edition.house.bounce_domains[letter.edition.lane]}"
+    token = _base32(number + _code(letter.edition.house, purpose, "", number))
+    return f"{prefix}+{token}@{letter.edition.house.bounce_domains[letter.edition.lane]}"
 
 
 def expected_headers(letter: Letter, own: dict[str, str]) -> Iterator[tuple[str, str]]:
@@ -152,7 +161,7 @@ def expected_headers(letter: Letter, own: dict[str, str]) -> Iterator[tuple[str,
     if edition.list_id:
         yield "List-Id", edition.list_id
     if edition.lane != "transactional" and edition.link_set == "reader":
-        yield "List-Unsubscribe", f"<{own['unsubscribe']}>"
+        yield "List-Unsubscribe", f"<{own['unsubscribe']}>, <mailto:{leave_address(letter)}>"
         yield "List-Unsubscribe-Post", "List-Unsubscribe=One-Click"
     yield "Feedback-ID", edition.feedback
     yield "MIME-Version", "1.0"

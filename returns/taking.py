@@ -1,0 +1,129 @@
+"""Mails of a mailbox are worked off, each once: what they say takes effect; what cannot be read is kept aside."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import select
+
+from core.database import Mark, db, insert_for
+from core.services import Services
+from delivery import reports
+from returns import answers, arrivals, reading
+from returns.answers import Prepared
+from returns.fetched import Chunk, Fetched
+from returns.reading import Found
+
+SOURCE = "mailbox"
+KEPT_OCTETS = 16_384
+"""So much of a mail that could not be read stands in its row; the whole of it is in the mailbox."""
+AGAIN = "again"
+"""What is counted of a mail that came before."""
+UNREAD = "unread"
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A mail with what it was found to be; of a letter also the mails that it leads to."""
+
+    fetched: Fetched
+    found: Found
+    prepared: Prepared | None = None
+
+
+@dataclass(slots=True)
+class Taken:
+    """What came of some mails: how many of each kind, of each class, and which could not be read."""
+
+    kinds: Counter[str] = field(default_factory=Counter)
+    classes: Counter[str] = field(default_factory=Counter)
+    stops: int = 0
+    unread: list[Fetched] = field(default_factory=list)
+
+    def add(self, other: "Taken") -> None:
+        """Count what came of others, too."""
+        self.kinds += other.kinds
+        self.classes += other.classes
+        self.stops += other.stops
+
+
+def look(chunk: Chunk, *, services: Services, desk: str | None) -> list[Looked]:
+    """Read mails, and render what letters lead to. Slow, so outside of any transaction. Never raises for a mail."""
+    return [_look(mail, services, desk) for mail in chunk.mails]
+
+
+def _look(mail: Fetched, services: Services, desk: str | None) -> Looked:
+    found = reading.read(mail.raw, tokens=services.links.tokens)
+    if found.kind != "reply":
+        return Looked(mail, found)
+    prepared = answers.prepare(found.mail, services=services, desk=desk)
+    if isinstance(prepared, str):
+        return Looked(mail, Found("", found.mail, why=prepared))
+    return Looked(mail, found, prepared)
+
+
+def take(looked: Sequence[Looked], *, services: Services, desk: str | None, now: datetime) -> Taken:
+    """Work off mails in the caller's transaction. One that came before changes nothing."""
+    taken = Taken()
+    new = dict(arrivals.keep_many(SOURCE, [one.fetched.name for one in looked], now=now))
+    rows: list[Mapping[str, object]] = []
+    for one in looked:
+        # Taken out, so that a copy in the same chunk is one that came before.
+        number = new.pop(one.fetched.name, None)
+        if number is None:
+            taken.kinds[AGAIN] += 1
+            continue
+        row = {"id": number, **_take(one, taken, services, desk, now)}
+        if one.prepared is None:
+            rows.append(row)
+        else:
+            # At once: the next letter of this chunk counts how many were passed on.
+            arrivals.close_many([row])
+    arrivals.close_many(rows)
+    return taken
+
+
+def _take(one: Looked, taken: Taken, services: Services, desk: str | None, now: datetime) -> Mapping[str, object]:
+    """Have one mail take effect, and count it; return what is to be written down of it."""
+    found, why, delivery_id = one.found, one.found.why or None, None
+    if one.prepared is not None and desk is not None:
+        why = answers.queue(one.prepared, name=one.fetched.name, desk=desk, now=now, services=services)
+        found = found if why is None else Found("", found.mail)
+        taken.stops += one.prepared.stop and why is None
+    if found.signal is not None:
+        applied = reports.apply(found.signal, tokens=services.links.tokens, now=now)
+        delivery_id, why = applied.delivery_id, applied.why
+        taken.classes[applied.name] += 1
+    taken.kinds[found.kind or UNREAD] += 1
+    if not found.readable:
+        taken.unread.append(one.fetched)
+    return {
+        "state": "done" if found.readable else "unread",
+        "kind": found.kind or None,
+        "delivery_id": delivery_id,
+        "why": why[:300] if why else None,
+        "raw": None if found.readable else one.fetched.raw[:KEPT_OCTETS],
+    }
+
+
+def set_aside(mail: Fetched, *, why: str, now: datetime) -> None:
+    """Keep a mail aside that could not be worked off for a reason that nobody foresaw."""
+    for number in arrivals.keep_many(SOURCE, [mail.name], now=now).values():
+        row = {"id": number, "state": "unread", "kind": None, "delivery_id": None, "why": why[:300]}
+        arrivals.close_many([{**row, "raw": mail.raw[:KEPT_OCTETS]}])
+
+
+def position(box: str) -> str | None:
+    """Return from where to go on with a box, as it was remembered with what came before."""
+    return db.session.scalar(select(Mark.value).where(Mark.name == _mark(box)))
+
+
+def remember(box: str, position: str) -> None:
+    """Remember how far a box was read, in the transaction of what was read."""
+    mark = insert_for(db.engine)(Mark).values(name=_mark(box), value=position)
+    db.session.execute(mark.on_conflict_do_update(index_elements=["name"], set_={"value": mark.excluded.value}))
+
+
+def _mark(box: str) -> str:
+    return f"read of {box}"

@@ -1,0 +1,142 @@
+"""Mailboxes are read here: a chunk of mails is read, worked off and committed, and only then flagged in its box."""
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+from celery import shared_task
+from flask import current_app
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from core import clock, database, logs
+from core.database import db, ledger_now
+from core.mailboxes import Mailbox, ReturnSettings
+from core.services import Services, current
+from core.settings import Settings
+from returns import answers, mailboxes, taking, turns
+from returns.fetched import Box, BoxError, Chunk
+from returns.taking import Looked, Taken
+from tasks import nudge
+
+log = logs.get(__name__)
+
+LONGEST_S = 45.0
+"""A look of beat comes to its end before the next one."""
+Tell = Callable[[Mailbox, Taken], None]
+
+
+class BoxesTaken(Exception):
+    """Somebody else reads the mailboxes just now."""
+
+
+@shared_task
+def read() -> None:
+    """Read the mailboxes, for three quarters of a minute at most. What is left is found by the next look."""
+    settings: Settings = current_app.extensions["postrider settings"]
+    if not settings.returns.mailboxes:
+        return
+    try:
+        read_all(settings.returns, services=current(), tell=lambda _box, _taken: None, longest_s=LONGEST_S)
+    except BoxesTaken:
+        return
+
+
+def read_all(
+    settings: ReturnSettings, *, services: Services, tell: Tell, longest_s: float | None = None
+) -> dict[str, str]:
+    """Read every mailbox, and tell of each chunk; return which could not be read, and why.
+
+    Raises BoxesTaken when somebody else is at it, on whatever host.
+    """
+    reader = secrets.token_hex(8)
+    if not _turn(reader):
+        raise BoxesTaken
+    ends_at = None if longest_s is None else time.monotonic() + longest_s
+    failed: dict[str, str] = {}
+    try:
+        for mailbox in settings.mailboxes:
+            try:
+                for taken in _read_box(mailbox, reader, services, settings.desk, ends_at):
+                    tell(mailbox, taken)
+            except BoxError as error:
+                log.error("mailbox not read", mailbox=mailbox.name, why=str(error))
+                failed[mailbox.name] = str(error)
+    finally:
+        with database.write_turn():
+            turns.give_back(reader)
+            answers.forget(clock.utc_now())
+            db.session.commit()
+        nudge.post()
+    return failed
+
+
+def _read_box(
+    mailbox: Mailbox, reader: str, services: Services, desk: str | None, ends_at: float | None
+) -> Iterator[Taken]:
+    position = taking.position(mailbox.name)
+    db.session.rollback()
+    with closing(mailboxes.open_box(mailbox)) as box:
+        for chunk in box.chunks(position):
+            looked = taking.look(chunk, services=services, desk=desk)
+            taken = _commit(mailbox, chunk, looked, services, desk)
+            _put_away(box, chunk, taken)
+            yield taken
+            if not _turn(reader):
+                raise BoxesTaken
+            if ends_at is not None and time.monotonic() > ends_at:
+                return
+
+
+def _commit(mailbox: Mailbox, chunk: Chunk, looked: list[Looked], services: Services, desk: str | None) -> Taken:
+    """Work off a chunk as a whole; one by one, should that fail, so that one mail cannot keep the others from it."""
+    try:
+        with database.write_turn():
+            taken = taking.take(looked, services=services, desk=desk, now=clock.utc_now())
+            if chunk.position is not None:
+                taking.remember(mailbox.name, chunk.position)
+            db.session.commit()
+        return taken
+    except Exception as error:  # noqa: BLE001 - a door: whatever a mail sets off, the others must be read
+        log.warning("chunk of mails taken apart", error=type(error).__name__)
+    together = Taken()
+    for one in looked:
+        together.add(_commit_one(one, services, desk, together))
+    with database.write_turn():
+        if chunk.position is not None:
+            taking.remember(mailbox.name, chunk.position)
+        db.session.commit()
+    return together
+
+
+def _commit_one(one: Looked, services: Services, desk: str | None, together: Taken) -> Taken:
+    try:
+        with database.write_turn():
+            taken = taking.take([one], services=services, desk=desk, now=clock.utc_now())
+            db.session.commit()
+    except (OperationalError, InterfaceError):
+        # The database, not the mail: the next look finds it where it is.
+        raise
+    except Exception as error:  # a door: it is kept aside, with the kind of the fault and none of its words
+        log.exception("mail not worked off")
+        with database.write_turn():
+            taking.set_aside(one.fetched, why=f"A fault of ours: {type(error).__name__}.", now=clock.utc_now())
+            db.session.commit()
+        taken = Taken()
+        taken.kinds[taking.UNREAD] += 1
+        taken.unread.append(one.fetched)
+    together.unread += taken.unread
+    return taken
+
+
+def _put_away(box: Box, chunk: Chunk, taken: Taken) -> None:
+    """Flag what was committed. If that fails the next look finds it again, and knows it."""
+    aside = {mail.place for mail in taken.unread}
+    box.put_away([mail for mail in chunk.mails if mail.place not in aside], taken.unread)
+
+
+def _turn(reader: str) -> bool:
+    with database.write_turn():
+        mine = turns.take(reader, now=ledger_now(db.session.connection()))
+        db.session.commit()
+    return mine
