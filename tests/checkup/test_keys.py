@@ -1,6 +1,7 @@
 """A key record as a receiver reads it: what is a key, what is none, and why."""
 
 import base64
+import itertools
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -48,6 +49,7 @@ def test_a_key_is_the_same_however_it_was_written():
         (RSA.replace("k=rsa", "k=ed25519"), "its p= is no key"),
         ("v=DKIM1; k=rsa; p=MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEEDr2", "its p= is no key"),
     ],
+    ids=itertools.count(),  # the keys are new each time; the names of tests are not
 )  # fmt: skip
 def test_what_no_signature_can_be_verified_with_says_why(text, why):
     with pytest.raises(Unusable) as refused:
