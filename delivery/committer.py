@@ -54,6 +54,8 @@ class Committer:
         self._ring = ring
         self._results: deque[Result] = deque()
         self._asks: deque[Ask] = deque()
+        self._under_way = 0
+        """How many of the asks are in the transaction that is being committed."""
         self._grants: deque[Grant] = deque()
         self._waiting = threading.Condition()
         self._refusing = self._ended = False
@@ -68,7 +70,8 @@ class Committer:
         """Take results and what their lines ask for next."""
         with self._waiting:
             self._results += results
-            self._asks += asks
+            if not self._refusing:
+                self._asks += asks
             self._waiting.notify()
 
     def grants(self) -> Iterator[Grant]:
@@ -77,13 +80,18 @@ class Committer:
             yield self._grants.popleft()
 
     def refuse(self) -> None:
-        """Grant nothing more. An intent that is on its way to the ledger is taken back as soon as it is there."""
+        """Grant nothing more. What is on its way to the ledger is taken back as soon as it is there.
+
+        It is asked for again when the answer to its COMMIT is lost: it may be there already.
+        """
         with self._waiting:
             self._refusing = True
-            self._asks.clear()
+            while len(self._asks) > self._under_way:
+                self._asks.pop()
 
     def end(self, until: float) -> int:
         """Commit what is left, and stop; return how many results could not be written until then."""
+        self.refuse()
         with self._waiting:
             self._ended = True
             self._waiting.notify()
@@ -95,14 +103,15 @@ class Committer:
             with self._waiting:
                 while not (self._results or self._asks or self._ended):
                     self._waiting.wait()
-                if self._ended and not self._results:
+                if self._ended and not (self._results or self._asks):
                     return
             if not self._ended:
                 # What comes in meanwhile shares the commit: many small ones would cost more than this wait.
                 time.sleep(GATHER_S)
             with self._waiting:
                 results = list(islice(self._results, GROUP))
-                asks = [] if self._ended else list(islice(self._asks, GROUP))
+                asks = list(islice(self._asks, GROUP))
+                self._under_way = len(asks)
             try:
                 self._exchange(results, asks)
                 self._fails = 0
@@ -126,11 +135,12 @@ class Committer:
         with self._waiting:
             for _ in results:
                 self._results.popleft()
+            for _ in asks:
+                self._asks.popleft()
+            self._under_way = 0
             if self._refusing:
                 self._results.extend(verdicts.put_back(intent, REFUSED) for intent in intents)
                 return
-            for _ in asks:
-                self._asks.popleft()
             self._grants.extend(
                 Grant(ask.claimed, by_claim.get((ask.claimed.id, ask.claimed.epoch)), granted_at) for ask in asks
             )

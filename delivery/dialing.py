@@ -2,13 +2,15 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from delivery import smtp
 from delivery.pools import Slot
 from delivery.smtp import Line
 
 _AT_ONCE = 16
+GOODBYES_S = 2.0
+"""How long all goodbyes together may take when the sender ends: what it claimed is given back after them."""
 
 Dialed = tuple[Slot, smtp.Opened | smtp.RelayTrouble]
 """The slot a line was opened for, with the line or what came in the way."""
@@ -21,6 +23,7 @@ class Dialer:
         self._ring = ring
         self._dialers: dict[str, ThreadPoolExecutor] = {}
         self._goodbyes = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="goodbye")
+        self._parting: dict[Future[None], Line] = {}
         self._dialed: deque[Dialed] = deque()
 
     def dial(self, slot: Slot) -> None:
@@ -49,13 +52,19 @@ class Dialer:
 
     def part(self, line: Line) -> None:
         """Say goodbye on a line, and close it."""
-        self._goodbyes.submit(line.part)
+        goodbye = self._goodbyes.submit(line.part)
+        self._parting[goodbye] = line
+        goodbye.add_done_callback(lambda done: self._parting.pop(done, None))
 
     def end(self) -> None:
-        """Open no more lines, and wait for the goodbyes, which take a moment at most."""
+        """Open no more lines, and wait a moment for the goodbyes; what a silent relay does not answer is closed."""
         for dialers in self._dialers.values():
             dialers.shutdown(wait=False, cancel_futures=True)
-        self._goodbyes.shutdown()
+        parting = dict(self._parting)
+        for goodbye in wait(parting, GOODBYES_S).not_done:
+            if goodbye.cancel():
+                parting[goodbye].sock.close()
+        self._goodbyes.shutdown(wait=False)
         for _slot, opened in self.dialed():
             if isinstance(opened, smtp.Opened):
                 opened.sock.close()

@@ -14,7 +14,7 @@ from delivery.bell import Bell
 from delivery.committer import REFUSED, Ask, Committer, Grant
 from delivery.dialing import Dialer
 from delivery.lessons import Lessons
-from delivery.making import CannotBeMade, LedgerAway, Make, Making
+from delivery.making import CannotBeMade, LedgerAway, Making
 from delivery.moves import Claimed, Result
 from delivery.pools import Pool, Slot, Supplied
 from delivery.replies import Reply, Verdict
@@ -36,8 +36,7 @@ class Loop:
         *,
         wake: Bell,
         bell: Bell,
-        make: Make,
-        signers: int,
+        making: Making,
         committer: Committer,
         supplier: Supplier,
         lessons: Lessons,
@@ -46,7 +45,7 @@ class Loop:
         self._pools = pools
         self._wake = wake
         self._bell = bell
-        self._making = Making(make, threads=signers, ring=wake.set)
+        self._making = making
         self._committer = committer
         self._supplier = supplier
         self._lessons = lessons
@@ -68,8 +67,8 @@ class Loop:
             self._opened(slot, opened)
         for grant in self._committer.grants():
             self._granted(grant)
-        for slot, line in self._making.signed():
-            self._begin(slot, line)
+        for slot in self._making.signed():
+            self._dialer.dial(slot) if slot.line is None else self._begin(slot, slot.line)
         self._tick()
         if not self._stopping:
             for pool in self._pools:
@@ -103,9 +102,13 @@ class Loop:
         What was granted and has not been begun goes back; nothing more may be granted by then (Committer.refuse).
         """
         for grant in self._committer.grants():
-            self._granted_too_late(grant)
+            slot = self._asked.pop(grant.claimed)
+            slot.intent = grant.intent
+            self._put_back(slot, REFUSED)
         for pool in self._pools:
             for slot in pool.slots:
+                if slot.asking is not None:
+                    self._lessons.not_sent(pool, slot.asking)
                 if slot.intent is not None:
                     reply = slot.line.abandon(words) if slot.line is not None else None
                     self._finish(slot, reply or Reply(Verdict.RELAY, None, words, usable=False))
@@ -172,11 +175,6 @@ class Loop:
         else:
             self._begin(slot, slot.line)
 
-    def _granted_too_late(self, grant: Grant) -> None:
-        slot = self._asked.pop(grant.claimed)
-        slot.asking, slot.intent = None, grant.intent
-        self._put_back(slot, REFUSED)
-
     def _begin(self, slot: Slot, line: Line) -> None:
         intent = slot.intent
         assert intent is not None  # noqa: S101 - for the type checker: it was granted
@@ -206,6 +204,9 @@ class Loop:
         if slot.intent is None:
             # A line without a mail speaks only to say goodbye; one that asks for a mail is opened anew for it.
             self._part(slot) if slot.asking is None else self._hang_up(slot)
+        elif not line.carries:
+            # Its mail is being signed. The relay ends the line meanwhile; the mail gets another one when it is signed.
+            self._hang_up(slot)
         elif not line.dot_is_out and time.monotonic() > self._safe_until(slot.granted_at):
             self._after(slot, line, line.abandon("Its lease could not be renewed."))
         else:

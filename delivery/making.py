@@ -4,6 +4,7 @@ An RSA signature takes longer than all the rest of a mail. OpenSSL makes it with
 in OpenSSL nearly all the time, and the loop goes on. docs/adr/0009 has what was measured.
 """
 
+import itertools
 import queue
 import threading
 from collections import deque
@@ -14,7 +15,6 @@ from delivery import replies
 from delivery.dkim import Prepared
 from delivery.moves import Intent
 from delivery.pools import Mail, Slot
-from delivery.smtp import Line
 
 
 class CannotBeMade(Exception):
@@ -37,16 +37,27 @@ class Unsigned:
 Make = Callable[[Intent], Mail | Unsigned]
 
 
+_URGENT, _BULK = 0, 1
+Wanted = tuple[Slot, Intent, Unsigned]
+
+
 class Making:
-    """Makes one mail after the other. `ring` is called when one was signed."""
+    """Makes one mail after the other, urgent ones signed first. `ring` is called when one was signed."""
 
     def __init__(self, make: Make, *, threads: int, ring: Callable[[], None]) -> None:
         self._make = make
-        self._threads = threads
         self._ring = ring
-        self._wanted: queue.SimpleQueue[tuple[Slot, Intent, Unsigned] | None] = queue.SimpleQueue()
+        self._numbers = itertools.count()
+        self._wanted: queue.PriorityQueue[tuple[int, int, Wanted | None]] = queue.PriorityQueue()
         self._made: deque[tuple[Slot, Intent, Mail | CannotBeMade]] = deque()
-        self._signers: list[threading.Thread] = []
+        self._signers = [
+            threading.Thread(target=self._run, name=f"signer {number}", daemon=True) for number in range(1, threads + 1)
+        ]
+
+    def start(self) -> None:
+        """Start the threads that sign."""
+        for signer in self._signers:
+            signer.start()
 
     def mail_for(self, slot: Slot, intent: Intent) -> Mail | None:
         """Return the mail of an intent; None when it has to be signed first: then `signed` yields the slot later.
@@ -59,34 +70,28 @@ class Making:
             return slot.mail
         mail = self._make(intent)
         if isinstance(mail, Unsigned):
-            self._begin()
-            self._wanted.put((slot, intent, mail))
+            self._put(_URGENT if slot.pool.urgent else _BULK, (slot, intent, mail))
             return None
         return mail
 
-    def signed(self) -> Iterator[tuple[Slot, Line]]:
-        """Yield the slots whose mail was signed meanwhile, with their lines. What nobody waits for is let go of."""
+    def signed(self) -> Iterator[Slot]:
+        """Yield the slots whose mail was signed meanwhile. What nobody waits for any more is let go of."""
         while self._made:
             slot, intent, mail = self._made.popleft()
             if slot.intent is intent:
                 slot.mail = mail
-                if slot.line is not None:
-                    yield slot, slot.line
+                yield slot
 
     def end(self) -> None:
         """Let the threads end, after what they have in hand."""
         for _signer in self._signers:
-            self._wanted.put(None)
+            self._put(_URGENT, None)
 
-    def _begin(self) -> None:
-        """Start the threads, when the first mail needs them."""
-        while len(self._signers) < self._threads:
-            signer = threading.Thread(target=self._run, name=f"signer {len(self._signers) + 1}", daemon=True)
-            signer.start()
-            self._signers.append(signer)
+    def _put(self, turn: int, wanted: Wanted | None) -> None:
+        self._wanted.put((turn, next(self._numbers), wanted))
 
     def _run(self) -> None:
-        while (wanted := self._wanted.get()) is not None:
+        while (wanted := self._wanted.get()[2]) is not None:
             slot, intent, unsigned = wanted
             self._made.append((slot, intent, _signed(unsigned)))
             self._ring()

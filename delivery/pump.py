@@ -19,7 +19,7 @@ from delivery.errands import Errands
 from delivery.guard import Guard
 from delivery.lessons import Lessons
 from delivery.loop import Loop
-from delivery.making import CannotBeMade, LedgerAway, Unsigned
+from delivery.making import CannotBeMade, LedgerAway, Making, Unsigned
 from delivery.moves import Claimed, Intent
 from delivery.pools import Mail
 from delivery.pulse import Pulse
@@ -79,12 +79,13 @@ class Pump:
             may_begin=self._pulse.began,
             guard=guard,
         )
+        signers = services.dkim.threads if services.dkim.domains else 0
+        self._making = Making(self._make, threads=signers, ring=self._wake.set)
         self._loop = Loop(
             self.pools,
             wake=self._wake,
             bell=bell,
-            make=self._make,
-            signers=services.dkim.threads,
+            making=self._making,
             committer=self._committer,
             supplier=self._supplier,
             lessons=Lessons(self._supplier, errands, tally),
@@ -93,7 +94,7 @@ class Pump:
 
     def run(self, stop: threading.Event, *, patience_s: float = PATIENCE_S) -> None:
         """Send until `stop` is set; then let the mails in hand come to their end, and give the rest back."""
-        for thread in (self._pulse, self._committer, self._supplier):
+        for thread in (self._making, self._pulse, self._committer, self._supplier):
             thread.start()
         while not stop.is_set():
             self._turn()
@@ -108,6 +109,7 @@ class Pump:
 
     def _end(self, until: float) -> None:
         self._loop.stop()
+        self._supplier.rest()
         for pool in self.pools:
             self._supplier.drop(pool)
         while self._loop.busy and time.monotonic() < until:

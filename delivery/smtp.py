@@ -129,6 +129,11 @@ class Line:
         return bool(self._out)
 
     @property
+    def carries(self) -> bool:
+        """Return whether a mail was begun on it and has not come to its end."""
+        return self._transaction is not None
+
+    @property
     def dot_is_out(self) -> bool:
         """Return whether a whole message has left and its reply has not come: the line must not be closed lightly."""
         return self._transaction is not None and self._transaction.phase is Phase.FINAL_DOT

@@ -79,6 +79,7 @@ class Supplier:
         self._errands = errands
         self._woken = errands.woken
         self._ended = threading.Event()
+        self._resting = False
         self._thread = threading.Thread(target=self._run, name="supplier", daemon=True)
 
     def start(self) -> None:
@@ -95,8 +96,12 @@ class Supplier:
         """Hear that a pool has few mails left."""
         self._woken.set()
 
+    def rest(self) -> None:
+        """Claim no more; errands are still run."""
+        self._resting = True
+
     def end(self, until: float) -> None:
-        """Claim no more."""
+        """Give back what is left of the supply, and stop. The lines are closed by then."""
         self._ended.set()
         self._woken.set()
         self._thread.join(max(0.1, until - time.monotonic()))
@@ -104,7 +109,7 @@ class Supplier:
     def drop(self, pool: Pool, provider: int | None = None) -> None:
         """Give back what was claimed for a pool and has no line yet; of one provider, or all of it.
 
-        For the loop's thread alone, which takes from the supply, too.
+        For the loop's thread alone, which takes from the supply, too; when that has ended, for ours.
         """
         kept: list[Supplied] = []
         dropped: defaultdict[Taken | None, list[int]] = defaultdict(list)
@@ -134,6 +139,8 @@ class Supplier:
             if claimed:
                 self._ring()
             self._woken.wait(self._patience())
+        for pool in self._pools:
+            self.drop(pool)
         self._run_last_errands()
 
     def _patience(self) -> float:
@@ -157,9 +164,7 @@ class Supplier:
         """Claim for one pool, best lane first; return whether anything came."""
         view = self._views[id(pool)]
         ahead = AHEAD_URGENT if pool.urgent else AHEAD
-        if pool.reach.quiet and not pool.lines:
-            return False
-        if len(pool.supply) > ahead // 2:
+        if self._resting or (pool.reach.quiet and not pool.lines) or len(pool.supply) > ahead // 2:
             return False
         board = self._board(pool, view)
         view.bare = not board.queues

@@ -1,5 +1,6 @@
 """What a sender learns from a relay: slower, later, not this provider, not this mailing, or a person must look."""
 
+import threading
 import time
 from collections import Counter
 from datetime import timedelta
@@ -260,6 +261,15 @@ def test_a_relay_that_is_away_uses_up_no_ceiling(ledger, relay, monkeypatch):
     with ledger.sending(to(relay, connections=2, warm_up=warmed(5))):
         ledger.wait_until(lambda: ledger.states(*deliveries).count("sent") == 5)
     assert ledger.states(*deliveries).count("sent") == 5
+
+
+def test_a_sender_that_stops_uses_up_no_ceiling_for_what_it_does_not_send(ledger, relay):
+    deliveries = ledger.queue_bulk(*many(60))
+    relay.on_dot = threading.Event()
+    with ledger.sending(to(relay, connections=2, warm_up=warmed(50))):
+        ledger.wait_until(lambda: relay.holding == 2)
+        threading.Timer(0.5, relay.on_dot.set).start()
+    assert ledger.states(*deliveries).count("sent") == taken()
 
 
 @pytest.mark.parametrize("says", ["454 4.7.0 Throttling: too fast", "451 4.3.0 not now"])

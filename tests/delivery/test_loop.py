@@ -208,6 +208,44 @@ def test_an_intent_that_comes_when_patience_is_over_is_taken_back_and_no_doubt(l
     assert relay.accepted == []
 
 
+def test_an_intent_whose_commit_was_not_answered_while_the_sender_stops_is_taken_back(ledger, relay, monkeypatch):
+    exchange, asked, go_on = batches.exchange, threading.Event(), threading.Event()
+
+    def lose(engine, worker, results, wanted, **named):
+        intents = exchange(engine, worker, results, wanted, **named)
+        if intents and not asked.is_set():
+            asked.set()
+            go_on.wait(10)
+            raise OperationalError("COMMIT", {}, ConnectionError("the server went away"))
+        return intents
+
+    monkeypatch.setattr(batches, "exchange", lose)
+    monkeypatch.setattr(retries, "RELAY_FIRST", 0.0)
+    (delivery,) = ledger.queue_bulk("lost@example.org")
+    with ledger.sending(to(relay, connections=1), patience_s=0.3) as pump:
+        assert asked.wait(10)
+        refuse = pump._committer.refuse
+
+        def refuse_and_go_on():
+            refuse()
+            go_on.set()
+
+        monkeypatch.setattr(pump._committer, "refuse", refuse_and_go_on)
+    assert (ledger.states(delivery), ledger.row(delivery).doubts) == (["planned"], 0)
+    assert relay.accepted == []
+
+
+def test_what_is_asked_for_after_a_sender_refused_is_never_committed(ledger):
+    committer = Committer(ledger.engine, "one", TIMING, lambda: None)
+    delivery = ledger.queue()
+    (claimed,) = ledger.claim()
+    committer.start()
+    committer.refuse()
+    committer.hand_in([], [Ask("main", claimed)])
+    assert committer.end(time.monotonic() + 5) == 0
+    assert ledger.states(delivery) == ["claimed"] and list(committer.grants()) == []
+
+
 def test_without_a_renewed_lease_no_message_is_begun(ledger, relay, monkeypatch):
     relay.answer = holding = Holding(("RCPT", "waits"))
     (delivery,) = ledger.queue_bulk("waits@example.org")

@@ -1,5 +1,6 @@
 """The sender with keys: every mail leaves signed, lines do not wait for each other, and no more is ever in doubt."""
 
+import socket
 import threading
 from dataclasses import replace
 from datetime import timedelta
@@ -148,6 +149,22 @@ def test_a_mail_whose_lease_ran_out_while_it_was_signed_is_not_sent(signed_ledge
     assert signed_ledger.row(delivery).last_text == "The sender was stopped."
 
 
+def test_a_line_that_the_relay_closes_while_its_mail_is_signed_keeps_nobody_busy(signed_ledger, relay, monkeypatch):
+    gate = Gate(monkeypatch, b"slow")
+    (delivery,) = signed_ledger.queue_bulk("slow@example.org")
+    with signed_ledger.sending(to(relay, connections=1)) as sender:
+        assert gate.reached.wait(10)
+        (line,) = relay.open_lines
+        line.shutdown(socket.SHUT_RDWR)
+        slot = sender.pools[-1].slots[0]
+        signed_ledger.wait_until(lambda: slot.line is None)
+        assert slot.line is None and slot.intent is not None
+        gate.open.set()
+        signed_ledger.wait_until_sent(delivery)
+    assert signed_ledger.states(delivery) == ["sent"] and gate.signed == 1
+    assert len(relay.accepted) == 1 and relay.lines == 2
+
+
 def test_a_line_that_goes_stale_is_opened_anew_and_carries_what_was_signed(signed_ledger, relay, monkeypatch):
     gate = Gate(monkeypatch, b"nobody")
     relay.mails_per_line = 1
@@ -177,6 +194,7 @@ def test_a_signature_that_comes_when_its_slot_has_another_mail_is_let_go_of(monk
     gate, rung = Gate(monkeypatch, b"slow"), threading.Event()
     prepared = dkim.prepare(mails.spliced(to="slow@example.org"), keys=KEYS, at=mails.DATED)
     maker = making.Making(lambda _intent: making.Unsigned("b", "slow", prepared), threads=1, ring=rung.set)
+    maker.start()
     pool = pools.Pool(identity.Relay("127.0.0.1", 25, "none"), (), pools.Reach())
     slot = pools.Slot(pool, intent=mails.intent(id=1))
     assert slot.intent and maker.mail_for(slot, slot.intent) is None
