@@ -149,10 +149,19 @@ def read_dkim(table: Mapping[str, Any], identity: MailIdentity) -> SigningKeys:
     return keyring
 
 
+REWRITES = "ses"
+"""The mail service that changes headers which a signature must cover."""
+
+
 def _refuse_unsigned_lanes(keys: SigningKeys, identity: MailIdentity) -> None:
     for lane in LANES if keys.domains else ():
         sender = identity.sender_of(lane)
         domain = sender.rpartition("@")[2].lower()
+        if identity.mail_service_of(lane) == REWRITES and not identity.signed_by_relay(lane):
+            raise SettingsError(
+                f"Amazon SES puts a Date and a Message-ID of its own into mails of the lane {lane}, so our signatures "
+                f"would be broken. Have SES sign, and say so: lanes.{lane}.signed_by_relay = true."
+            )
         if not identity.signed_by_relay(lane) and keys.of(domain) is None:
             raise SettingsError(
                 f'There is no [dkim."{domain}"], so mails of the lane {lane}, which come from {sender}, would leave '

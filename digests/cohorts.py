@@ -18,6 +18,8 @@ from subscribers.models import Digest, Subscription, Taste
 
 CHUNK = 2000
 """Readers in one transaction."""
+CHUNK_IN_TURN = 500
+"""The same on SQLite, where visitors wait for the turn of whoever writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ def read_chunk(wave_id: int, now: datetime, services: Services) -> Chunk:
     wave = db.session.get_one(Wave, wave_id, populate_existing=True)
     edition = db.session.get_one(Edition, wave.edition_id)
     digest = db.session.get_one(Digest, edition.digest_id)
-    readers = _readers(edition, wave)
+    most = min(CHUNK, CHUNK_IN_TURN) if db.engine.dialect.name == "sqlite" else CHUNK
+    readers = _readers(edition, wave, most)
     reading = _Reading(digest, edition, now, services)
     groups, empty = reading.groups(readers)
     return Chunk(
@@ -77,7 +80,7 @@ def read_chunk(wave_id: int, now: datetime, services: Services) -> Chunk:
         due_at=wave.due_at,
         cursor=wave.cursor,
         last=readers[-1].subscription_id if readers else wave.cursor,
-        finished=len(readers) < CHUNK,
+        finished=len(readers) < most,
         groups=tuple(groups),
         empty=tuple(empty),
         seen_until=reading.seen_until,
@@ -90,11 +93,11 @@ def read_chunk(wave_id: int, now: datetime, services: Services) -> Chunk:
     )
 
 
-def _readers(edition: Edition, wave: Wave) -> list[rhythm.DueReader]:
+def _readers(edition: Edition, wave: Wave, most: int) -> list[rhythm.DueReader]:
     if edition.kind == "first":
-        return rhythm.readers_first(digest_id=edition.digest_id, due_at=wave.due_at, after_id=wave.cursor, limit=CHUNK)
+        return rhythm.readers_first(digest_id=edition.digest_id, due_at=wave.due_at, after_id=wave.cursor, limit=most)
     return rhythm.readers_due(
-        digest_id=edition.digest_id, slot=edition.slot, due_at=wave.due_at, after_id=wave.cursor, limit=CHUNK
+        digest_id=edition.digest_id, slot=edition.slot, due_at=wave.due_at, after_id=wave.cursor, limit=most
     )
 
 

@@ -210,7 +210,11 @@ class Acts:
         due = self.run.ledger.due_rows() if self.run.accepted else 0
         self.run.house.note("redis", what=what, seconds=seconds, due=due)
         if what == "flush":
-            with contextlib.suppress(redis.RedisError), redis.Redis.from_url(self.ground.redis_url) as client:
+            with (
+                contextlib.suppress(redis.RedisError),
+                redis.Redis.from_url(self.ground.redis_url, socket_timeout=1) as client,
+            ):
+                # One that hangs just now forgets nothing, and nobody waits for it: who wakes it waits here, too.
                 client.flushall()
         elif what == "kill":
             guard.order("KILL")

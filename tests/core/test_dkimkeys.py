@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from core import dkimkeys, relays
 from core.dkimkeys import SigningKeys
 from core.errors import SettingsError
-from core.identity import MailIdentity
+from core.identity import LANES, LaneSender, MailIdentity
 from tests import signing
 from tests.signing import DOMAIN
 
@@ -247,6 +247,15 @@ def test_with_keys_every_lane_must_have_some_or_a_relay_that_signs(folder):
     beside = f'[lanes.transactional]\nsender = "hello@not{DOMAIN}"\n'
     with pytest.raises(SettingsError, match=f'no \\[dkim."not{DOMAIN}"'):
         read(beside + toml(folder))
+
+
+def test_ses_must_sign_by_itself_since_it_changes_headers_that_are_signed(folder):
+    table: dict[str, Any] = tomllib.loads(toml(folder))
+    ses = replace(IDENTITY, mail_services={"main": "ses"})
+    with pytest.raises(SettingsError, match=r"Amazon SES .*lanes\.transactional\.signed_by_relay = true"):
+        dkimkeys.read_dkim(table, ses)
+    signs = {lane: LaneSender(signed_by_relay=True) for lane in LANES}
+    assert dkimkeys.read_dkim(table, replace(ses, lanes=signs)).of(DOMAIN) is not None
 
 
 def test_whether_a_relay_signs_is_yes_or_no():
