@@ -116,10 +116,17 @@ class Acts:
         names = [sender.name for sender in senders]
         self.run.house.note(kind, names=names, connections=connections, **words)
 
+    @staticmethod
+    def _gone(sender: Sender) -> bool:
+        return sender.process is None or sender.process.poll() is not None
+
     def do_kill(self, number: int) -> None:
         """`kill -9`."""
         sender = self.run.house.senders[number]
-        if sender.process and sender.process.poll() is None:
+        if self._gone(sender):
+            # It is started again in a moment.
+            self.run.in_a_while(0.3, lambda: self.do_kill(number))
+        else:
             self._hit("kill", sender)
             self.run.house.kill(sender)
             sender.wake_at, sender.asked_to_end = 0.0, 0.0
@@ -128,7 +135,9 @@ class Acts:
     def do_stop(self, number: int, seconds: float) -> None:
         """SIGSTOP, and SIGCONT later."""
         sender = self.run.house.senders[number]
-        if sender.process and sender.process.poll() is None and not sender.wake_at:
+        if self._gone(sender):
+            self.run.in_a_while(0.3, lambda: self.do_stop(number, seconds))
+        elif not sender.wake_at:
             self._hit("stopped", sender, seconds=seconds)
             sender.signal(signal.SIGSTOP)
             sender.wake_at = time.monotonic() + seconds

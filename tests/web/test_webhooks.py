@@ -181,14 +181,14 @@ def test_an_answer_has_the_headers_of_every_other_and_sets_no_cookie(told, servi
     assert "Location" not in answer.headers
 
 
-def test_no_secret_address_or_token_stands_in_the_log(told, capsys):
+def test_no_secret_address_or_token_stands_in_the_log(told, capsys, caplog):
     (mail,) = sent()
     for service in NAMES:
         tell(told, service, mail.gone(service))
         tell(told, service, altered(mail.gone(service)))
     tell(told, "postmark", posts.postmark({}, password="guess-of-a-stranger"))
     webhooks.work_off()
-    logged = "".join(capsys.readouterr())
+    logged = "".join([*capsys.readouterr(), caplog.text])
     assert "webhook refused" in logged
     for secret in (posts.PASSWORD, posts.MAILGUN_KEY.decode(), "guess-of-a-stranger", mail.token, "reader@example.org"):
         assert secret not in logged
