@@ -12,8 +12,9 @@ from sqlalchemy import Row, literal_column, select
 from core.database import db
 from delivery import aftermath, classes, reports
 from delivery.aftermath import Returned
+from delivery.classes import Class, Then
 from delivery.models import Delivery
-from delivery.states import UNJUDGED
+from delivery.states import UNJUDGED, State
 
 SOURCE = "session"
 
@@ -23,7 +24,17 @@ def judge_failed(limit: int, *, now: datetime) -> int:
 
     On PostgreSQL they are locked, without what others look at just now.
     """
-    columns = ("id", "mailing_id", "reader_key", "addr_hash", "intent_at", "provider", "last_code", "last_text")
+    columns = (
+        "id",
+        "state",
+        "mailing_id",
+        "reader_key",
+        "addr_hash",
+        "intent_at",
+        "provider",
+        "last_code",
+        "last_text",
+    )
     wanted = select(*(getattr(Delivery, name) for name in columns)).where(literal_column(UNJUDGED))
     found = db.session.execute(
         wanted.order_by(Delivery.id).limit(limit).with_for_update(of=Delivery, skip_locked=True)
@@ -34,13 +45,24 @@ def judge_failed(limit: int, *, now: datetime) -> int:
 
 
 def _judge(mail: Row[*tuple[Any, ...]], now: datetime) -> None:
-    # What was put off until its time was over may have been the relay's own trouble: it is no report of a failure.
     action = "refused" if mail.last_code >= 500 else "put off"
     text = mail.last_text or ""
     row = classes.classify(action=action, code=mail.last_code, status="", text=text, provider=mail.provider)
     handed_over_at = mail.intent_at or now
-    aftermath.mark(mail.id, row.means, now=now)
+    theirs = mail.state == State.FAILED or (row.means is Class.FULL and mail.last_code < 500)
+    aftermath.mark(mail.id, row.means if theirs else _put_off(row, mail.last_code), now=now)
     # Of mails from before there were classes, say: the address may be another one by now.
-    if now - handed_over_at <= reports.VALID:
+    if theirs and now - handed_over_at <= reports.VALID:
         returned = Returned(mail.id, mail.mailing_id, mail.reader_key, mail.addr_hash, handed_over_at)
         aftermath.follow(returned, row, source=SOURCE, now=now)
+
+
+def _put_off(row: classes.Row, code: int) -> Class:
+    """Return what a mail came back as that was put off until its time was over: never anything that is the reader's.
+
+    Had the relay meant the recipient for good, the mail would have failed. So a 5xx was about us, as all are that
+    answer MAIL, whatever their words say; and a 4xx may have been the relay's own trouble.
+    """
+    if row.then not in (Then.COUNT, Then.SUPPRESS):
+        return row.means
+    return Class.REFUSAL if code >= 500 else Class.TRANSIENT

@@ -12,7 +12,7 @@ from core import mailtext
 from core.addresses import Address
 from core.database import Base, db, insert_for, ledger_now
 from core.services import Services
-from delivery import content, planning, providers
+from delivery import content, planning, protection, providers
 from delivery.models import Block, Content, Delivery, Lane, Mailing, Shell
 from delivery.models import LinkSet as LinkSet
 from delivery.states import State
@@ -75,7 +75,12 @@ def _get_or_create(model: type[Base], keys: dict[str, object], **values: object)
 
 
 def open_mailing(key: str, *, frame: Frame, now: datetime) -> int:
-    """Return the id of the mailing `key`, opened if it is new."""
+    """Return the id of the mailing `key`, opened if it is new: paused while its stream is stopped."""
+    known = db.session.scalar(select(Mailing.id).where(Mailing.key == key))
+    if known is not None:
+        return known
+    bulk = frame.lane != Lane.TRANSACTIONAL
+    why = protection.why_stopped(db.session.connection(), frame.stream) if bulk else None
     values = {
         "lane": int(frame.lane),
         "stream": frame.stream,
@@ -86,7 +91,8 @@ def open_mailing(key: str, *, frame: Frame, now: datetime) -> int:
         "feedback": frame.feedback,
         "doubt_policy": frame.doubt_policy,
     }
-    return _get_or_create(Mailing, {"key": key}, state="running", revision=1, created_at=now, **values)
+    state = "running" if why is None else "paused"
+    return _get_or_create(Mailing, {"key": key}, state=state, why_paused=why, revision=1, created_at=now, **values)
 
 
 def add_shell(mailing_id: int, *, language: str, format: str, head: content.Part, foot: content.Part) -> int:

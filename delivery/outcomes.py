@@ -49,9 +49,9 @@ def newest() -> int:
     return db.session.scalar(select(func.max(Outcome.id))) or 0
 
 
-def between(after: int, until: int, *, limit: int) -> Sequence[Row[int, str, str, bytes | None, bytes]]:
+def between(after: int, until: int, *, limit: int) -> Sequence[Row[int, datetime, str, str, bytes | None, bytes]]:
     """Return the first outcomes beyond a cursor, up to `until`, in their order, each with the stream it is about."""
-    columns = (Outcome.id, Outcome.kind, Mailing.stream, Outcome.reader_key, Outcome.addr_hash)
+    columns = (Outcome.id, Outcome.at, Outcome.kind, Mailing.stream, Outcome.reader_key, Outcome.addr_hash)
     wanted = select(*columns).join(Mailing, Mailing.id == Outcome.mailing_id)
     wanted = wanted.where(Outcome.id > after, Outcome.id <= until)
     return db.session.execute(wanted.order_by(Outcome.id).limit(limit)).all()

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, Select, func, select, update
 
 from core import alerts, logs
 from core.alerts import Alert, Trouble, at
@@ -24,14 +24,15 @@ from delivery.states import State
 
 log = logs.get(__name__)
 
-KINDS = ("complaints", "bounces", "refusals")
+STOPPED = "stopped"
+KINDS = ("complaints", "bounces", "refusals", STOPPED)
 """What stands before the colon in the keys of the troubles that are found here."""
 LOOKED_BACK = timedelta(days=3)
 """So long reports about a day's mails are waited for; most complaints come within a day or two."""
 LEAST = 3
 """One or two prove nothing, whatever share of the mails they are."""
-WHY = "Too much of it came back: "
-"""What the reason begins with for which a mailing is paused here."""
+WHY = "Too much mail of "
+"""What the reason begins with for which a mailing is paused here: the first line of the alert."""
 REFUSED_WITHIN = timedelta(hours=24)
 _COUNTED = 10_000
 _RETURNED: Mapping[str, Collection[Class]] = {
@@ -53,8 +54,13 @@ class Share:
 
     @property
     def key(self) -> str:
-        """Return the key of its alert."""
+        """Return the key of the alert that warns of it."""
         return f"{self.kind}:{self.stream}:{self.day}"
+
+    @property
+    def stop_key(self) -> str:
+        """Return the key of the alert that the stream is stopped for it."""
+        return f"{STOPPED}:{self.stream}:{self.kind}:{self.day}"
 
     @property
     def stops(self) -> bool:
@@ -119,44 +125,71 @@ def _mails(connection: Connection, mailings: Mapping[int, str | None], kind: str
     return found + sum(table.get(state.value, 0) for table in counted for state in states)
 
 
-def troubles(shares: Sequence[Share]) -> Iterator[Trouble]:
-    """Yield a trouble for each share that is over its warning."""
-    for one in shares:
-        warn, stop = _percent(one.limit.warn), _percent(one.limit.stop)
-        answered = f"flask alerts acknowledge {shlex.quote(one.key)}"
-        yield alerts.trouble(
-            one.key,
-            what=f"Too much mail of {one.stream} comes back: {one}.",
-            how_much=(
-                f"The limit is {stop}: its mailings are paused as they begin."
-                if one.stops
-                else f"You are told from {warn} on; at {stop} its mailings are paused."
-            ),
-            cure=(
-                f"Find out who they are and how they subscribed. To send all the same: {answered}, then resume."
-                if one.stops
-                else f"Find out who they are and how they subscribed. To be told no more: {answered}"
-            ),
-        )
+def troubles(connection: Connection, shares: Sequence[Share], known: Collection[str]) -> Iterator[Trouble]:
+    """Yield a trouble for each share that is over its warning, and for each stop that nobody has answered yet.
 
-
-def stop(connection: Connection, shares: Sequence[Share]) -> None:
-    """Pause the running mailings of the streams that are over their limit, until an operator answers the alert."""
-    keys = [one.key for one in shares if one.stops]
-    if not keys:
-        return
-    answered = select(Alert.key).where(
-        Alert.key.in_(keys), Alert.acknowledged_at.is_not(None), Alert.closed_at.is_(None)
-    )
-    known = set(connection.execute(answered).scalars())
+    `known` is core.alerts.open_keys. What was once told goes on as long as the share is over its warning.
+    """
     for one in shares:
-        if one.stops and one.key not in known:
-            running = update(Mailing).where(
-                Mailing.stream == one.stream, Mailing.state == "running", Mailing.lane != Lane.TRANSACTIONAL
+        if one.stops or one.stop_key in known:
+            yield _trouble(
+                one,
+                one.stop_key,
+                how_much=f"The limit is {_percent(one.limit.stop)}: its mailings are paused until you answer.",
+                cure="To send all the same:",
+                then=", then resume.",
             )
-            paused = connection.execute(running.values(state="paused", why_paused=f"{WHY}{one}.")).rowcount
-            if paused:
-                log.error("stream stopped", stream=one.stream, why=str(one), mailings=paused)
+        if not one.stops or one.key in known:
+            limits = (_percent(one.limit.warn), _percent(one.limit.stop))
+            how_much = "You are told from {} on; at {} its mailings are paused.".format(*limits)
+            yield _trouble(one, one.key, how_much=how_much, cure="To be told no more:")
+    over_it = {one.stop_key for one in shares}
+    for row in connection.execute(_unanswered(f"{STOPPED}:")):
+        if row.key not in over_it:
+            yield Trouble(row.key, row.text)
+
+
+def _trouble(share: Share, key: str, *, how_much: str, cure: str, then: str = "") -> Trouble:
+    return alerts.trouble(
+        key,
+        what=f"{WHY}{share.stream} comes back: {share}.",
+        how_much=how_much,
+        cure=f"Find out who they are and how they subscribed. {cure} flask alerts acknowledge {shlex.quote(key)}{then}",
+    )
+
+
+def _unanswered(prefix: str) -> Select[str, str]:
+    """Return the alerts with this beginning that stand, and that no operator has answered."""
+    stands = (Alert.closed_at.is_(None), Alert.acknowledged_at.is_(None))
+    wanted = select(Alert.key, Alert.text).where(Alert.key.startswith(prefix, autoescape=True), *stands)
+    return wanted.order_by(Alert.key)
+
+
+def stream_of(stop_key: str) -> str:
+    """Return which stream the alert with this key says is stopped."""
+    return stop_key.removeprefix(f"{STOPPED}:").rsplit(":", 2)[0]
+
+
+def why_stopped(connection: Connection, stream: str) -> str | None:
+    """Return why a stream is stopped, None when it is not. Looks at the alerts, which are few."""
+    rows = connection.execute(_unanswered(f"{STOPPED}:{stream}:"))
+    return next((_why(row.text) for row in rows if stream_of(row.key) == stream), None)
+
+
+def _why(text: str) -> str:
+    return text.partition("\n")[0]
+
+
+def stop(connection: Connection) -> None:
+    """Pause the running mailings of the streams whose stop stands: until an operator answers its alert."""
+    for row in connection.execute(_unanswered(f"{STOPPED}:")).all():
+        stream = stream_of(row.key)
+        running = update(Mailing).where(
+            Mailing.stream == stream, Mailing.state == "running", Mailing.lane != Lane.TRANSACTIONAL
+        )
+        paused = connection.execute(running.values(state="paused", why_paused=_why(row.text))).rowcount
+        if paused:
+            log.error("stream stopped", stream=stream, why=_why(row.text), mailings=paused)
 
 
 def refusals(connection: Connection, now: datetime) -> Iterator[Trouble]:

@@ -76,8 +76,8 @@ def troubles(
     waiting = heads(connection, Mailing.state == "running")
     relays, senders = list(_paused_relays(look)), list(_silent_senders(look, waiting))
     held = _held_lanes(look, {one.key for one in relays}, silent=bool(senders))
-    stopped = {one.stream for one in shares if one.stops}
-    came_back = [*protection.troubles(shares), *protection.refusals(connection, now)]
+    came_back = [*protection.troubles(connection, shares, known), *protection.refusals(connection, now)]
+    stopped = {protection.stream_of(one.key) for one in came_back if one.kind == protection.STOPPED}
     mailings = _paused_mailings(look, stopped)
     return [*relays, *mailings, *_old_queues(look, waiting, held), *_doubts(look), *senders, *came_back]
 

@@ -67,6 +67,14 @@ def subscriptions_of(subscriber: Subscriber) -> dict[int, Subscription]:
     return {subscription.digest_id: subscription for subscription in rows}
 
 
+def opted_in_since(subscriber: Subscriber, at: datetime) -> set[str]:
+    """Return the keys of the digests that a subscriber has confirmed since then, also of those that were on already."""
+    confirmed = select(SignupRequest.digests).where(
+        SignupRequest.subscriber_id == subscriber.id, SignupRequest.confirmed_at > at
+    )
+    return {key for digests in db.session.scalars(confirmed) for key in digests}
+
+
 def hold(row: Subscriber | SignupRequest) -> None:
     """Make others who would change this row wait until the transaction ends, and read what the last of them left."""
     db.session.flush()  # refresh forgets what was changed and not written yet

@@ -198,6 +198,7 @@ class SignupRequest(database.Base):
     at: Mapped[datetime]
     next_try_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]
+    confirmed_at: Mapped[datetime | None]
 
     @property
     def mailbox(self) -> addresses.Address:

@@ -8,14 +8,14 @@ from core import logs
 from core.database import Mark, db, insert_for
 from delivery import outcomes
 from delivery.outcomes import Kind
-from subscribers import unsubscribe
+from subscribers import joining, unsubscribe
 from subscribers.models import Subscriber
 
 log = logs.get(__name__)
 
 CURSOR = "outcomes read by subscribers"
-BY_MAIL, BY_COMPLAINT = "mail", "complaint"
-"""How somebody left, in the proof of it."""
+_LEAVES = {Kind.COMPLAINT.value: "complaint", Kind.LEFT_BY_MAIL.value: "mail"}
+"""How somebody leaves, in the proof of it; what has no line here leaves the reader's choice alone."""
 
 
 def cursor() -> int:
@@ -31,10 +31,27 @@ def record_outcomes(until: int, *, limit: int, now: datetime) -> int:
     after = _held_cursor()
     found = outcomes.between(after, until, limit=limit)
     for one in found:
-        _record(one.kind, one.stream, one.reader_key, one.addr_hash, now)
+        subscriber = _reader(one.reader_key, one.addr_hash)
+        if subscriber is not None:
+            _record(subscriber, one.kind, one.stream, at=one.at, now=now)
     if found:
-        db.session.execute(update(Mark).where(Mark.name == CURSOR).values(value=str(found[-1].id)))
+        _move_cursor(found[-1].id)
     return len(found)
+
+
+def unread(until: int, *, limit: int) -> list[int]:
+    """Return the ids of the next outcomes, up to `until`."""
+    return [one.id for one in outcomes.between(cursor(), until, limit=limit)]
+
+
+def step_over(outcome_id: int) -> None:
+    """Move the cursor beyond an outcome that cannot be recorded, when all before it were read."""
+    if _held_cursor() < outcome_id:
+        _move_cursor(outcome_id)
+
+
+def _move_cursor(outcome_id: int) -> None:
+    db.session.execute(update(Mark).where(Mark.name == CURSOR).values(value=str(outcome_id)))
 
 
 def _held_cursor() -> int:
@@ -42,15 +59,16 @@ def _held_cursor() -> int:
     return int(db.session.execute(select(Mark.value).where(Mark.name == CURSOR).with_for_update()).scalar_one())
 
 
-def _record(kind: str, stream: str, reader_key: bytes | None, addr_hash: bytes, now: datetime) -> None:
-    subscriber = _reader(reader_key, addr_hash)
-    if subscriber is None:
-        return
+def _record(subscriber: Subscriber, kind: str, stream: str, *, at: datetime, now: datetime) -> None:
+    """Have somebody leave what they left at `at`; but not what they have asked for again since then."""
     log.info("news of a reader's mail", subscriber=subscriber.id, kind=kind, stream=stream)
-    if kind == Kind.COMPLAINT:
-        unsubscribe.leave(subscriber, None, now=now, form=BY_COMPLAINT)
-    elif kind == Kind.LEFT_BY_MAIL and (digest := unsubscribe.digest_of(stream)) is not None:
-        unsubscribe.leave(subscriber, digest, now=now, form=BY_MAIL)
+    if kind not in _LEAVES:
+        return
+    joining.hold(subscriber)
+    again = joining.opted_in_since(subscriber, at)
+    for one in joining.subscriptions_of(subscriber).values():
+        if one.digest.key not in again and (kind == Kind.COMPLAINT or one.digest.stream == stream):
+            unsubscribe.leave(subscriber, one.digest, now=now, form=_LEAVES[kind])
 
 
 def _reader(reader_key: bytes | None, addr_hash: bytes) -> Subscriber | None:

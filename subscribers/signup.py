@@ -143,7 +143,7 @@ def confirm(request: SignupRequest, *, now: datetime) -> Confirmed:
     first = joined.new[0] if joined.new else None
     if first is not None:
         first.first_due_at = now
-    request.state = "confirmed"
+    request.state, request.confirmed_at = "confirmed", now
     request.subscriber_id = joined.subscriber.id
     request.address = None
     db.session.flush()

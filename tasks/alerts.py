@@ -71,7 +71,7 @@ def _look(engine: Engine, settings: Settings, services: Services) -> None:
     if found or known:
         with database.writing(engine) as connection:
             alerts.keep(connection, found, kinds=watch.KINDS, now=now)
-            protection.stop(connection, shares)
+            protection.stop(connection)
 
 
 def _claim(engine: Engine, settings: Settings) -> tuple[list[Notice], datetime]:

@@ -15,6 +15,7 @@ BIG = sa.BigInteger().with_variant(sa.Integer(), 'sqlite')
 def upgrade() -> None:
     """Apply. A sender of before can go on beside it: it neither reads nor writes what is new."""
     op.add_column('suppressions', sa.Column('expires_at', core.database.UtcTime(), nullable=True))
+    op.add_column('signup_requests', sa.Column('confirmed_at', core.database.UtcTime(), nullable=True))
     op.add_column('deliveries', sa.Column('returned_at', core.database.UtcTime(), nullable=True))
     op.add_column('deliveries', sa.Column('returned_as', sa.String(length=20), nullable=True))
     where = sa.text('returned_at IS NOT NULL')
@@ -92,4 +93,5 @@ def downgrade() -> None:
         op.drop_index(f'ix_deliveries_{name}', 'deliveries')
     op.drop_column('deliveries', 'returned_as')
     op.drop_column('deliveries', 'returned_at')
+    op.drop_column('signup_requests', 'confirmed_at')
     op.drop_column('suppressions', 'expires_at')

@@ -86,6 +86,27 @@ def test_trouble_that_may_be_the_relays_own_counts_for_nothing_when_time_is_over
     assert judge() == 4 and suppressed() == set() and not db.session.scalars(select(Bounce)).all()
 
 
+@pytest.mark.parametrize(
+    ("code", "words", "means"),
+    [
+        (550, "Your account has been suspended", "refusal"),
+        (550, "5.1.1 unknown user", "refusal"),
+        (552, "5.2.2 over quota", "refusal"),
+        (550, "5.1.8 bad sender", "sender"),
+        (450, "5.1.1 unknown user", "transient"),
+    ],
+)
+def test_what_the_relay_said_of_us_until_time_was_over_is_never_held_against_the_reader(ledger, code, words, means):
+    for day in range(6):
+        (one,) = ledger.queue_bulk("reader@example.org", key=f"edition:{day}")
+        (intent,) = ledger.intend()
+        ledger.exchange("one", [Result(one, intent.epoch, State.PLANNED, code, words, delay=60)], [])
+        ledger.change(one, not_after=clock.utc_now() - DAY / 24, intent_at=clock.utc_now() - day * 3 * DAY)
+        ledger.sweep()
+    assert judge() == 6 and ledger.row(one).returned_as == means
+    assert suppressed() == set() and not db.session.scalars(select(Bounce)).all()
+
+
 def test_three_refusals_that_nobody_understands_suppress_for_a_while(ledger):
     for day in range(3):
         one = ended(ledger, 550, "no", key=f"edition:{day}")

@@ -46,10 +46,10 @@ def over(ledger: Ledger, limits: ReturnLimits = LIMITS) -> list[Share]:
 def guard(ledger: Ledger) -> list[str]:
     """Do what tasks.alerts does at each look; return the keys of the alerts."""
     shares = over(ledger)
-    found = list(protection.troubles(shares))
     with database.writing(ledger.engine) as connection:
+        found = list(protection.troubles(connection, shares, alerts.open_keys(connection)))
         alerts.keep(connection, found, kinds=protection.KINDS, now=database.ledger_now(connection))
-        protection.stop(connection, shares)
+        protection.stop(connection)
     return [one.key for one in found]
 
 
@@ -57,6 +57,15 @@ def standing(key: str = "edition:1") -> tuple[str, str | None]:
     db.session.rollback()
     row = db.session.execute(select(Mailing.state, Mailing.why_paused).where(Mailing.key == key)).one()
     return row.state, row.why_paused
+
+
+def stop_key(kind: str = "complaints") -> str:
+    return f"stopped:digest:asia-daily:{kind}:{today()}"
+
+
+def answer(ledger: Ledger, key: str | None = None) -> None:
+    with database.writing(ledger.engine) as connection:
+        alerts.acknowledge(connection, [key or stop_key()], database.ledger_now(connection))
 
 
 def today() -> str:
@@ -69,7 +78,7 @@ def today() -> str:
 def test_complaints_are_told_from_the_warning_on_and_stop_the_stream_at_the_limit(ledger, complaints, told, stopped):
     edition(200, complaints=complaints)
     edition(1, key="edition:later")
-    assert guard(ledger) == ([f"complaints:digest:asia-daily:{today()}"] if told else [])
+    assert guard(ledger) == ([stop_key() if stopped else f"complaints:digest:asia-daily:{today()}"] if told else [])
     for key in ("edition:1", "edition:later"):
         assert standing(key)[0] == ("paused" if stopped else "running")
 
@@ -77,7 +86,8 @@ def test_complaints_are_told_from_the_warning_on_and_stop_the_stream_at_the_limi
 def test_the_reason_and_the_alert_say_the_numbers_and_the_cure(ledger):
     edition(200, complaints=12)
     (key,) = guard(ledger)
-    assert standing() == ("paused", f"Too much of it came back: 12 of 200 mails of {today()} were called spam, 6.00 %.")
+    came_back = f"12 of 200 mails of {today()} were called spam, 6.00 %."
+    assert standing() == ("paused", f"Too much mail of digest:asia-daily comes back: {came_back}")
     with ledger.engine.connect() as connection:
         (alert,) = alerts.standing(connection)
     what, how_much, cure = alert.text.splitlines()
@@ -87,7 +97,7 @@ def test_the_reason_and_the_alert_say_the_numbers_and_the_cure(ledger):
 
 def test_hard_bounces_count_those_that_the_relay_refused_at_once_too(ledger):
     edition(100, hard=3, failed=4)
-    assert guard(ledger) == [f"bounces:digest:asia-daily:{today()}"]
+    assert guard(ledger) == [stop_key("bounces")]
     assert standing()[0] == "paused" and "7 of 104 mails" in str(standing()[1])
 
 
@@ -109,8 +119,8 @@ def test_streams_and_days_are_judged_apart(ledger):
     edition(5000, key="edition:today", stream="digest:other")
     edition(200, key="edition:good", stream="digest:good")
     assert guard(ledger) == [
-        f"complaints:digest:other:{yesterday.astimezone(UTC).date()}",
-        f"complaints:digest:spam:{today()}",
+        f"stopped:digest:other:complaints:{yesterday.astimezone(UTC).date()}",
+        f"stopped:digest:spam:complaints:{today()}",
     ]
     assert standing("edition:good")[0] == "running"
     assert standing("edition:today")[0] == standing("edition:spam")[0] == "paused"
@@ -148,8 +158,63 @@ def test_a_stopped_stream_is_one_alert_and_its_paused_mailing_none_until_its_day
     guard(ledger)
     with ledger.engine.connect() as connection:
         now = database.ledger_now(connection)
+    assert list(look(ledger, now, shares=over(ledger))) == list(look(ledger, now)) == [stop_key()]
+    answer(ledger)
+    assert list(look(ledger, now, shares=over(ledger), known=[stop_key()])) == [stop_key()]
     assert list(look(ledger, now)) == ["mailing:edition:1"]
-    assert list(look(ledger, now, shares=over(ledger))) == [f"complaints:digest:asia-daily:{today()}"]
+
+
+def test_a_stop_stands_until_it_is_answered_however_long_ago_its_day_is(ledger):
+    edition(200, complaints=20)
+    guard(ledger)
+    ledger.change_mailing(created_at=clock.utc_now() - timedelta(days=9))
+    edition(1, key="edition:later")
+    assert guard(ledger) == [stop_key()] and standing("edition:later")[0] == "paused"
+    answer(ledger)
+    edition(1, key="edition:answered")
+    assert guard(ledger) == [] and standing("edition:answered")[0] == "running"
+    with ledger.engine.connect() as connection:
+        assert alerts.standing(connection) == []
+
+
+def test_a_warning_that_was_answered_does_not_answer_the_stop(ledger):
+    made = edition(200, complaints=6)
+    (warning,) = guard(ledger)
+    answer(ledger, warning)
+    mails(made, {State.SENT: 20}, returned_at=clock.utc_now(), returned_as="complaint")
+    assert guard(ledger) == [stop_key(), warning] and standing()[0] == "paused"
+
+
+def test_an_answered_stop_is_not_a_new_one_when_its_share_has_been_lower_for_a_while(ledger):
+    made = edition(200, complaints=11)
+    guard(ledger)
+    answer(ledger)
+    mails(made, {State.SENT: 100})
+    assert stop_key() in guard(ledger)
+    mails(made, {State.SENT: 20}, returned_at=clock.utc_now(), returned_as="complaint")
+    ledger.change_mailing(state="running", why_paused=None)
+    assert stop_key() in guard(ledger) and standing()[0] == "running"
+
+
+def test_an_edition_of_a_stopped_stream_opens_paused_and_system_mail_runs(ledger):
+    edition(200, complaints=20)
+    guard(ledger)
+    ledger.queue_bulk("reader@example.org", key="edition:stopped")
+    ledger.queue()
+    assert standing("edition:stopped") == standing() and standing()[0] == "paused"
+    assert db.session.scalars(select(Mailing.state).where(Mailing.lane == Lane.TRANSACTIONAL)).all() == ["running"]
+    answer(ledger)
+    ledger.queue_bulk("reader@example.org", key="edition:answered")
+    assert standing("edition:stopped")[0] == "paused" and standing("edition:answered") == ("running", None)
+
+
+@pytest.mark.parametrize("stream", ["digest", "digest:asia", "digest:asia-daily:evening", "digest:asia_daily"])
+def test_a_stream_with_a_like_name_is_not_stopped(ledger, stream):
+    edition(200, complaints=20)
+    guard(ledger)
+    with ledger.engine.connect() as connection:
+        assert protection.why_stopped(connection, stream) is None
+        assert protection.why_stopped(connection, "digest:asia-daily") is not None
 
 
 @given(sent=st.integers(0, 60), back=st.integers(0, 60), least=st.integers(1, 40), stop=st.integers(5, 90))

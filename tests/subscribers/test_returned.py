@@ -1,6 +1,6 @@
 """Readers' rows follow what came of their mail: once, with proof, and for the reader whose mail it was."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import insert, select
@@ -8,9 +8,9 @@ from sqlalchemy import insert, select
 from core.database import Mark, db
 from delivery import outcomes, suppression
 from delivery.models import Mailing, Outcome
-from subscribers import joining, returned
+from subscribers import joining, returned, signup, unsubscribe
 from subscribers.models import ConsentEntry, ConsentParticulars, Subscriber
-from tests.subscribers.people import NOW, count, joined, left_streams
+from tests.subscribers.people import NOW, answered, count, joined, left_streams
 
 LATER = NOW + timedelta(hours=3)
 
@@ -23,7 +23,14 @@ def subscriber(app, services) -> Subscriber:
     return found
 
 
-def came(kind: str, subscriber: Subscriber, stream: str = "digest:asia-daily", *, by_key: bool = True) -> None:
+def came(
+    kind: str,
+    subscriber: Subscriber,
+    stream: str = "digest:asia-daily",
+    *,
+    by_key: bool = True,
+    at: datetime = LATER,
+) -> None:
     """Let the post office say something of a reader's mail."""
     mailing = (
         db.session.scalar(select(Mailing.id).filter_by(stream=stream))
@@ -46,7 +53,7 @@ def came(kind: str, subscriber: Subscriber, stream: str = "digest:asia-daily", *
     )
     key = subscriber.public_id if by_key else bytes(16)
     values = {"mailing_id": mailing, "reader_key": key, "addr_hash": subscriber.addr_hash}
-    db.session.execute(insert(Outcome).values(at=LATER, kind=kind, **values))
+    db.session.execute(insert(Outcome).values(at=at, kind=kind, **values))
 
 
 def read(limit: int = 100) -> int:
@@ -113,3 +120,41 @@ def test_after_a_complaint_a_new_opt_in_counts_and_the_old_complaint_does_not_co
     joined(services, digests=["asia-daily"], at=LATER)
     assert read() == 0 and states(subscriber)["asia-daily"] == "on"
     assert not suppression.is_suppressed(subscriber.addr_hash, ["bulk", "digest:asia-daily"], now=LATER)
+
+
+def complained_before(subscriber: Subscriber) -> None:
+    """Let the post office have heard of a complaint some time ago, and act on it itself at once, as it does."""
+    at = NOW + timedelta(minutes=30)
+    suppression.suppress(subscriber.addr_hash, scope="bulk", reason="complaint", source="arf", now=at)
+    came("complaint", subscriber, at=at)
+
+
+def test_a_complaint_that_is_read_late_does_not_undo_a_newer_opt_in(subscriber, services):
+    complained_before(subscriber)
+    joined(services, digests=["asia-daily", "asia-arabic"], at=NOW + timedelta(hours=1))
+    assert read() == 1
+    assert set(states(subscriber).values()) == {"on"} and subscriber.state == "active"
+    assert opt_outs() == [] and left_streams(subscriber) == set()
+
+
+def test_a_leave_by_mail_that_is_read_late_does_not_undo_a_newer_opt_in(subscriber, services):
+    came("left_by_mail", subscriber, at=NOW + timedelta(minutes=30))
+    unsubscribe.leave(subscriber, None, now=NOW + timedelta(minutes=40))
+    joined(services, digests=["asia-daily"], at=NOW + timedelta(hours=1))
+    assert read() == 1
+    assert states(subscriber)["asia-daily"] == "on" and "digest:asia-daily" not in left_streams(subscriber)
+
+
+def test_what_was_not_asked_for_again_is_left(subscriber, services):
+    complained_before(subscriber)
+    joined(services, digests=["asia-daily"], at=NOW + timedelta(hours=1))
+    read()
+    assert states(subscriber) == {"asia-daily": "on", "asia-arabic": "off"} and subscriber.state == "active"
+
+
+def test_an_opt_in_counts_from_when_it_is_confirmed_not_from_when_it_was_asked_for(subscriber, services):
+    complained_before(subscriber)
+    asked = answered(services, digests=["asia-daily", "asia-arabic"], at=NOW + timedelta(minutes=40))
+    came("complaint", subscriber, at=NOW + timedelta(hours=1))
+    signup.confirm(asked, now=NOW + timedelta(hours=2))
+    assert read() == 2 and set(states(subscriber).values()) == {"on"}

@@ -346,4 +346,4 @@ def test_a_stream_that_is_complained_about_is_stopped_and_told_at_the_same_look(
     state, why = db.session.execute(select(Mailing.state, Mailing.why_paused)).one()
     assert state == "paused" and "4 of 1,000 mails" in str(why)
     (told,) = hook.told
-    assert told.startswith("complaints:digest:asia-daily:") and told.endswith(" standing")
+    assert told.startswith("stopped:digest:asia-daily:complaints:") and told.endswith(" standing")
