@@ -16,8 +16,9 @@ from delivery.states import State
 from returns import arrivals, taking, turns
 from returns.maildir import MaildirBox
 from tasks import mailbox
-from tests.returns.conftest import bounce, letter
+from tests.returns.conftest import NEWS, bounce, letter
 
+PROGRAM = {"From": "MAILER-DAEMON@mx.test", "Return_Path": "<>"}
 OTHER_KEY = Tokens(b"somebody else's own secret key, quite long")
 
 
@@ -105,6 +106,17 @@ def test_a_token_that_is_not_right_changes_nothing(house, changed):
     assert house.came_back(one) is None and house.outgoing() == 0
     (row,) = house.arrivals()
     assert row.why and row.delivery_id is None
+
+
+def test_the_address_to_leave_by_which_a_forwarded_copy_shows_is_no_envelope_of_a_bounce(house):
+    (one,) = house.sent()
+    shown = f"List-Unsubscribe: <mailto:{house.envelope(one, verp.LEAVE_PREFIX)}>"
+    returned = f"--e\nContent-Type: text/rfc822-headers\n\n{shown}\nSubject: Asia Daily\n--e--"
+    house.put(bounce(NEWS).replace("--e--", returned))
+    house.put(letter(f"550 5.1.1 <ada@readers.test>: User unknown\n{shown}", **PROGRAM, X_Failed_Recipients="a@b.test"))
+    taken = house.read()
+    assert not taken.classes and taken.kinds["bounce"] == 0
+    assert house.came_back(one) is None
 
 
 def test_a_wish_to_leave_is_of_that_mail_whoever_wrote_it(house):
