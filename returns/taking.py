@@ -10,8 +10,9 @@ from sqlalchemy import select
 from core.database import Mark, db, insert_for
 from core.services import Services
 from delivery import reports
-from returns import answers, arrivals, reading
-from returns.answers import Prepared
+from returns import answers, arrivals, bounds, reading, waiting
+from returns.answers import Outcome, Prepared
+from returns.bounds import Room
 from returns.fetched import Chunk, Fetched
 from returns.reading import Found
 
@@ -21,6 +22,10 @@ KEPT_OCTETS = 16_384
 AGAIN = "again"
 """What is counted of a mail that came before."""
 UNREAD = "unread"
+WAITS = "waits"
+"""What is counted of a letter that is passed on later."""
+DESK = "desk"
+"""The kind of a letter that the desk itself wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +64,15 @@ def _look(mail: Fetched, services: Services, desk: str | None) -> Looked:
         return Looked(mail, found)
     prepared = answers.prepare(found.mail, services=services, desk=desk)
     if isinstance(prepared, str):
-        return Looked(mail, Found("", found.mail, why=prepared))
+        kind = DESK if prepared == answers.DESKS_OWN else ""
+        return Looked(mail, Found(kind, found.mail, why=prepared))
     return Looked(mail, found, prepared)
 
 
 def take(looked: Sequence[Looked], *, services: Services, desk: str | None, now: datetime) -> Taken:
     """Work off mails in the caller's transaction. One that came before changes nothing."""
     taken = Taken()
+    left = bounds.room(now) if any(one.prepared for one in looked) else None
     new = dict(arrivals.keep_many(SOURCE, [one.fetched.name for one in looked], now=now))
     rows: list[Mapping[str, object]] = []
     for one in looked:
@@ -74,23 +81,39 @@ def take(looked: Sequence[Looked], *, services: Services, desk: str | None, now:
         if number is None:
             taken.kinds[AGAIN] += 1
             continue
-        row = {"id": number, **_take(one, taken, services, desk, now)}
-        if one.prepared is None:
-            rows.append(row)
+        if one.prepared is not None and desk is not None and left is not None:
+            rows.append({"id": number, **_pass_on(one, one.prepared, taken, services, desk, left)})
         else:
-            # At once: the next letter of this chunk counts how many were passed on.
-            arrivals.close_many([row])
+            rows.append({"id": number, **_take(one, taken, services, now)})
     arrivals.close_many(rows)
+    if left is not None:
+        bounds.remember(left)
     return taken
 
 
-def _take(one: Looked, taken: Taken, services: Services, desk: str | None, now: datetime) -> Mapping[str, object]:
+def _pass_on(
+    one: Looked, prepared: Prepared, taken: Taken, services: Services, desk: str, left: Room
+) -> Mapping[str, object]:
+    """Pass one letter on as far as there is room, and count it; return what is to be written down of it."""
+    once_key = arrivals.key(one.fetched.name)[:16]
+    outcome = answers.queue(prepared, once_key=once_key, desk=desk, left=left, services=services)
+    row = {"delivery_id": None, "why": None}
+    if outcome is Outcome.PASSED_ON:
+        taken.kinds[one.found.kind] += 1
+        taken.stops += prepared.stop
+        return {**row, "state": "done", "kind": one.found.kind, "raw": None}
+    if outcome is Outcome.WAITS:
+        taken.kinds[WAITS] += 1
+        return {**row, "state": "new", "kind": one.found.kind, "raw": one.fetched.raw[: waiting.KEPT_OCTETS]}
+    taken.kinds[UNREAD] += 1
+    taken.unread.append(one.fetched)
+    raw = one.fetched.raw[:KEPT_OCTETS]
+    return {**row, "state": "unread", "kind": None, "why": outcome.value, "raw": raw}
+
+
+def _take(one: Looked, taken: Taken, services: Services, now: datetime) -> Mapping[str, object]:
     """Have one mail take effect, and count it; return what is to be written down of it."""
     found, why, delivery_id = one.found, one.found.why or None, None
-    if one.prepared is not None and desk is not None:
-        why = answers.queue(one.prepared, name=one.fetched.name, desk=desk, now=now, services=services)
-        found = found if why is None else Found("", found.mail)
-        taken.stops += one.prepared.stop and why is None
     if found.signal is not None:
         applied = reports.apply(found.signal, tokens=services.links.tokens, now=now)
         delivery_id, why = applied.delivery_id, applied.why

@@ -14,7 +14,8 @@ from core.database import db, ledger_now
 from core.mailboxes import Mailbox, ReturnSettings
 from core.services import Services, current
 from core.settings import Settings
-from returns import answers, mailboxes, taking, turns
+from returns import bounds, mailboxes, taking, turns, waiting
+from returns.answers import Prepared
 from returns.fetched import Box, BoxError, Chunk
 from returns.taking import Looked, Taken
 from tasks import nudge
@@ -55,6 +56,7 @@ def read_all(
     ends_at = None if longest_s is None else time.monotonic() + longest_s
     failed: dict[str, str] = {}
     try:
+        _pass_on_waiting(services, settings.desk)
         for mailbox in settings.mailboxes:
             try:
                 for taken in _read_box(mailbox, reader, services, settings.desk, ends_at):
@@ -65,10 +67,34 @@ def read_all(
     finally:
         with database.write_turn():
             turns.give_back(reader)
-            answers.forget(clock.utc_now())
+            bounds.forget(clock.utc_now())
             db.session.commit()
         nudge.post()
     return failed
+
+
+def _pass_on_waiting(services: Services, desk: str | None) -> None:
+    """Pass on what waits, before what is new; each in a transaction of its own, so that one cannot hold up the rest."""
+    letters = waiting.due(clock.utc_now())
+    db.session.rollback()
+    for letter in letters:
+        try:
+            prepared = waiting.prepare(letter, services=services, desk=desk)
+            passed_on = _commit_letter(letter, prepared, services, desk)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:  # a door: it is kept aside, with the kind of the fault and none of its words
+            log.exception("mail not worked off")
+            passed_on = _commit_letter(letter, f"A fault of ours: {type(error).__name__}.", services, desk)
+        if not passed_on:
+            return
+
+
+def _commit_letter(letter: waiting.Letter, prepared: Prepared | str, services: Services, desk: str | None) -> bool:
+    with database.write_turn():
+        passed_on = waiting.pass_on(letter, prepared, services=services, desk=desk, now=clock.utc_now())
+        db.session.commit()
+    return passed_on
 
 
 def _read_box(
