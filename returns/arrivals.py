@@ -38,6 +38,15 @@ def keep_many(source: str, names: Sequence[bytes], *, now: datetime) -> Mapping[
     return {keys[one]: number for number, one in db.session.execute(statement.returning(Arrival.id, Arrival.key))}
 
 
+def set_aside_before(source: str, names: Collection[bytes]) -> frozenset[bytes]:
+    """Return which of several things came before and could not be read."""
+    keys = {key(name): name for name in names}
+    if not keys:
+        return frozenset()
+    found = select(Arrival.key).where(Arrival.source == source, Arrival.key.in_(keys), Arrival.state == "unread")
+    return frozenset(keys[one] for one in db.session.scalars(found))
+
+
 def close_many(rows: Sequence[Mapping[str, object]]) -> None:
     """Write down what several arrivals were, each by `id` with `state`, `kind`, `delivery_id`, `why` and `raw`."""
     if rows:

@@ -3,14 +3,15 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from core.database import Mark, db, insert_for
 from core.services import Services
 from delivery import reports
-from returns import answers, arrivals, bounds, reading, waiting
+from delivery.signals import Kind
+from returns import answers, arrivals, bounds, letters, reading, waiting
 from returns.answers import Outcome, Prepared
 from returns.bounds import Room
 from returns.fetched import Chunk, Fetched
@@ -19,6 +20,8 @@ from returns.reading import Found
 SOURCE = "mailbox"
 KEPT_OCTETS = 16_384
 """So much of a mail that could not be read stands in its row; the whole of it is in the mailbox."""
+MOST_LEFT = 1000
+"""So many places are remembered of what is to be moved aside."""
 AGAIN = "again"
 """What is counted of a mail that came before."""
 UNREAD = "unread"
@@ -26,6 +29,12 @@ WAITS = "waits"
 """What is counted of a letter that is passed on later."""
 DESK = "desk"
 """The kind of a letter that the desk itself wrote."""
+OLD = "old"
+"""The kind of a letter that nobody expects an answer to any more."""
+FRESH = timedelta(days=7)
+"""So long after it came a letter is passed on, and a wish to leave acts by itself."""
+TOO_OLD = f"It came more than {FRESH.days} days before it was read."
+TOO_OLD_TO_LEAVE = f"Its reader wished to leave more than {FRESH.days} days before, and may have come again since."
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +62,19 @@ class Taken:
         self.stops += other.stops
 
 
-def look(chunk: Chunk, *, services: Services, desk: str | None) -> list[Looked]:
+def look(chunk: Chunk, *, services: Services, desk: str | None, now: datetime) -> list[Looked]:
     """Read mails, and render what letters lead to. Slow, so outside of any transaction. Never raises for a mail."""
-    return [_look(mail, services, desk) for mail in chunk.mails]
+    return [_look(mail, services, desk, now) for mail in chunk.mails]
 
 
-def _look(mail: Fetched, services: Services, desk: str | None) -> Looked:
+def _look(mail: Fetched, services: Services, desk: str | None, now: datetime) -> Looked:
     found = reading.read(mail.raw, tokens=services.links.tokens)
+    if mail.why:
+        return Looked(mail, Found("", found.mail, why=mail.why))
+    if found.kind in ("reply", Kind.LEAVE) and _is_old(mail, found, now):
+        if found.kind == Kind.LEAVE:
+            return Looked(mail, Found("", found.mail, why=TOO_OLD_TO_LEAVE))
+        return Looked(mail, Found(OLD, found.mail, why=TOO_OLD))
     if found.kind != "reply":
         return Looked(mail, found)
     prepared = answers.prepare(found.mail, services=services, desk=desk)
@@ -69,9 +84,14 @@ def _look(mail: Fetched, services: Services, desk: str | None) -> Looked:
     return Looked(mail, found, prepared)
 
 
+def _is_old(mail: Fetched, found: Found, now: datetime) -> bool:
+    came_at = mail.came_at or letters.dated(found.mail)
+    return came_at is not None and now - came_at > FRESH
+
+
 def take(looked: Sequence[Looked], *, services: Services, desk: str | None, now: datetime) -> Taken:
-    """Work off mails in the caller's transaction. One that came before changes nothing."""
-    taken = Taken()
+    """Work off mails in the caller's transaction. One that came before changes nothing, and is put where it belongs."""
+    taken, again = Taken(), []
     left = bounds.room(now) if any(one.prepared for one in looked) else None
     new = dict(arrivals.keep_many(SOURCE, [one.fetched.name for one in looked], now=now))
     rows: list[Mapping[str, object]] = []
@@ -80,6 +100,7 @@ def take(looked: Sequence[Looked], *, services: Services, desk: str | None, now:
         number = new.pop(one.fetched.name, None)
         if number is None:
             taken.kinds[AGAIN] += 1
+            again.append(one.fetched)
             continue
         if one.prepared is not None and desk is not None and left is not None:
             rows.append({"id": number, **_pass_on(one, one.prepared, taken, services, desk, left)})
@@ -88,6 +109,8 @@ def take(looked: Sequence[Looked], *, services: Services, desk: str | None, now:
     arrivals.close_many(rows)
     if left is not None:
         bounds.remember(left)
+    aside = arrivals.set_aside_before(SOURCE, [mail.name for mail in again])
+    taken.unread += [mail for mail in again if mail.name in aside]
     return taken
 
 
@@ -144,8 +167,35 @@ def position(box: str) -> str | None:
 
 def remember(box: str, position: str) -> None:
     """Remember how far a box was read, in the transaction of what was read."""
-    mark = insert_for(db.engine)(Mark).values(name=_mark(box), value=position)
+    _remember(_mark(box), position)
+
+
+def left_aside(box: str) -> str | None:
+    """Return what was committed as unreadable and perhaps not moved aside yet, as `Box.move_left` takes it."""
+    return db.session.scalar(select(Mark.value).where(Mark.name == _aside(box)))
+
+
+def leave_aside(box: str, position: str, unread: Sequence[Fetched]) -> None:
+    """Remember what is to be moved aside, in the transaction of what was read, with what was left before."""
+    validity = position.partition(" ")[0]
+    known, *places = (left_aside(box) or "").split() or [""]
+    places = [*(places if known == validity else []), *(mail.place for mail in unread if not mail.label)]
+    if places:
+        _remember(_aside(box), " ".join([validity, *places[-MOST_LEFT:]]))
+
+
+def moved_aside(box: str) -> None:
+    """Forget what was to be moved aside: it was."""
+    db.session.execute(delete(Mark).where(Mark.name == _aside(box)))
+
+
+def _remember(name: str, value: str) -> None:
+    mark = insert_for(db.engine)(Mark).values(name=name, value=value)
     db.session.execute(mark.on_conflict_do_update(index_elements=["name"], set_={"value": mark.excluded.value}))
+
+
+def _aside(box: str) -> str:
+    return f"aside of {box}"
 
 
 def _mark(box: str) -> str:

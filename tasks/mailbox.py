@@ -100,13 +100,15 @@ def _commit_letter(letter: waiting.Letter, prepared: Prepared | str, services: S
 def _read_box(
     mailbox: Mailbox, reader: str, services: Services, desk: str | None, ends_at: float | None
 ) -> Iterator[Taken]:
-    position = taking.position(mailbox.name)
+    position, left = taking.position(mailbox.name), taking.left_aside(mailbox.name)
     db.session.rollback()
     with closing(mailboxes.open_box(mailbox)) as box:
+        if left is not None:
+            _move_left(box, mailbox, left)
         for chunk in box.chunks(position):
-            looked = taking.look(chunk, services=services, desk=desk)
+            looked = taking.look(chunk, services=services, desk=desk, now=clock.utc_now())
             taken = _commit(mailbox, chunk, looked, services, desk)
-            _put_away(box, chunk, taken)
+            _put_away(box, mailbox, chunk, taken)
             yield taken
             if not _turn(reader):
                 raise BoxesTaken
@@ -119,8 +121,7 @@ def _commit(mailbox: Mailbox, chunk: Chunk, looked: list[Looked], services: Serv
     try:
         with database.write_turn():
             taken = taking.take(looked, services=services, desk=desk, now=clock.utc_now())
-            if chunk.position is not None:
-                taking.remember(mailbox.name, chunk.position)
+            _remember(mailbox, chunk, taken)
             db.session.commit()
         return taken
     except Exception as error:  # noqa: BLE001 - a door: whatever a mail sets off, the others must be read
@@ -129,10 +130,15 @@ def _commit(mailbox: Mailbox, chunk: Chunk, looked: list[Looked], services: Serv
     for one in looked:
         together.add(_commit_one(one, services, desk, together))
     with database.write_turn():
-        if chunk.position is not None:
-            taking.remember(mailbox.name, chunk.position)
+        _remember(mailbox, chunk, together)
         db.session.commit()
     return together
+
+
+def _remember(mailbox: Mailbox, chunk: Chunk, taken: Taken) -> None:
+    if chunk.position is not None:
+        taking.remember(mailbox.name, chunk.position)
+        taking.leave_aside(mailbox.name, chunk.position, taken.unread)
 
 
 def _commit_one(one: Looked, services: Services, desk: str | None, together: Taken) -> Taken:
@@ -155,10 +161,32 @@ def _commit_one(one: Looked, services: Services, desk: str | None, together: Tak
     return taken
 
 
-def _put_away(box: Box, chunk: Chunk, taken: Taken) -> None:
-    """Flag what was committed. If that fails the next look finds it again, and knows it."""
+def _put_away(box: Box, mailbox: Mailbox, chunk: Chunk, taken: Taken) -> None:
+    """Flag what was committed. If that fails the next look finds it again and knows it, or moves what was left.
+
+    What the box did not give stays where it is.
+    """
     aside = {mail.place for mail in taken.unread}
-    box.put_away([mail for mail in chunk.mails if mail.place not in aside], taken.unread)
+    unread = [mail for mail in taken.unread if not mail.label]
+    box.put_away([mail for mail in chunk.mails if mail.place not in aside], unread)
+    if unread and chunk.position is not None:
+        _moved(mailbox)
+
+
+def _move_left(box: Box, mailbox: Mailbox, left: str) -> None:
+    """Move aside what the last look could not. Should that fail again, it keeps no new mail from being read."""
+    try:
+        box.move_left(left)
+    except BoxError as error:
+        log.error("mails not moved aside", mailbox=mailbox.name, why=str(error))
+    else:
+        _moved(mailbox)
+
+
+def _moved(mailbox: Mailbox) -> None:
+    with database.write_turn():
+        taking.moved_aside(mailbox.name)
+        db.session.commit()
 
 
 def _turn(reader: str) -> bool:
