@@ -2,19 +2,19 @@
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 
 from celery import shared_task
 from flask import current_app
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from core import clock, database, logs
+from core import alerts, clock, database, logs
 from core.database import db, ledger_now
 from core.mailboxes import Mailbox, ReturnSettings
 from core.services import Services, current
 from core.settings import Settings
-from returns import bounds, mailboxes, taking, turns, waiting
+from returns import bounds, mailboxes, taking, troubles, turns, waiting
 from returns.answers import Prepared
 from returns.fetched import Box, BoxError, Chunk
 from returns.taking import Looked, Taken
@@ -36,6 +36,7 @@ def read() -> None:
     """Read the mailboxes, for three quarters of a minute at most. What is left is found by the next look."""
     settings: Settings = current_app.extensions["postrider settings"]
     if not settings.returns.mailboxes:
+        _tell_operators({})
         return
     try:
         read_all(settings.returns, services=current(), tell=lambda _box, _taken: None, longest_s=LONGEST_S)
@@ -64,6 +65,7 @@ def read_all(
             except BoxError as error:
                 log.error("mailbox not read", mailbox=mailbox.name, why=str(error))
                 failed[mailbox.name] = str(error)
+        _tell_operators(failed)
     finally:
         with database.write_turn():
             turns.give_back(reader)
@@ -71,6 +73,22 @@ def read_all(
             db.session.commit()
         nudge.post()
     return failed
+
+
+def _tell_operators(failed: Mapping[str, str]) -> None:
+    """Open an alert of what is wrong for a while, and close those that are over. Mostly nothing is written."""
+    db.session.rollback()
+    connection = db.session.connection()
+    now, known = ledger_now(connection), alerts.open_keys(connection)
+    noted = troubles.is_noted(connection)
+    wrong = troubles.found(connection, failed, known=known, now=now)
+    stands = any(key.partition(":")[0] in troubles.KINDS for key in known)
+    if failed or noted or wrong or stands:
+        with database.write_turn():
+            connection = db.session.connection()
+            troubles.note(connection, failed, now)
+            alerts.keep(connection, wrong, kinds=troubles.KINDS, now=now)
+            db.session.commit()
 
 
 def _pass_on_waiting(services: Services, desk: str | None) -> None:
