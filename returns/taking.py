@@ -131,7 +131,7 @@ def _pass_on(
     taken.kinds[UNREAD] += 1
     taken.unread.append(one.fetched)
     raw = one.fetched.raw[:KEPT_OCTETS]
-    return {**row, "state": "unread", "kind": None, "why": outcome.value, "raw": raw}
+    return {**row, "state": "unread", "kind": one.found.kind, "why": outcome.value, "raw": raw}
 
 
 def _take(one: Looked, taken: Taken, services: Services, now: datetime) -> Mapping[str, object]:

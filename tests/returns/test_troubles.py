@@ -10,10 +10,10 @@ import time_machine
 from core import alerts, clock
 from core.database import db
 from core.mailboxes import Mailbox, ReturnSettings
-from returns import troubles
+from returns import arrivals, troubles
 from tasks import mailbox
 from tests.delivery.certificates import Authority
-from tests.returns.conftest import House
+from tests.returns.conftest import House, letter
 from tests.returns.imapserver import PASSWORD, USER, ImapServer
 
 
@@ -69,3 +69,10 @@ def test_many_mails_that_are_kept_aside_are_told_until_they_are_a_day_old(house)
     house.put("\0 one more")
     assert "20 mails" in look(1)["unread:mailbox"]
     assert look(24 * 60 + 2) == {}
+
+
+def test_who_writes_more_letters_than_are_passed_on_wakes_nobody(house):
+    boxes(house, *house.settings.returns.mailboxes)
+    for number in range(10 + troubles.MOST_UNREAD):
+        house.put(letter(f"{number}"))
+    assert look(0) == {} and arrivals.unread() == troubles.MOST_UNREAD
