@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import select
 
@@ -10,6 +9,7 @@ from core.database import db
 from core.services import Services
 from returns import answers, arrivals, bounds, mime
 from returns.answers import Outcome, Prepared
+from returns.bounds import Room
 from returns.fetched import CHUNK
 from returns.models import Arrival
 
@@ -26,9 +26,9 @@ class Letter:
     raw: bytes
 
 
-def due(now: datetime) -> Sequence[Letter]:
-    """Return the letters for which there is room now, oldest first."""
-    most = min(int(bounds.room(now).letters), CHUNK)
+def due(left: Room) -> Sequence[Letter]:
+    """Return the letters for which there is room, oldest first."""
+    most = min(int(left.letters), CHUNK)
     columns = (Arrival.id, Arrival.key, Arrival.raw)
     found = select(*columns).where(Arrival.state == "new", Arrival.source == "mailbox").order_by(Arrival.id)
     return [Letter(row.id, row.key, row.raw or b"") for row in db.session.execute(found.limit(most))]
@@ -39,11 +39,10 @@ def prepare(letter: Letter, *, services: Services, desk: str | None) -> Prepared
     return answers.prepare(mime.parse(letter.raw), services=services, desk=desk)
 
 
-def pass_on(letter: Letter, prepared: Prepared | str, *, services: Services, desk: str | None, now: datetime) -> bool:
+def pass_on(letter: Letter, prepared: Prepared | str, *, left: Room, services: Services, desk: str | None) -> bool:
     """Pass a letter on in the caller's transaction, or keep it aside; return False when it has to wait for longer."""
     why: str | None = prepared if isinstance(prepared, str) else None
     if not isinstance(prepared, str) and desk is not None:
-        left = bounds.room(now)
         once_key = letter.key[:16]
         outcome = answers.queue(prepared, once_key=once_key, desk=desk, left=left, services=services, waited=True)
         if outcome is not Outcome.PASSED_ON:

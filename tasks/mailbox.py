@@ -16,6 +16,7 @@ from core.services import Services, current
 from core.settings import Settings
 from returns import bounds, mailboxes, taking, troubles, turns, waiting
 from returns.answers import Prepared
+from returns.bounds import Room
 from returns.fetched import Box, BoxError, Chunk
 from returns.taking import Looked, Taken
 from tasks import nudge
@@ -93,24 +94,27 @@ def _tell_operators(failed: Mapping[str, str]) -> None:
 
 def _pass_on_waiting(services: Services, desk: str | None) -> None:
     """Pass on what waits, before what is new; each in a transaction of its own, so that one cannot hold up the rest."""
-    letters = waiting.due(clock.utc_now())
+    left = bounds.room(clock.utc_now())
+    letters = waiting.due(left)
     db.session.rollback()
     for letter in letters:
         try:
             prepared = waiting.prepare(letter, services=services, desk=desk)
-            passed_on = _commit_letter(letter, prepared, services, desk)
+            passed_on = _commit_letter(letter, prepared, left, services, desk)
         except (OperationalError, InterfaceError):
             raise
         except Exception as error:  # a door: it is kept aside, with the kind of the fault and none of its words
             log.exception("mail not worked off")
-            passed_on = _commit_letter(letter, f"A fault of ours: {type(error).__name__}.", services, desk)
+            passed_on = _commit_letter(letter, f"A fault of ours: {type(error).__name__}.", left, services, desk)
         if not passed_on:
             return
 
 
-def _commit_letter(letter: waiting.Letter, prepared: Prepared | str, services: Services, desk: str | None) -> bool:
+def _commit_letter(
+    letter: waiting.Letter, prepared: Prepared | str, left: Room, services: Services, desk: str | None
+) -> bool:
     with database.write_turn():
-        passed_on = waiting.pass_on(letter, prepared, services=services, desk=desk, now=clock.utc_now())
+        passed_on = waiting.pass_on(letter, prepared, left=left, services=services, desk=desk)
         db.session.commit()
     return passed_on
 
