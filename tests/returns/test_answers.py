@@ -180,6 +180,15 @@ def test_the_bounds_hold_from_look_to_look_too(house, narrow):
     assert len(mailed(house, "system:letter")) == 5 and len(mailed(house, "system:answer")) == 3
 
 
+def test_the_room_is_counted_once_for_what_waits_and_once_for_a_chunk(house, monkeypatch):
+    counted = []
+    room = bounds.room
+    monkeypatch.setattr(bounds, "room", lambda now: counted.append(now) or room(now))
+    flood(house)
+    assert house.read().kinds == {"reply": 12}
+    assert len(counted) == 2
+
+
 def test_what_waits_is_bounded_and_what_is_beyond_is_kept_aside(house, narrow, monkeypatch):
     monkeypatch.setattr(bounds, "MOST_WAITING", 4)
     flood(house)
