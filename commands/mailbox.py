@@ -13,7 +13,7 @@ from core.mailboxes import Mailbox
 from core.services import current
 from core.settings import Settings
 from returns import arrivals
-from returns.taking import AGAIN, UNREAD, Taken
+from returns.taking import AGAIN, DESK, OLD, UNREAD, WAITS, Taken
 from tasks import mailbox as reading
 
 mailbox_commands = groups.group("mailbox", help="What came back by mail: bounces, complaints, replies.")
@@ -30,6 +30,9 @@ _NAMES: Mapping[str, str] = {
     "challenge": "challenges",
     "automaton": "letters of programs",
     "reply": "letters passed on",
+    DESK: "letters of the desk itself",
+    OLD: "letters too old to be passed on",
+    WAITS: "letters that are passed on later",
     UNREAD: "unreadable, kept aside",
     AGAIN: "had come before",
 }

@@ -3,37 +3,41 @@
 Nothing that a stranger wrote comes into a header, and reports never come here: what brings them answers nobody.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-
-from sqlalchemy import delete, func, select
+from datetime import timedelta
+from enum import StrEnum
 
 from core import addresses, mailtext
 from core import language as languages
-from core.database import db, insert_for
 from core.identity import LANES
 from core.services import Services
 from delivery import content, message, outbox
-from returns import envelope, letters
+from returns import bounds, envelope, letters
+from returns.bounds import Room
 from returns.letters import Writer
 from returns.mime import Part
-from returns.models import Arrival, AutoAnswer
 
 MOST_CHARACTERS = 10_000
 """So much of a letter is passed on; the whole of it stays in the mailbox."""
-ONCE_IN = timedelta(days=7)
-HOUR = timedelta(hours=1)
-FORWARDS_AN_HOUR = 120
-ANSWERS_AN_HOUR = 60
-"""Over all writers: whoever can make us answer must not make us flood anybody."""
 _CARRY_WITHIN = timedelta(days=2)
 
 ELSEWHERE = "It was written to none of our addresses."
 NO_DESK = "Nobody is named who reads letters: set MAILBOX_DESK to an address of your desk."
-TOO_MANY = f"More than {FORWARDS_AN_HOUR} letters came within an hour, so this one was not passed on."
+TOO_MANY = "So many letters wait to be passed on that this one was only kept."
+TOO_MANY_OF_ONE = f"Its writer has had {bounds.LETTERS_A_DAY} letters passed on today, so this one was not."
+DESKS_OWN = "The desk wrote it, so it is not passed on to the desk."
 NOBODY = "It does not say who wrote it."
+
+
+class Outcome(StrEnum):
+    """What became of a letter."""
+
+    PASSED_ON = "passed on"
+    WAITS = "waits"
+    """It has the room of its writer, and waits for that of all."""
+    KEPT = TOO_MANY
+    KEPT_OF_ONE = TOO_MANY_OF_ONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,9 @@ def prepare(mail: Part, *, services: Services, desk: str | None) -> Prepared | s
     writer = letters.writer(mail)
     if writer is None:
         return NOBODY
+    if writer.address.folded == addresses.parse(desk).folded:
+        # Such as a program that answers each mail to the desk: it would get its own answers for ever.
+        return DESKS_OWN
     stop = letters.says_stop(mail)
     language = services.publication.default_language
     values = {
@@ -100,16 +107,23 @@ def _sentence(desk: str, services: Services) -> mailtext.Mail:
     return mail
 
 
-def queue(prepared: Prepared, *, name: bytes, desk: str, now: datetime, services: Services) -> str | None:
-    """Write the mails of one letter into the ledger; return why it was not passed on, None when it was."""
-    if _passed_on_since(now - HOUR) >= FORWARDS_AN_HOUR:
-        return TOO_MANY
-    once_key = hashlib.sha256(name).digest()[:16]
-    shared = {"once_key": once_key, "not_after": now + _CARRY_WITHIN, "now": now, "services": services}
+def queue(
+    prepared: Prepared, *, once_key: bytes, desk: str, left: Room, services: Services, waited: bool = False
+) -> Outcome:
+    """Write the mails of one letter into the ledger, if there is room for its writer, and then among all.
+
+    One that `waited` has been counted as its writer's already.
+    """
+    addr_hash = services.keyring.hash(prepared.writer.address)
+    if not waited and not bounds.may_pass_on(addr_hash, left.at):
+        return Outcome.KEPT_OF_ONE
+    if not left.pass_on():
+        return Outcome.WAITS if waited or left.wait() else Outcome.KEPT
+    shared = {"once_key": once_key, "not_after": left.at + _CARRY_WITHIN, "now": left.at, "services": services}
     to_desk = outbox.Recipient(addresses.parse(desk), None)
     none = outbox.LinkSet.NONE
     outbox.queue_mail(to_desk, mailing="system:letter", mail=prepared.to_desk, link_set=none, **shared)  # type: ignore[arg-type]
-    if prepared.sentence is not None and _may_answer(services.keyring.hash(prepared.writer.address), now):
+    if prepared.sentence is not None and bounds.may_answer(addr_hash, left):
         writer = outbox.Recipient(prepared.writer.address, None)
         outbox.queue_mail(
             writer,
@@ -119,28 +133,4 @@ def queue(prepared: Prepared, *, name: bytes, desk: str, now: datetime, services
             stream=message.ANSWERS,
             **shared,  # type: ignore[arg-type]
         )
-    return None
-
-
-def _passed_on_since(since: datetime) -> int:
-    wanted = select(func.count()).where(Arrival.arrived_at > since, Arrival.kind == "reply", Arrival.state == "done")
-    return db.session.scalar(wanted) or 0
-
-
-def _may_answer(addr_hash: bytes, now: datetime) -> bool:
-    """Take the writer's place of this week; say whether there was one, and room within this hour."""
-    recent = select(func.count()).where(AutoAnswer.answered_at > now - HOUR)
-    if (db.session.scalar(recent) or 0) >= ANSWERS_AN_HOUR:
-        return False
-    row = insert_for(db.engine)(AutoAnswer).values(addr_hash=addr_hash, answered_at=now)
-    taken = row.on_conflict_do_update(
-        index_elements=["addr_hash"],
-        set_={"answered_at": row.excluded.answered_at},
-        where=AutoAnswer.answered_at <= now - ONCE_IN,
-    )
-    return db.session.scalar(taken.returning(AutoAnswer.addr_hash)) is not None
-
-
-def forget(now: datetime) -> None:
-    """Remove who got our sentence more than a week ago: they may get it again."""
-    db.session.execute(delete(AutoAnswer).where(AutoAnswer.answered_at <= now - ONCE_IN))
+    return Outcome.PASSED_ON

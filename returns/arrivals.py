@@ -15,6 +15,11 @@ KEPT = timedelta(days=90)
 """So long it is known that something came already, and what could not be read stays to be looked at."""
 
 
+def key(name: bytes) -> bytes:
+    """Return the key of what its source has a name for."""
+    return hashlib.sha256(name).digest()
+
+
 def keep(source: str, name: bytes, raw: bytes, *, now: datetime) -> int | None:
     """Keep what came under the name that its source has for it; return its id, None when it is there already."""
     row = _row(source, name, raw, now)
@@ -25,12 +30,21 @@ def keep(source: str, name: bytes, raw: bytes, *, now: datetime) -> int | None:
 
 def keep_many(source: str, names: Sequence[bytes], *, now: datetime) -> Mapping[bytes, int]:
     """Keep several things that are worked off in this very transaction; return the ids of those that are new."""
-    keys = {hashlib.sha256(name).digest(): name for name in names}
+    keys = {key(name): name for name in names}
     if not keys:
         return {}
-    rows = [{"source": source, "key": key, "arrived_at": now, "state": "new"} for key in sorted(keys)]
+    rows = [{"source": source, "key": one, "arrived_at": now, "state": "new"} for one in sorted(keys)]
     statement = insert_for(db.engine)(Arrival).values(rows).on_conflict_do_nothing()
-    return {keys[key]: number for number, key in db.session.execute(statement.returning(Arrival.id, Arrival.key))}
+    return {keys[one]: number for number, one in db.session.execute(statement.returning(Arrival.id, Arrival.key))}
+
+
+def set_aside_before(source: str, names: Collection[bytes]) -> frozenset[bytes]:
+    """Return which of several things came before and could not be read."""
+    keys = {key(name): name for name in names}
+    if not keys:
+        return frozenset()
+    found = select(Arrival.key).where(Arrival.source == source, Arrival.key.in_(keys), Arrival.state == "unread")
+    return frozenset(keys[one] for one in db.session.scalars(found))
 
 
 def close_many(rows: Sequence[Mapping[str, object]]) -> None:
@@ -48,8 +62,7 @@ def keep_all(source: str, named: Iterable[tuple[bytes, bytes]], *, now: datetime
 
 
 def _row(source: str, name: bytes, raw: bytes, now: datetime) -> dict[str, Any]:
-    key = hashlib.sha256(name).digest()
-    return {"source": source, "key": key, "arrived_at": now, "state": "new", "raw": raw}
+    return {"source": source, "key": key(name), "arrived_at": now, "state": "new", "raw": raw}
 
 
 def waiting(limit: int, *, after: int = 0, sources: Collection[str] | None = None) -> Sequence[Arrival]:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 CHUNK = 100
@@ -19,16 +20,22 @@ class BoxError(Exception):
 class Fetched:
     """One mail. `raw` is its beginning, returns.mime.MAX_OCTETS at most; `octets` is how long it is in all.
 
-    `place` is the box's own name for it: a file, or a number.
+    `place` is the box's own name for it: a file, or a number. `came_at` is when the box got it, if it says so. One that
+    the box does not give has a `why`, no octets, and a `label` that it is known by instead.
     """
 
     place: str
     raw: bytes
     octets: int
+    came_at: datetime | None = None
+    why: str = ""
+    label: str = ""
 
     @property
     def name(self) -> bytes:
         """Return what it is known by, wherever it lies: the same mail twice is one."""
+        if self.label:
+            return self.label.encode()
         return hashlib.sha256(self.raw).digest() + self.octets.to_bytes(8, "big")
 
 
@@ -48,6 +55,9 @@ class Box(Protocol):
 
     def put_away(self, done: Sequence[Fetched], unread: Sequence[Fetched]) -> None:
         """Flag what is done, and move aside what could not be read. Called after the commit. Raises BoxError."""
+
+    def move_left(self, left: str) -> None:
+        """Move aside what an earlier look had no time to: a position's first word, and places. Raises BoxError."""
 
     def close(self) -> None:
         """Give back what it holds."""

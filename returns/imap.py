@@ -9,6 +9,7 @@ import re
 import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from core.mailboxes import Mailbox
@@ -23,6 +24,7 @@ GROUP = 20
 ASIDE = "Unreadable"
 _UID = re.compile(rb"\bUID (\d+)")
 _SIZE = re.compile(rb"\bRFC822\.SIZE (\d+)")
+_DATE = re.compile(rb'\bINTERNALDATE "([^"]{20,30})"')
 _PREFIX = re.compile(rb'\(\("([^"]*)"')
 _GIVEN_UP = (imaplib.IMAP4.error, OSError, EOFError)
 
@@ -86,6 +88,15 @@ class ImapBox:
         except _GIVEN_UP as error:
             raise BoxError(self._words(error)) from error
 
+    def move_left(self, left: str) -> None:
+        """Move aside what was committed and not moved, unless the folder was made anew: then it is read again."""
+        validity, *uids = left.split()
+        if validity == str(self._validity) and uids:
+            try:
+                self._move_aside(",".join(uids))
+            except _GIVEN_UP as error:
+                raise BoxError(self._words(error)) from error
+
     def close(self) -> None:
         """Say good-bye, if anybody listens. What was marked as deleted stays until the server's owner expunges it."""
         connection, self._connection = self._connection, None
@@ -114,24 +125,19 @@ class ImapBox:
         yield Chunk(mails, f"{self._validity} {until - 1}")
 
     def _fetch(self, uids: Sequence[int]) -> list[Fetched]:
-        wanted = f"(UID RFC822.SIZE BODY.PEEK[]<0.{mime.MAX_OCTETS}>)"
-        answer = self._uid("FETCH", ",".join(map(str, uids)), wanted)
-        found: list[Fetched] = []
-        for number, item in enumerate(answer):
-            if isinstance(item, tuple):
-                # A server may say the rest after the mail's octets.
-                after = answer[number + 1] if number + 1 < len(answer) else b""
-                said = item[0] + (after if isinstance(after, bytes) else b"")
-                octets = item[1]
-            elif isinstance(item, bytes) and b"BODY[]" in item:
-                said, octets = item, b""
-            else:
-                continue
-            uid, size = _UID.search(said), _SIZE.search(said)
-            if uid and int(uid[1]) in uids:
-                raw = octets[: mime.MAX_OCTETS]
-                found.append(Fetched(uid[1].decode("ascii"), raw, int(size[1]) if size else len(raw)))
-        return found
+        """Return these mails. One that the server does not give keeps no other from being read: it says why."""
+        wanted = f"(UID INTERNALDATE RFC822.SIZE BODY.PEEK[]<0.{mime.MAX_OCTETS}>)"
+        state, answer = self._open().uid("FETCH", ",".join(map(str, uids)), wanted)
+        if state != "OK" and len(uids) > 1:
+            return [mail for uid in uids for mail in self._fetch([uid])]
+        found = {mail.place: mail for mail in map(_fetched, _items(answer))} if state == "OK" else {}
+        told = f"the server refused it: {_told(answer)}" if state != "OK" else "the server gave nothing"
+        return [found.get(str(uid)) or self._not_given(uid, told) for uid in uids]
+
+    def _not_given(self, uid: int, told: str) -> Fetched:
+        why = f"It could not be fetched from {self._box.folder}, UID {uid}: {told}."
+        label = f"{self._box.name} {self._validity} {uid}"
+        return Fetched(str(uid), b"", 0, why=why, label=label)
 
     def _move_aside(self, uids: str) -> None:
         """Move mails by MOVE (RFC 6851), else by a copy and the flag of what is deleted (RFC 4315)."""
@@ -161,8 +167,7 @@ class ImapBox:
         """Return what the server answers. Raises BoxError when it says no."""
         state, answer = ask(*words)
         if state != "OK":
-            told = " ".join(one.decode("utf-8", "replace") for one in answer if isinstance(one, bytes))
-            raise BoxError(f"{self._box.name}: the server refused {name}: {told[:200]}.")
+            raise BoxError(f"{self._box.name}: the server refused {name}: {_told(answer)}.")
         return answer
 
     def _said(self, name: str) -> int:
@@ -188,6 +193,37 @@ class ImapBox:
         if isinstance(error, imaplib.IMAP4.error) and not isinstance(error, imaplib.IMAP4.abort):
             return f"{self._box.name}: the server refused it: {told}. Look at user, password and folder in MAILBOX_URL."
         return f"{self._box.name} cannot be reached: {told or type(error).__name__}."
+
+
+def _items(answer: Sequence[Any]) -> Iterator[tuple[bytes, bytes]]:
+    """Give for each mail of an answer what is said of it, and its octets."""
+    for number, item in enumerate(answer):
+        if isinstance(item, tuple):
+            # A server may say the rest after the mail's octets.
+            after = answer[number + 1] if number + 1 < len(answer) else b""
+            yield item[0] + (after if isinstance(after, bytes) else b""), item[1]
+        elif isinstance(item, bytes) and b"BODY[]" in item:
+            yield item, b""
+
+
+def _fetched(item: tuple[bytes, bytes]) -> Fetched:
+    said, raw = item[0], item[1][: mime.MAX_OCTETS]
+    uid, size = _UID.search(said), _SIZE.search(said)
+    place = uid[1].decode("ascii") if uid else ""
+    return Fetched(place, raw, int(size[1]) if size else len(raw), _came_at(said))
+
+
+def _came_at(said: bytes) -> datetime | None:
+    """Return the INTERNALDATE (RFC 9051, section 2.3.3), None when it is not there or is no time."""
+    found = _DATE.search(said)
+    try:
+        return datetime.strptime(found[1].decode("ascii").strip(), "%d-%b-%Y %H:%M:%S %z") if found else None
+    except ValueError:
+        return None
+
+
+def _told(answer: Sequence[Any]) -> str:
+    return " ".join(one.decode("utf-8", "replace") for one in answer if isinstance(one, bytes))[:200]
 
 
 def _set(mails: Sequence[Fetched]) -> str:

@@ -3,6 +3,8 @@
 import html
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 from core import addresses, errors
@@ -142,6 +144,15 @@ def writer(mail: Part) -> Writer | None:
     replied = mail.first("reply-to")
     same = path is not None and path.folded == address.folded
     return Writer(address, same and (not replied or _address(replied) == address) and not is_automatic(mail))
+
+
+def dated(mail: Part) -> datetime | None:
+    """Return when a mail says that it was written, None when it does not or nobody can read it."""
+    try:
+        found = parsedate_to_datetime(mail.first("date")[:200])
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError, TypeError):
+        return None
 
 
 def subject(mail: Part) -> str:

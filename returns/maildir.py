@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from returns import mime
@@ -57,6 +58,9 @@ class MaildirBox:
             for mail in unread:
                 self._move(mail.place, aside / "new" / Path(mail.place).name.partition(_FLAGS)[0])
 
+    def move_left(self, left: str) -> None:
+        """Nothing was left: what was not moved is found again, and known."""
+
     def close(self) -> None:
         """Nothing is held."""
 
@@ -82,7 +86,9 @@ class MaildirBox:
                 return None
             file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             with os.fdopen(file, "rb") as opened:
-                return Fetched(place, opened.read(mime.MAX_OCTETS), os.fstat(file).st_size)
+                known = os.fstat(file)
+                came_at = datetime.fromtimestamp(known.st_mtime, UTC)
+                return Fetched(place, opened.read(mime.MAX_OCTETS), known.st_size, came_at)
         except FileNotFoundError:
             return None
         except OSError as error:

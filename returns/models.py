@@ -1,6 +1,6 @@
-"""What has come back, each thing once, and who got an automatic answer."""
+"""What has come back, each thing once, and who wrote to us and got an automatic answer."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -33,8 +33,13 @@ class Arrival(Base):
 
 
 class AutoAnswer(Base):
-    """When an address that wrote to the no-reply address got our sentence: once a week at most (RFC 3834)."""
+    """Who wrote to the no-reply address: how many letters on the last day, and when there was our sentence (RFC 3834).
+
+    That is once a week at most.
+    """
 
     __tablename__ = "auto_answers"
     addr_hash: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True)
-    answered_at: Mapped[datetime]
+    day: Mapped[date]
+    letters: Mapped[int]
+    answered_at: Mapped[datetime | None]

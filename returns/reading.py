@@ -64,19 +64,24 @@ def _complaint(mail: Part, tokens: Tokens) -> Found | None:
         return None
     if report.kind is None:
         return Found("report", mail, why=report.why)
-    about = _about(mail, report.places, tokens)
+    # It may have lost the envelope; then the address to leave by names its mail.
+    about = _about(mail, report.places, tokens, prefixes=(verp.PREFIX, verp.LEAVE_PREFIX))
     if isinstance(about, str):
         return Found("", mail, why=about)
     return Found(report.kind.value, mail, Signal(report.kind, _token(about, tokens), "arf", text=report.text))
 
 
-def _about(mail: Part, places: Iterable[str], tokens: Tokens) -> Named | str:
-    """Return what a report is about: by its envelope, else by what is in it. What it is when it is not one is a why."""
+def _about(
+    mail: Part, places: Iterable[str], tokens: Tokens, *, prefixes: tuple[str, ...] = (verp.PREFIX,)
+) -> Named | str:
+    """Return what a report is about: by its envelope, else by what is in it. What it is when it is not one is a why.
+
+    Whoever has a copy of a mail has the address to leave by, which must not become that of its bounces.
+    """
     outside = envelope.outside(mail, tokens=tokens)
     inside = Named()
     if not outside:
-        both = (verp.PREFIX, verp.LEAVE_PREFIX)
-        inside = envelope.named([*places, *envelope.returned(mail)], tokens=tokens, prefixes=both)
+        inside = envelope.named([*places, *envelope.returned(mail)], tokens=tokens, prefixes=prefixes)
     for found in (outside, inside):
         if len(found.deliveries) > 1:
             return SEVERAL

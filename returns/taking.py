@@ -3,24 +3,38 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from core.database import Mark, db, insert_for
 from core.services import Services
 from delivery import reports
-from returns import answers, arrivals, reading
-from returns.answers import Prepared
+from delivery.signals import Kind
+from returns import answers, arrivals, bounds, letters, reading, waiting
+from returns.answers import Outcome, Prepared
+from returns.bounds import Room
 from returns.fetched import Chunk, Fetched
 from returns.reading import Found
 
 SOURCE = "mailbox"
 KEPT_OCTETS = 16_384
 """So much of a mail that could not be read stands in its row; the whole of it is in the mailbox."""
+MOST_LEFT = 1000
+"""So many places are remembered of what is to be moved aside."""
 AGAIN = "again"
 """What is counted of a mail that came before."""
 UNREAD = "unread"
+WAITS = "waits"
+"""What is counted of a letter that is passed on later."""
+DESK = "desk"
+"""The kind of a letter that the desk itself wrote."""
+OLD = "old"
+"""The kind of a letter that nobody expects an answer to any more."""
+FRESH = timedelta(days=7)
+"""So long after it came a letter is passed on, and a wish to leave acts by itself."""
+TOO_OLD = f"It came more than {FRESH.days} days before it was read."
+TOO_OLD_TO_LEAVE = f"Its reader wished to leave more than {FRESH.days} days before, and may have come again since."
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +62,37 @@ class Taken:
         self.stops += other.stops
 
 
-def look(chunk: Chunk, *, services: Services, desk: str | None) -> list[Looked]:
+def look(chunk: Chunk, *, services: Services, desk: str | None, now: datetime) -> list[Looked]:
     """Read mails, and render what letters lead to. Slow, so outside of any transaction. Never raises for a mail."""
-    return [_look(mail, services, desk) for mail in chunk.mails]
+    return [_look(mail, services, desk, now) for mail in chunk.mails]
 
 
-def _look(mail: Fetched, services: Services, desk: str | None) -> Looked:
+def _look(mail: Fetched, services: Services, desk: str | None, now: datetime) -> Looked:
     found = reading.read(mail.raw, tokens=services.links.tokens)
+    if mail.why:
+        return Looked(mail, Found("", found.mail, why=mail.why))
+    if found.kind in ("reply", Kind.LEAVE) and _is_old(mail, found, now):
+        if found.kind == Kind.LEAVE:
+            return Looked(mail, Found("", found.mail, why=TOO_OLD_TO_LEAVE))
+        return Looked(mail, Found(OLD, found.mail, why=TOO_OLD))
     if found.kind != "reply":
         return Looked(mail, found)
     prepared = answers.prepare(found.mail, services=services, desk=desk)
     if isinstance(prepared, str):
-        return Looked(mail, Found("", found.mail, why=prepared))
+        kind = DESK if prepared == answers.DESKS_OWN else ""
+        return Looked(mail, Found(kind, found.mail, why=prepared))
     return Looked(mail, found, prepared)
 
 
+def _is_old(mail: Fetched, found: Found, now: datetime) -> bool:
+    came_at = mail.came_at or letters.dated(found.mail)
+    return came_at is not None and now - came_at > FRESH
+
+
 def take(looked: Sequence[Looked], *, services: Services, desk: str | None, now: datetime) -> Taken:
-    """Work off mails in the caller's transaction. One that came before changes nothing."""
-    taken = Taken()
+    """Work off mails in the caller's transaction. One that came before changes nothing, and is put where it belongs."""
+    taken, again = Taken(), []
+    left = bounds.room(now) if any(one.prepared for one in looked) else None
     new = dict(arrivals.keep_many(SOURCE, [one.fetched.name for one in looked], now=now))
     rows: list[Mapping[str, object]] = []
     for one in looked:
@@ -73,24 +100,43 @@ def take(looked: Sequence[Looked], *, services: Services, desk: str | None, now:
         number = new.pop(one.fetched.name, None)
         if number is None:
             taken.kinds[AGAIN] += 1
+            again.append(one.fetched)
             continue
-        row = {"id": number, **_take(one, taken, services, desk, now)}
-        if one.prepared is None:
-            rows.append(row)
+        if one.prepared is not None and desk is not None and left is not None:
+            rows.append({"id": number, **_pass_on(one, one.prepared, taken, services, desk, left)})
         else:
-            # At once: the next letter of this chunk counts how many were passed on.
-            arrivals.close_many([row])
+            rows.append({"id": number, **_take(one, taken, services, now)})
     arrivals.close_many(rows)
+    if left is not None:
+        bounds.remember(left)
+    aside = arrivals.set_aside_before(SOURCE, [mail.name for mail in again])
+    taken.unread += [mail for mail in again if mail.name in aside]
     return taken
 
 
-def _take(one: Looked, taken: Taken, services: Services, desk: str | None, now: datetime) -> Mapping[str, object]:
+def _pass_on(
+    one: Looked, prepared: Prepared, taken: Taken, services: Services, desk: str, left: Room
+) -> Mapping[str, object]:
+    """Pass one letter on as far as there is room, and count it; return what is to be written down of it."""
+    once_key = arrivals.key(one.fetched.name)[:16]
+    outcome = answers.queue(prepared, once_key=once_key, desk=desk, left=left, services=services)
+    row = {"delivery_id": None, "why": None}
+    if outcome is Outcome.PASSED_ON:
+        taken.kinds[one.found.kind] += 1
+        taken.stops += prepared.stop
+        return {**row, "state": "done", "kind": one.found.kind, "raw": None}
+    if outcome is Outcome.WAITS:
+        taken.kinds[WAITS] += 1
+        return {**row, "state": "new", "kind": one.found.kind, "raw": one.fetched.raw[: waiting.KEPT_OCTETS]}
+    taken.kinds[UNREAD] += 1
+    taken.unread.append(one.fetched)
+    raw = one.fetched.raw[:KEPT_OCTETS]
+    return {**row, "state": "unread", "kind": one.found.kind, "why": outcome.value, "raw": raw}
+
+
+def _take(one: Looked, taken: Taken, services: Services, now: datetime) -> Mapping[str, object]:
     """Have one mail take effect, and count it; return what is to be written down of it."""
     found, why, delivery_id = one.found, one.found.why or None, None
-    if one.prepared is not None and desk is not None:
-        why = answers.queue(one.prepared, name=one.fetched.name, desk=desk, now=now, services=services)
-        found = found if why is None else Found("", found.mail)
-        taken.stops += one.prepared.stop and why is None
     if found.signal is not None:
         applied = reports.apply(found.signal, tokens=services.links.tokens, now=now)
         delivery_id, why = applied.delivery_id, applied.why
@@ -121,8 +167,35 @@ def position(box: str) -> str | None:
 
 def remember(box: str, position: str) -> None:
     """Remember how far a box was read, in the transaction of what was read."""
-    mark = insert_for(db.engine)(Mark).values(name=_mark(box), value=position)
+    _remember(_mark(box), position)
+
+
+def left_aside(box: str) -> str | None:
+    """Return what was committed as unreadable and perhaps not moved aside yet, as `Box.move_left` takes it."""
+    return db.session.scalar(select(Mark.value).where(Mark.name == _aside(box)))
+
+
+def leave_aside(box: str, position: str, unread: Sequence[Fetched]) -> None:
+    """Remember what is to be moved aside, in the transaction of what was read, with what was left before."""
+    validity = position.partition(" ")[0]
+    known, *places = (left_aside(box) or "").split() or [""]
+    places = [*(places if known == validity else []), *(mail.place for mail in unread if not mail.label)]
+    if places:
+        _remember(_aside(box), " ".join([validity, *places[-MOST_LEFT:]]))
+
+
+def moved_aside(box: str) -> None:
+    """Forget what was to be moved aside: it was."""
+    db.session.execute(delete(Mark).where(Mark.name == _aside(box)))
+
+
+def _remember(name: str, value: str) -> None:
+    mark = insert_for(db.engine)(Mark).values(name=name, value=value)
     db.session.execute(mark.on_conflict_do_update(index_elements=["name"], set_={"value": mark.excluded.value}))
+
+
+def _aside(box: str) -> str:
+    return f"aside of {box}"
 
 
 def _mark(box: str) -> str:

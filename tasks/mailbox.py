@@ -2,19 +2,21 @@
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 
 from celery import shared_task
 from flask import current_app
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from core import clock, database, logs
+from core import alerts, clock, database, logs
 from core.database import db, ledger_now
 from core.mailboxes import Mailbox, ReturnSettings
 from core.services import Services, current
 from core.settings import Settings
-from returns import answers, mailboxes, taking, turns
+from returns import bounds, mailboxes, taking, troubles, turns, waiting
+from returns.answers import Prepared
+from returns.bounds import Room
 from returns.fetched import Box, BoxError, Chunk
 from returns.taking import Looked, Taken
 from tasks import nudge
@@ -35,6 +37,7 @@ def read() -> None:
     """Read the mailboxes, for three quarters of a minute at most. What is left is found by the next look."""
     settings: Settings = current_app.extensions["postrider settings"]
     if not settings.returns.mailboxes:
+        _tell_operators({})
         return
     try:
         read_all(settings.returns, services=current(), tell=lambda _box, _taken: None, longest_s=LONGEST_S)
@@ -55,6 +58,7 @@ def read_all(
     ends_at = None if longest_s is None else time.monotonic() + longest_s
     failed: dict[str, str] = {}
     try:
+        _pass_on_waiting(services, settings.desk)
         for mailbox in settings.mailboxes:
             try:
                 for taken in _read_box(mailbox, reader, services, settings.desk, ends_at):
@@ -62,25 +66,71 @@ def read_all(
             except BoxError as error:
                 log.error("mailbox not read", mailbox=mailbox.name, why=str(error))
                 failed[mailbox.name] = str(error)
+        _tell_operators(failed)
     finally:
         with database.write_turn():
             turns.give_back(reader)
-            answers.forget(clock.utc_now())
+            bounds.forget(clock.utc_now())
             db.session.commit()
         nudge.post()
     return failed
 
 
+def _tell_operators(failed: Mapping[str, str]) -> None:
+    """Open an alert of what is wrong for a while, and close those that are over. Mostly nothing is written."""
+    db.session.rollback()
+    connection = db.session.connection()
+    now, known = ledger_now(connection), alerts.open_keys(connection)
+    noted = troubles.is_noted(connection)
+    wrong = troubles.found(connection, failed, known=known, now=now)
+    stands = any(key.partition(":")[0] in troubles.KINDS for key in known)
+    if failed or noted or wrong or stands:
+        with database.write_turn():
+            connection = db.session.connection()
+            troubles.note(connection, failed, now)
+            alerts.keep(connection, wrong, kinds=troubles.KINDS, now=now)
+            db.session.commit()
+
+
+def _pass_on_waiting(services: Services, desk: str | None) -> None:
+    """Pass on what waits, before what is new; each in a transaction of its own, so that one cannot hold up the rest."""
+    left = bounds.room(clock.utc_now())
+    letters = waiting.due(left)
+    db.session.rollback()
+    for letter in letters:
+        try:
+            prepared = waiting.prepare(letter, services=services, desk=desk)
+            passed_on = _commit_letter(letter, prepared, left, services, desk)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:  # a door: it is kept aside, with the kind of the fault and none of its words
+            log.exception("mail not worked off")
+            passed_on = _commit_letter(letter, f"A fault of ours: {type(error).__name__}.", left, services, desk)
+        if not passed_on:
+            return
+
+
+def _commit_letter(
+    letter: waiting.Letter, prepared: Prepared | str, left: Room, services: Services, desk: str | None
+) -> bool:
+    with database.write_turn():
+        passed_on = waiting.pass_on(letter, prepared, left=left, services=services, desk=desk)
+        db.session.commit()
+    return passed_on
+
+
 def _read_box(
     mailbox: Mailbox, reader: str, services: Services, desk: str | None, ends_at: float | None
 ) -> Iterator[Taken]:
-    position = taking.position(mailbox.name)
+    position, left = taking.position(mailbox.name), taking.left_aside(mailbox.name)
     db.session.rollback()
     with closing(mailboxes.open_box(mailbox)) as box:
+        if left is not None:
+            _move_left(box, mailbox, left)
         for chunk in box.chunks(position):
-            looked = taking.look(chunk, services=services, desk=desk)
+            looked = taking.look(chunk, services=services, desk=desk, now=clock.utc_now())
             taken = _commit(mailbox, chunk, looked, services, desk)
-            _put_away(box, chunk, taken)
+            _put_away(box, mailbox, chunk, taken)
             yield taken
             if not _turn(reader):
                 raise BoxesTaken
@@ -93,8 +143,7 @@ def _commit(mailbox: Mailbox, chunk: Chunk, looked: list[Looked], services: Serv
     try:
         with database.write_turn():
             taken = taking.take(looked, services=services, desk=desk, now=clock.utc_now())
-            if chunk.position is not None:
-                taking.remember(mailbox.name, chunk.position)
+            _remember(mailbox, chunk, taken)
             db.session.commit()
         return taken
     except Exception as error:  # noqa: BLE001 - a door: whatever a mail sets off, the others must be read
@@ -103,10 +152,15 @@ def _commit(mailbox: Mailbox, chunk: Chunk, looked: list[Looked], services: Serv
     for one in looked:
         together.add(_commit_one(one, services, desk, together))
     with database.write_turn():
-        if chunk.position is not None:
-            taking.remember(mailbox.name, chunk.position)
+        _remember(mailbox, chunk, together)
         db.session.commit()
     return together
+
+
+def _remember(mailbox: Mailbox, chunk: Chunk, taken: Taken) -> None:
+    if chunk.position is not None:
+        taking.remember(mailbox.name, chunk.position)
+        taking.leave_aside(mailbox.name, chunk.position, taken.unread)
 
 
 def _commit_one(one: Looked, services: Services, desk: str | None, together: Taken) -> Taken:
@@ -129,10 +183,32 @@ def _commit_one(one: Looked, services: Services, desk: str | None, together: Tak
     return taken
 
 
-def _put_away(box: Box, chunk: Chunk, taken: Taken) -> None:
-    """Flag what was committed. If that fails the next look finds it again, and knows it."""
+def _put_away(box: Box, mailbox: Mailbox, chunk: Chunk, taken: Taken) -> None:
+    """Flag what was committed. If that fails the next look finds it again and knows it, or moves what was left.
+
+    What the box did not give stays where it is.
+    """
     aside = {mail.place for mail in taken.unread}
-    box.put_away([mail for mail in chunk.mails if mail.place not in aside], taken.unread)
+    unread = [mail for mail in taken.unread if not mail.label]
+    box.put_away([mail for mail in chunk.mails if mail.place not in aside], unread)
+    if unread and chunk.position is not None:
+        _moved(mailbox)
+
+
+def _move_left(box: Box, mailbox: Mailbox, left: str) -> None:
+    """Move aside what the last look could not. Should that fail again, it keeps no new mail from being read."""
+    try:
+        box.move_left(left)
+    except BoxError as error:
+        log.error("mails not moved aside", mailbox=mailbox.name, why=str(error))
+    else:
+        _moved(mailbox)
+
+
+def _moved(mailbox: Mailbox) -> None:
+    with database.write_turn():
+        taking.moved_aside(mailbox.name)
+        db.session.commit()
 
 
 def _turn(reader: str) -> bool:

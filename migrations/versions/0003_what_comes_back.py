@@ -80,7 +80,9 @@ def upgrade() -> None:
     op.create_table(
         'auto_answers',
         sa.Column('addr_hash', sa.LargeBinary(length=16), nullable=False),
-        sa.Column('answered_at', core.database.UtcTime(), nullable=False),
+        sa.Column('day', sa.Date(), nullable=False),
+        sa.Column('letters', sa.Integer(), nullable=False),
+        sa.Column('answered_at', core.database.UtcTime(), nullable=True),
         sa.PrimaryKeyConstraint('addr_hash', name=op.f('pk_auto_answers')),
     )
 

@@ -18,11 +18,15 @@ class Kept:
     uid: int
     raw: bytes
     flags: set[str] = field(default_factory=set)
+    came_at: str = ""
 
 
 @dataclass
 class ImapServer:
-    """One folder and what was moved out of it. `hang_up_on` is the command that breaks the line."""
+    """One folder and what was moved out of it. `hang_up_on` is the command that breaks the line.
+
+    Of what is in `refused` a FETCH answers NO; what is in `withheld` is missing in an answer that says OK.
+    """
 
     context: ssl.SSLContext
     capabilities: str = "IMAP4rev1 AUTH=PLAIN NAMESPACE MOVE UIDPLUS"
@@ -33,6 +37,8 @@ class ImapServer:
     commands: list[str] = field(default_factory=list)
     hang_up_on: str = ""
     following: int = 1
+    refused: set[int] = field(default_factory=set)
+    withheld: set[int] = field(default_factory=set)
 
     def __enter__(self) -> Self:
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -115,8 +121,16 @@ class ImapServer:
 
     def _uid_fetch(self, file, rest: str) -> str:
         uids, most = rest.partition(" ")[0], int(re.findall(r"<0\.(\d+)>", rest)[0])
+        if self.refused & {mail.uid for mail in self._chosen(uids)}:
+            return "NO [SERVERBUG] it is broken"
         for number, mail in enumerate(self._chosen(uids), 1):
+            if mail.uid in self.withheld:
+                continue
             part = mail.raw[:most]
+            if mail.came_at:
+                file.write(b'* %d FETCH (UID %d INTERNALDATE "%b" ' % (number, mail.uid, mail.came_at.encode()))
+                file.write(b"RFC822.SIZE %d BODY[]<0> {%d}\r\n%b)\r\n" % (len(mail.raw), len(part), part))
+                continue
             file.write(b"* %d FETCH (UID %d RFC822.SIZE %d " % (number, mail.uid, len(mail.raw)))
             file.write(b"BODY[]<0> {%d}\r\n%b)\r\n" % (len(part), part) if part else b'BODY[]<0> "")\r\n')
         file.flush()

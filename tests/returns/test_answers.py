@@ -5,13 +5,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import time_machine
 from sqlalchemy import select, update
 
 from core import addresses, clock, database
 from core.database import db
 from delivery import content
 from delivery.models import Block, Content, Delivery, Mailing
-from returns import answers, arrivals
+from returns import answers, arrivals, bounds
 from returns.models import AutoAnswer
 from tests.returns.conftest import DESK, NEWS, bounce, letter
 
@@ -77,7 +78,7 @@ def test_a_week_later_the_writer_is_answered_again(house):
 
 def _age(by: timedelta) -> None:
     with database.write_turn():
-        db.session.execute(update(AutoAnswer).values(answered_at=clock.utc_now() - by))
+        db.session.execute(update(AutoAnswer).values(answered_at=clock.utc_now() - by, day=clock.utc_now() - by))
         db.session.commit()
 
 
@@ -147,23 +148,108 @@ def test_a_letter_to_somebody_else_is_kept_and_not_passed_on(house):
     assert "none of our addresses" in house.arrivals()[0].why and house.outgoing() == 0
 
 
-def test_a_flood_of_letters_is_neither_passed_on_nor_answered_beyond_the_bound(house, monkeypatch):
-    monkeypatch.setattr(answers, "FORWARDS_AN_HOUR", 5)
-    monkeypatch.setattr(answers, "ANSWERS_AN_HOUR", 3)
-    for number in range(12):
+@pytest.fixture
+def narrow(monkeypatch):
+    """Room for 5 letters an hour, and for 3 answers."""
+    monkeypatch.setattr(bounds, "FORWARDS_AN_HOUR", 5)
+    monkeypatch.setattr(bounds, "ANSWERS_AN_HOUR", 3)
+
+
+def flood(house, count=12, first=0):
+    for number in range(first, first + count):
         house.put(letter(f"{number}", writer=f"w{number}@readers.test"))
+
+
+def test_a_flood_is_passed_on_hour_by_hour_and_no_letter_is_lost(house, narrow):
+    flood(house)
+    assert house.read().kinds == {"reply": 5, "waits": 7}
+    assert len(mailed(house, "system:letter")) == 5 and len(mailed(house, "system:answer")) == 3
+    now = clock.utc_now()
+    for hours, passed_on in ((1, 10), (2, 12), (3, 12)):
+        with time_machine.travel(now + timedelta(hours=hours), tick=False):
+            house.read()
+        assert len(mailed(house, "system:letter")) == passed_on
+    assert arrivals.unread() == 0 and {row.state for row in house.arrivals()} == {"done"}
+    assert "> 11" in texts()
+
+
+def test_the_bounds_hold_from_look_to_look_too(house, narrow):
+    for number in range(12):
+        flood(house, 1, first=number)
         house.read()
     assert len(mailed(house, "system:letter")) == 5 and len(mailed(house, "system:answer")) == 3
-    assert arrivals.unread() == 7, "those that were not passed on are kept"
 
 
-def test_the_bounds_hold_within_one_chunk_too(house, monkeypatch):
-    monkeypatch.setattr(answers, "FORWARDS_AN_HOUR", 5)
-    monkeypatch.setattr(answers, "ANSWERS_AN_HOUR", 3)
-    for number in range(12):
-        house.put(letter(f"{number}", writer=f"w{number}@readers.test"))
+def test_the_room_is_counted_once_for_what_waits_and_once_for_a_chunk(house, monkeypatch):
+    counted = []
+    room = bounds.room
+    monkeypatch.setattr(bounds, "room", lambda now: counted.append(now) or room(now))
+    flood(house)
+    assert house.read().kinds == {"reply": 12}
+    assert len(counted) == 2
+
+
+def test_what_waits_is_bounded_and_what_is_beyond_is_kept_aside(house, narrow, monkeypatch):
+    monkeypatch.setattr(bounds, "MOST_WAITING", 4)
+    flood(house)
+    assert house.read().kinds == {"reply": 5, "waits": 4, "unread": 3}
+    flood(house, 2, first=20)
+    assert house.read().kinds == {"unread": 2}
+    assert {row.why for row in house.arrivals() if row.state == "unread"} == {answers.TOO_MANY}
+
+
+def test_a_letter_that_waits_leads_to_nothing_without_a_desk(house, narrow):
+    flood(house, 6)
     house.read()
-    assert len(mailed(house, "system:letter")) == 5 and len(mailed(house, "system:answer")) == 3
+    house.settings = replace(house.settings, returns=replace(house.settings.returns, desk=None))
+    with time_machine.travel(clock.utc_now() + timedelta(hours=1), tick=False):
+        house.read()
+    assert [row.why for row in house.arrivals() if row.state == "unread"] == [answers.NO_DESK]
+
+
+def test_a_letter_that_sets_a_fault_off_while_it_waits_holds_up_none(house, narrow, monkeypatch):
+    flood(house, 5)
+    house.read()
+    flood(house, 2, first=5)
+    house.read()
+    queue = answers.queue
+
+    def faulty(prepared, **values):
+        if prepared.writer.address.mailbox == "w5@readers.test":
+            raise ZeroDivisionError
+        return queue(prepared, **values)
+
+    monkeypatch.setattr(answers, "queue", faulty)
+    with time_machine.travel(clock.utc_now() + timedelta(hours=1), tick=False):
+        house.read()
+    assert sorted(row.state for row in house.arrivals()) == [*["done"] * 6, "unread"]
+
+
+def test_one_stranger_does_not_take_the_place_of_the_others(house, narrow, monkeypatch):
+    monkeypatch.setattr(bounds, "LETTERS_A_DAY", 3)
+    for number in range(20):
+        house.put(letter(f"{number}", writer="mallory@elsewhere.test"))
+    assert house.read().kinds == {"reply": 3, "unread": 17}
+    house.put(letter("Lovely."))
+    assert house.read().kinds == {"reply": 1}
+    house.put(letter("Today once more.", writer="mallory@elsewhere.test"))
+    house.put(letter("Tomorrow.", writer="mallory@elsewhere.test"))
+    with time_machine.travel(clock.utc_now() + timedelta(days=1), tick=False):
+        assert house.read().kinds == {"reply": 2}
+
+
+def test_a_desk_whose_program_answers_each_mail_is_not_written_to_for_ever(house):
+    for number in range(3):
+        house.put(letter(f"Ticket {number} was opened.", writer=DESK.upper()))
+    assert house.read().kinds == {"desk": 3}
+    assert house.outgoing() == 0 and house.arrivals()[0].why == answers.DESKS_OWN
+
+
+def test_a_desk_that_answers_from_another_address_is_written_to_ten_times_a_day_at_most(house):
+    for number in range(30):
+        house.put(letter(f"Ticket {number} was opened.", writer="tickets@desk.test"))
+        house.read()
+    assert len(mailed(house, "system:letter")) == 10 and len(mailed(house, "system:answer")) == 1
 
 
 def test_a_letter_that_says_stop_is_flagged_and_changes_nothing_by_itself(house):

@@ -13,7 +13,7 @@ from returns.imap import ImapBox
 from tasks import mailbox
 from tests import servers
 from tests.delivery.certificates import Authority
-from tests.returns.conftest import House, bounce
+from tests.returns.conftest import House, bounce, letter
 from tests.returns.imapserver import PASSWORD, USER, ImapServer
 
 
@@ -82,6 +82,50 @@ def test_a_line_that_breaks_loses_nothing_and_doubles_nothing(remote, server, wo
     assert sorted(row.state for row in remote.arrivals()) == ["done", "unread"]
     kept = [mail.raw for mail in server.mails] + server.folders.get("Unreadable", [])
     assert b"no mail at all" in kept
+
+
+def test_what_could_not_be_read_is_moved_aside_after_a_crash_between_the_commit_and_the_moving(remote, server):
+    server.put(b"no mail at all")
+    server.hang_up_on = "CREATE"
+    mailbox.read_all(remote.settings.returns, services=remote.services, tell=lambda *_: None)
+    assert [row.state for row in remote.arrivals()] == ["unread"] and len(server.mails) == 1
+    server.hang_up_on = ""
+    server.put(b"nor this one")
+    assert remote.read().kinds == {"unread": 1}
+    assert server.folders == {"Unreadable": [b"no mail at all", b"nor this one"]}
+    asked = len(server.commands)
+    remote.read()
+    assert not [one for one in server.commands[asked:] if "MOVE" in one], "nothing is left to be moved"
+
+
+def test_what_was_left_in_a_folder_that_was_made_anew_is_read_again_and_put_aside(remote, server):
+    server.put(b"no mail at all")
+    server.hang_up_on = "CREATE"
+    mailbox.read_all(remote.settings.returns, services=remote.services, tell=lambda *_: None)
+    server.hang_up_on, server.validity = "", 8
+    assert remote.read().kinds == {"again": 1}
+    assert server.folders == {"Unreadable": [b"no mail at all"]}
+
+
+@pytest.mark.parametrize("fault", ["refused", "withheld"])
+def test_a_mail_that_the_server_does_not_give_is_told_and_keeps_no_other_from_being_read(remote, server, fault):
+    ids = remote.sent(5)
+    for number, one in enumerate(ids):
+        server.put(bounce(remote.envelope(one), number=number))
+    setattr(server, fault, {3})
+    assert remote.read().kinds == {"bounce": 4, "unread": 1}
+    assert [bool(remote.came_back(one)) for one in ids] == [True, True, False, True, True]
+    (row,) = [row for row in remote.arrivals() if row.state == "unread"]
+    assert "INBOX, UID 3" in row.why and ("it is broken" in row.why) == (fault == "refused")
+    assert len(server.mails) == 5, "it stays where it is"
+    assert not remote.read().kinds
+
+
+def test_how_old_a_letter_is_the_server_says(remote, server):
+    server.put(letter())
+    server.mails[0].came_at = " 2-Jan-2024 03:04:05 +0800"
+    assert remote.read().kinds == {"old": 1}
+    assert remote.outgoing() == 0
 
 
 @pytest.mark.parametrize("capabilities", ["MOVE UIDPLUS", "UIDPLUS", ""])

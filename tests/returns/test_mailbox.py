@@ -1,23 +1,26 @@
 """What is in the box takes effect once, on its own mail alone, whatever happens in between."""
 
+import os
 import threading
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from core import clock, database
 from core.database import db
 from core.mailboxes import Mailbox, ReturnSettings
 from core.tokens import Tokens
 from delivery import reports, verp
-from delivery.models import Delivery
+from delivery.models import Delivery, Suppression
 from delivery.states import State
 from returns import arrivals, taking, turns
+from returns.fetched import Chunk, Fetched
 from returns.maildir import MaildirBox
 from tasks import mailbox
-from tests.returns.conftest import bounce, letter
+from tests.returns.conftest import NEWS, bounce, letter
 
+PROGRAM = {"From": "MAILER-DAEMON@mx.test", "Return_Path": "<>"}
 OTHER_KEY = Tokens(b"somebody else's own secret key, quite long")
 
 
@@ -73,6 +76,64 @@ def _clear(delivery: int) -> None:
         db.session.commit()
 
 
+def test_what_could_not_be_read_is_put_aside_after_a_crash_before_the_moving(house, monkeypatch):
+    name = house.put(b"\0 no mail")
+
+    def dies(*_args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MaildirBox, "put_away", dies)
+        with pytest.raises(KeyboardInterrupt):
+            house.read()
+    assert house.files("new") == [name]
+    assert house.read().kinds == {"again": 1}
+    assert house.files(".Unreadable/new") == [name] and not house.files("cur") and arrivals.unread() == 1
+
+
+def age(house, days: float) -> None:
+    """Have all that lies in the box have come so long ago."""
+    came_at = clock.utc_now().timestamp() - days * 86_400
+    for file in (house.folder / "new").iterdir():
+        os.utime(file, (came_at, came_at))
+
+
+def test_an_old_letter_is_neither_passed_on_nor_answered(house):
+    house.put(letter())
+    age(house, 7.1)
+    assert house.read().kinds == {"old": 1}
+    assert house.outgoing() == 0 and house.arrivals()[0].why == taking.TOO_OLD
+    house.put(letter("again"))
+    age(house, 6.9)
+    assert house.read().kinds == {"reply": 1}
+
+
+def test_an_old_wish_to_leave_waits_for_a_person_since_its_reader_may_have_come_again(house):
+    one, other = house.sent(2)
+    house.put(letter("", to=house.envelope(one, verp.LEAVE_PREFIX)))
+    age(house, 7.1)
+    assert house.read().kinds == {"unread": 1}
+    assert house.arrivals()[0].why == taking.TOO_OLD_TO_LEAVE and not suppressed()
+    house.put(letter("", to=house.envelope(other, verp.LEAVE_PREFIX)))
+    age(house, 6.9)
+    assert house.read().kinds == {"leave": 1} and suppressed() == 1
+
+
+def suppressed() -> int:
+    db.session.rollback()
+    return len(list(db.session.scalars(select(Suppression))))
+
+
+def test_where_the_box_does_not_say_when_a_mail_came_its_date_counts(house):
+    now = clock.utc_now()
+    for date, kind in (("Mon, 01 Jan 2024 00:00:00 +0000", "old"), ("what?", "reply"), ("", "reply")):
+        raw = letter(Date=date).encode()
+        (looked,) = taking.look(
+            Chunk([Fetched("1", raw, len(raw))]), services=house.services, desk="people@monsoon.example.org", now=now
+        )
+        assert looked.found.kind == kind
+
+
 def test_a_crash_before_the_commit_loses_nothing(house, monkeypatch):
     (one,) = house.sent()
     house.put(bounce(house.envelope(one)))
@@ -105,6 +166,17 @@ def test_a_token_that_is_not_right_changes_nothing(house, changed):
     assert house.came_back(one) is None and house.outgoing() == 0
     (row,) = house.arrivals()
     assert row.why and row.delivery_id is None
+
+
+def test_the_address_to_leave_by_which_a_forwarded_copy_shows_is_no_envelope_of_a_bounce(house):
+    (one,) = house.sent()
+    shown = f"List-Unsubscribe: <mailto:{house.envelope(one, verp.LEAVE_PREFIX)}>"
+    returned = f"--e\nContent-Type: text/rfc822-headers\n\n{shown}\nSubject: Asia Daily\n--e--"
+    house.put(bounce(NEWS).replace("--e--", returned))
+    house.put(letter(f"550 5.1.1 <ada@readers.test>: User unknown\n{shown}", **PROGRAM, X_Failed_Recipients="a@b.test"))
+    taken = house.read()
+    assert not taken.classes and taken.kinds["bounce"] == 0
+    assert house.came_back(one) is None
 
 
 def test_a_wish_to_leave_is_of_that_mail_whoever_wrote_it(house):
