@@ -181,9 +181,14 @@ def test_the_bounds_hold_from_look_to_look_too(house, narrow):
 
 
 def test_the_room_is_counted_once_for_what_waits_and_once_for_a_chunk(house, monkeypatch):
-    counted = []
+    counted: list[object] = []
     room = bounds.room
-    monkeypatch.setattr(bounds, "room", lambda now: counted.append(now) or room(now))
+
+    def counting(now):
+        counted.append(now)
+        return room(now)
+
+    monkeypatch.setattr(bounds, "room", counting)
     flood(house)
     assert house.read().kinds == {"reply": 12}
     assert len(counted) == 2
