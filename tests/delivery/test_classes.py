@@ -27,7 +27,7 @@ MEANINGS = [
     ("smtp; 550-5.1.1 The email account that you tried to reach does not exist. 550 5.1.1 gsmtp", {}, Class.HARD),
     ("host mx.example.org[192.0.2.1] said: 550 5.1.1 no such user (in reply to RCPT TO command)", {}, Class.HARD),
     ("550 unknown user", {}, Class.HARD),
-    ("550 5.7.1 <***@example.org>: no such user here", {}, Class.REFUSAL),
+    ("550 5.7.1 <***@example.org>: no such user here", {}, Class.SOFT),
     ("550 5.7.1 This account has been suspended for sending spam", {}, Class.REFUSAL),
     ("550 5.7.1 unknown user reputation", {}, Class.REFUSAL),
     ("550 5.7.1 Sender address does not exist", {}, Class.REFUSAL),

@@ -18,7 +18,7 @@ REPLIES = [
     (552, "5.3.4 message too big", Verdict.UNFIT),
     (451, "5.6.0 cannot parse this", Verdict.LATER),
     (550, "5.7.1 You are not allowed to send to this group", Verdict.REFUSED),
-    (550, "5.7.1 <***@example.org>: no such user", Verdict.POLICY),
+    (550, "5.7.1 <***@example.org>: no such user", Verdict.REFUSED),
     (554, "looks like spam", Verdict.POLICY),
     (550, "5.1.8 bad sender", Verdict.POLICY),
     (421, "4.7.26 unauthenticated", Verdict.THROTTLED),
