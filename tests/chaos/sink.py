@@ -113,7 +113,12 @@ class Sink:
         self._listener.close()
 
         def again() -> None:
-            self._listener = listen(address[1])
+            try:
+                self._listener = listen(address[1])
+            except OSError:
+                # Somebody's outgoing connection has the port for a moment.
+                self.later(0.2, again)
+                return
             self.selector.register(self._listener, selectors.EVENT_READ, self._accept)
 
         self.later(seconds, again)
