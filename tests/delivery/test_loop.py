@@ -182,6 +182,17 @@ def test_when_patience_is_over_only_mails_whose_dot_was_out_are_in_doubt(ledger,
     assert ledger.row(deliveries[0]).last_text == "The sender was told to stop."
 
 
+def go_on_once_refused(monkeypatch, pump, go_on):
+    """Let a COMMIT that is held back go on when the sender that stops grants nothing more."""
+    refuse = pump._committer.refuse
+
+    def refuse_and_go_on():
+        refuse()
+        go_on.set()
+
+    monkeypatch.setattr(pump._committer, "refuse", refuse_and_go_on)
+
+
 def test_an_intent_that_comes_when_patience_is_over_is_taken_back_and_no_doubt(ledger, relay, monkeypatch):
     exchange, asked, go_on = batches.exchange, threading.Event(), threading.Event()
 
@@ -196,13 +207,7 @@ def test_an_intent_that_comes_when_patience_is_over_is_taken_back_and_no_doubt(l
     (delivery,) = ledger.queue_bulk("slow@example.org")
     with ledger.sending(to(relay, connections=1), patience_s=0.3) as pump:
         assert asked.wait(10)
-        refuse = pump._committer.refuse
-
-        def refuse_and_go_on():
-            refuse()
-            go_on.set()
-
-        monkeypatch.setattr(pump._committer, "refuse", refuse_and_go_on)
+        go_on_once_refused(monkeypatch, pump, go_on)
     assert ledger.states(delivery) == ["planned"]
     assert (ledger.row(delivery).attempts, ledger.row(delivery).doubts) == (0, 0)
     assert relay.accepted == []
@@ -224,13 +229,7 @@ def test_an_intent_whose_commit_was_not_answered_while_the_sender_stops_is_taken
     (delivery,) = ledger.queue_bulk("lost@example.org")
     with ledger.sending(to(relay, connections=1), patience_s=0.3) as pump:
         assert asked.wait(10)
-        refuse = pump._committer.refuse
-
-        def refuse_and_go_on():
-            refuse()
-            go_on.set()
-
-        monkeypatch.setattr(pump._committer, "refuse", refuse_and_go_on)
+        go_on_once_refused(monkeypatch, pump, go_on)
     assert (ledger.states(delivery), ledger.row(delivery).doubts) == (["planned"], 0)
     assert relay.accepted == []
 
