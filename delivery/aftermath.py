@@ -1,6 +1,7 @@
 """What follows when a mail came back: a count, a suppression, news for those above. The caller commits."""
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -8,7 +9,9 @@ from typing import Any
 
 from sqlalchemy import Update, bindparam, delete, or_, select, tuple_, update
 
+from core import journal
 from core.database import UtcTime, db, insert_for
+from core.journal import Change
 from delivery import outcomes, suppression
 from delivery.classes import COUNTING, RANK, Class, Counting, Row, Then
 from delivery.models import Bounce, Delivery
@@ -18,21 +21,32 @@ KEPT = timedelta(days=90)
 """So long a mail that came back is counted at most; longer than any row of the table looks back."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Returned:
-    """A delivery that came back, as far as what follows needs to know it. `handed_over_at` is its last intent."""
+    """A delivery that came back, with what that means and who told it. `handed_over_at` is its last intent."""
 
     id: int
     mailing_id: int
     reader_key: bytes | None
     addr_hash: bytes
     handed_over_at: datetime
+    row: Row
+    source: str
+
+    @property
+    def counts_as(self) -> Class:
+        """Return as what it is counted, where it is."""
+        return Class.SOFT if self.row.means is Class.UNDETERMINED else self.row.means
+
+    @property
+    def key(self) -> tuple[bytes, str]:
+        """Return what it is counted with."""
+        return self.addr_hash, self.counts_as.value
 
 
-def mark(delivery_id: int, means: Class, *, now: datetime) -> bool:
-    """Write on a delivery as what it came back; return False when as much or more was known: it is never taken back."""
-    found = db.session.connection().execute(_mark(means), {"number": delivery_id, "now": now})
-    return found.first() is not None
+def mark(delivery_ids: Iterable[int], means: Class, *, now: datetime) -> None:
+    """Write on deliveries as what they came back; not where as much or more is known: it is never taken back."""
+    db.session.connection().execute(_mark(means), {"numbers": sorted(delivery_ids), "now": now})
 
 
 @cache
@@ -42,73 +56,113 @@ def _mark(means: Class) -> Update:
     return (
         update(Delivery)
         .where(
-            Delivery.id == bindparam("number"),
+            Delivery.id.in_(bindparam("numbers", expanding=True)),
             or_(Delivery.returned_as.is_(None), Delivery.returned_as.in_(less)),
         )
         .values(returned_at=bindparam("now", type_=UtcTime), returned_as=means.value)
-        .returning(Delivery.id)
     )
 
 
-def follow(mail: Returned, row: Row, *, source: str, now: datetime) -> str | None:
-    """Have follow what the row says of the address; return it in words, None when nothing did."""
-    if row.then is Then.SUPPRESS:
-        _suppress(mail, row.means, source=source, now=now, until=None)
-        _tell(mail, Kind.COMPLAINT if row.means is Class.COMPLAINT else Kind.HARD_BOUNCE, now)
-        return "The address gets no more bulk mail."
-    if row.then is Then.COUNT:
-        return _count(mail, Class.SOFT if row.means is Class.UNDETERMINED else row.means, source=source, now=now)
-    return None
+def follow(returned: Sequence[Returned], *, now: datetime) -> list[str | None]:
+    """Have follow what each means for its address; return that in words, None where it is nothing.
+
+    It comes to the same as if they were told one by one in this order, in a few statements for all of them.
+    """
+    counted = _count([mail for mail in returned if mail.row.then is Then.COUNT])
+    suppressions: list[Change] = []
+    news: list[Mapping[str, object]] = []
+    words: list[str | None] = []
+    for mail in returned:
+        if mail.row.then is Then.SUPPRESS:
+            suppressions.append(_suppression(mail, mail.row.means, None))
+            kind = Kind.COMPLAINT if mail.row.means is Class.COMPLAINT else Kind.HARD_BOUNCE
+            words.append("The address gets no more bulk mail.")
+        elif mail not in counted:
+            words.append(None)
+            continue
+        elif counted[mail]:
+            ends_after = COUNTING[mail.counts_as].ends_after
+            suppressions.append(_suppression(mail, mail.counts_as, None if ends_after is None else now + ends_after))
+            kind = Kind.HARD_BOUNCE if mail.counts_as is Class.DOMAIN else Kind.SOFT_BOUNCE
+            words.append("Counted; it was enough, so the address gets no bulk mail for now.")
+        else:
+            kind = Kind.SOFT_BOUNCE
+            words.append("Counted.")
+        news.append(_outcome(mail, kind, now))
+    suppression.suppress_all(suppressions, now=now)
+    outcomes.add(news)
+    return words
 
 
-def leave(mail: Returned, *, stream: str, reason: str, source: str, now: datetime) -> bool:
+def leave(mail: Returned, *, stream: str, reason: str, now: datetime) -> bool:
     """Have an address left alone in a stream, as its reader asked by mail; return whether that is news."""
-    news = suppression.suppress(mail.addr_hash, scope=stream, reason=reason, source=source, now=now)
+    news = suppression.suppress(mail.addr_hash, scope=stream, reason=reason, source=mail.source, now=now)
     if news:
-        _tell(mail, Kind.LEFT_BY_MAIL, now)
+        outcomes.add([_outcome(mail, Kind.LEFT_BY_MAIL, now)])
     return news
 
 
-def _suppress(mail: Returned, why: Class, *, source: str, now: datetime, until: datetime | None) -> None:
-    suppression.suppress(mail.addr_hash, scope=suppression.BULK, reason=why.value, source=source, now=now, until=until)
+def _suppression(mail: Returned, why: Class, until: datetime | None) -> Change:
+    return Change(journal.SUPPRESS, mail.addr_hash, suppression.BULK, why.value, mail.source, until)
 
 
-def _tell(mail: Returned, kind: Kind, now: datetime) -> None:
-    outcomes.add(
-        kind,
-        delivery_id=mail.id,
-        mailing_id=mail.mailing_id,
-        reader_key=mail.reader_key,
-        addr_hash=mail.addr_hash,
-        at=now,
-    )
+def _outcome(mail: Returned, kind: Kind, now: datetime) -> Mapping[str, object]:
+    return {
+        "kind": kind.value,
+        "at": now,
+        "delivery_id": mail.id,
+        "mailing_id": mail.mailing_id,
+        "reader_key": mail.reader_key,
+        "addr_hash": mail.addr_hash,
+    }
 
 
-def _count(mail: Returned, kind: Class, *, source: str, now: datetime) -> str | None:
-    row = {"addr_hash": mail.addr_hash, "kind": kind.value, "delivery_id": mail.id, "at": mail.handed_over_at}
+def _count(returned: Sequence[Returned]) -> Mapping[Returned, bool]:
+    """Count mails that came back, each once; return those that were not counted before, and of which it is enough."""
+    if not returned:
+        return {}
+    new = _keep(returned)
+    times = _times(returned, without=new)
+    counted = {}
+    for mail in returned:
+        if (*mail.key, mail.id) in new:
+            new.remove((*mail.key, mail.id))
+            times[mail.key].append(mail.handed_over_at)
+            counted[mail] = is_enough(times[mail.key], mail.handed_over_at, COUNTING[mail.counts_as])
+    return counted
+
+
+def _keep(returned: Iterable[Returned]) -> set[tuple[bytes, str, int]]:
+    """Write down what is counted; return what was not there."""
+    rows = [
+        {"addr_hash": mail.addr_hash, "kind": mail.counts_as.value, "delivery_id": mail.id, "at": mail.handed_over_at}
+        # In one order for all: two who count the same addresses would otherwise wait for each other.
+        for mail in sorted(returned, key=lambda one: (*one.key, one.id))
+    ]
     connection = db.session.connection()
-    if connection.execute(_counting(connection.dialect.name), row).first() is None:
-        return None
-    rule = COUNTING[kind]
-    times = connection.execute(_TIMES, {"address": mail.addr_hash, "counted": kind.value}).scalars().all()
-    enough = is_enough(times, mail.handed_over_at, rule)
-    if enough:
-        until = None if rule.ends_after is None else now + rule.ends_after
-        _suppress(mail, kind, source=source, now=now, until=until)
-    _tell(mail, Kind.HARD_BOUNCE if enough and kind is Class.DOMAIN else Kind.SOFT_BOUNCE, now)
-    return "Counted; it was enough, so the address gets no bulk mail for now." if enough else "Counted."
+    return {(row[0], row[1], row[2]) for row in connection.execute(_counting(connection.dialect.name), rows)}
 
 
 @cache
 def _counting(_dialect: str) -> Any:
-    return insert_for(db.engine)(Bounce).on_conflict_do_nothing().returning(Bounce.kind)
+    statement = insert_for(db.engine)(Bounce).on_conflict_do_nothing()
+    return statement.returning(Bounce.addr_hash, Bounce.kind, Bounce.delivery_id)
 
 
-_TIMES = (
-    select(Bounce.at)
-    .where(Bounce.addr_hash == bindparam("address"), Bounce.kind == bindparam("counted"))
-    .order_by(Bounce.at.desc())
-    .limit(200)
+def _times(
+    returned: Iterable[Returned], *, without: Collection[tuple[bytes, str, int]]
+) -> defaultdict[tuple[bytes, str], list[datetime]]:
+    """Return when mails were handed over that came back to the same addresses before."""
+    found: defaultdict[tuple[bytes, str], list[datetime]] = defaultdict(list)
+    addresses = {"addresses": sorted({mail.addr_hash for mail in returned})}
+    for addr_hash, kind, delivery_id, at in db.session.connection().execute(_TIMES, addresses):
+        if (addr_hash, kind, delivery_id) not in without:
+            found[addr_hash, kind].append(at)
+    return found
+
+
+_TIMES = select(Bounce.addr_hash, Bounce.kind, Bounce.delivery_id, Bounce.at).where(
+    Bounce.addr_hash.in_(bindparam("addresses", expanding=True))
 )
 
 

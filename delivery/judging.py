@@ -39,22 +39,29 @@ def judge_failed(limit: int, *, now: datetime) -> int:
     found = db.session.execute(
         wanted.order_by(Delivery.id).limit(limit).with_for_update(of=Delivery, skip_locked=True)
     ).all()
-    for row in found:
-        _judge(row, now)
+    returned = []
+    for mail in found:
+        row = _row(mail)
+        theirs = _is_theirs(mail, row)
+        aftermath.mark([mail.id], row.means if theirs else _put_off(row, mail.last_code), now=now)
+        handed_over_at = mail.intent_at or now
+        # Of mails from before there were classes, say: the address may be another one by now.
+        if theirs and now - handed_over_at <= reports.VALID:
+            about = (mail.id, mail.mailing_id, mail.reader_key, mail.addr_hash)
+            returned.append(Returned(*about, handed_over_at, row=row, source=SOURCE))
+    aftermath.follow(returned, now=now)
     return len(found)
 
 
-def _judge(mail: Row[*tuple[Any, ...]], now: datetime) -> None:
+def _row(mail: Row[*tuple[Any, ...]]) -> classes.Row:
     action = "refused" if mail.last_code >= 500 else "put off"
     text = mail.last_text or ""
-    row = classes.classify(action=action, code=mail.last_code, status="", text=text, provider=mail.provider)
-    handed_over_at = mail.intent_at or now
-    theirs = mail.state == State.FAILED or (row.means is Class.FULL and mail.last_code < 500)
-    aftermath.mark(mail.id, row.means if theirs else _put_off(row, mail.last_code), now=now)
-    # Of mails from before there were classes, say: the address may be another one by now.
-    if theirs and now - handed_over_at <= reports.VALID:
-        returned = Returned(mail.id, mail.mailing_id, mail.reader_key, mail.addr_hash, handed_over_at)
-        aftermath.follow(returned, row, source=SOURCE, now=now)
+    return classes.classify(action=action, code=mail.last_code, status="", text=text, provider=mail.provider)
+
+
+def _is_theirs(mail: Row[*tuple[Any, ...]], row: classes.Row) -> bool:
+    """Return whether it says something of the address, not of us: see _put_off."""
+    return mail.state == State.FAILED or (row.means is Class.FULL and mail.last_code < 500)
 
 
 def _put_off(row: classes.Row, code: int) -> Class:

@@ -4,7 +4,7 @@ Numbers are given out before they are committed, so a lower one may appear after
 no further than `newest` says: up to there every number is there, or never will be.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -25,12 +25,10 @@ class Kind(StrEnum):
     LEFT_BY_MAIL = "left_by_mail"
 
 
-def add(
-    kind: Kind, *, delivery_id: int, mailing_id: int, reader_key: bytes | None, addr_hash: bytes, at: datetime
-) -> None:
-    """Add one outcome of a delivery."""
-    values = {"delivery_id": delivery_id, "mailing_id": mailing_id, "reader_key": reader_key, "addr_hash": addr_hash}
-    db.session.connection().execute(_ADD, {"kind": kind.value, "at": at, **values})
+def add(rows: Sequence[Mapping[str, object]]) -> None:
+    """Add outcomes of deliveries, each with `kind`, `at`, `delivery_id`, `mailing_id`, `reader_key`, `addr_hash`."""
+    if rows:
+        db.session.connection().execute(_ADD, rows)
 
 
 def waiting(after: int) -> bool:

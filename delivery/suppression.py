@@ -1,6 +1,6 @@
 """Addresses that must not be mailed, by scope and reason. Decided inside the intent statement, for every mail."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, and_, delete, exists, or_, select
 
 from core import journal
 from core.database import db, insert_for
+from core.journal import Change
 from delivery.classes import Class
 from delivery.models import Bounce, Suppression
 
@@ -25,12 +26,40 @@ def suppress(
 
     Twice changes nothing, but that the later end holds, and none is later than any.
     """
-    row = {"addr_hash": addr_hash, "scope": scope, "reason": reason, "source": source, "created_at": now}
+    change = Change(journal.SUPPRESS, addr_hash, scope, reason, source, until)
+    return bool(suppress_all([change], now=now))
+
+
+def suppress_all(changes: Iterable[Change], *, now: datetime) -> list[Change]:
+    """Keep addresses from being mailed, as `suppress` does with one; return what of it is news."""
+    longest: dict[tuple[bytes, str, str], Change] = {}
+    for change in changes:
+        known = longest.get(_key(change))
+        if known is None or (known.until and (change.until is None or change.until > known.until)):
+            longest[_key(change)] = change
+    if not longest:
+        return []
+    # In one order for all: two who suppress the same addresses would otherwise wait for each other.
+    rows = [
+        {
+            "addr_hash": one.addr_hash,
+            "scope": one.scope,
+            "reason": one.reason,
+            "source": one.source,
+            "created_at": now,
+            "expires_at": one.until,
+        }
+        for one in (longest[key] for key in sorted(longest))
+    ]
     connection = db.session.connection()
-    if connection.execute(_suppress(connection.dialect.name), {**row, "expires_at": until}).first() is None:
-        return False
-    journal.note(db.session(), journal.Change(journal.SUPPRESS, addr_hash, scope, reason, source, until))
-    return True
+    news = [longest[row[0], row[1], row[2]] for row in connection.execute(_suppress(connection.dialect.name), rows)]
+    for one in news:
+        journal.note(db.session(), one)
+    return news
+
+
+def _key(change: Change) -> tuple[bytes, str, str]:
+    return change.addr_hash, change.scope, change.reason
 
 
 @cache
@@ -42,7 +71,7 @@ def _suppress(_dialect: str) -> Any:
         index_elements=["addr_hash", "scope", "reason"],
         set_={name: insert.excluded[name] for name in ("source", "created_at", "expires_at")},
         where=and_(Suppression.expires_at.is_not(None), or_(end.is_(None), end > Suppression.expires_at)),
-    ).returning(Suppression.scope)
+    ).returning(Suppression.addr_hash, Suppression.scope, Suppression.reason)
 
 
 def lift(addr_hash: bytes, *, scope: str, reason: str) -> None:
@@ -67,7 +96,7 @@ def _lift(addr_hash: bytes, scope: str, reasons: Collection[str]) -> None:
         Suppression.addr_hash == addr_hash, Suppression.scope == scope, Suppression.reason.in_(reasons)
     )
     for reason in db.session.scalars(statement.returning(Suppression.reason)).all():
-        journal.note(db.session(), journal.Change(journal.LIFT, addr_hash, scope, reason))
+        journal.note(db.session(), Change(journal.LIFT, addr_hash, scope, reason))
 
 
 def holds(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:

@@ -3,10 +3,11 @@
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 
 from core.database import db, insert_for
 from returns.models import Arrival
@@ -34,8 +35,14 @@ def keep_many(source: str, names: Sequence[bytes], *, now: datetime) -> Mapping[
     if not keys:
         return {}
     rows = [{"source": source, "key": one, "arrived_at": now, "state": "new"} for one in sorted(keys)]
-    statement = insert_for(db.engine)(Arrival).values(rows).on_conflict_do_nothing()
-    return {keys[one]: number for number, one in db.session.execute(statement.returning(Arrival.id, Arrival.key))}
+    connection = db.session.connection()
+    return {keys[one]: number for number, one in connection.execute(_keep_new(connection.dialect.name), rows)}
+
+
+@cache
+def _keep_new(_dialect: str) -> Any:
+    """Return the statement, made once: making it costs more than running it."""
+    return insert_for(db.engine)(Arrival).on_conflict_do_nothing().returning(Arrival.id, Arrival.key)
 
 
 def set_aside_before(source: str, names: Collection[bytes]) -> frozenset[bytes]:
@@ -50,7 +57,14 @@ def set_aside_before(source: str, names: Collection[bytes]) -> frozenset[bytes]:
 def close_many(rows: Sequence[Mapping[str, object]]) -> None:
     """Write down what several arrivals were, each by `id` with `state`, `kind`, `delivery_id`, `why` and `raw`."""
     if rows:
-        db.session.execute(update(Arrival), [dict(row) for row in rows])
+        db.session.connection().execute(_CLOSE, [{"number": row["id"], **row} for row in rows])
+
+
+_CLOSE = (
+    update(Arrival)
+    .where(Arrival.id == bindparam("number"))
+    .values({name: bindparam(name) for name in ("state", "kind", "delivery_id", "why", "raw")})
+)
 
 
 def keep_all(source: str, named: Iterable[tuple[bytes, bytes]], *, now: datetime) -> int:

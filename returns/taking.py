@@ -10,6 +10,7 @@ from sqlalchemy import delete, select
 from core.database import Mark, db, insert_for
 from core.services import Services
 from delivery import reports
+from delivery.reports import Applied
 from delivery.signals import Kind
 from returns import answers, arrivals, bounds, letters, reading, waiting
 from returns.answers import Outcome, Prepared
@@ -94,18 +95,24 @@ def take(looked: Sequence[Looked], *, services: Services, desk: str | None, now:
     taken, again = Taken(), []
     left = bounds.room(now) if any(one.prepared for one in looked) else None
     new = dict(arrivals.keep_many(SOURCE, [one.fetched.name for one in looked], now=now))
-    rows: list[Mapping[str, object]] = []
+    fresh: list[tuple[int, Looked]] = []
     for one in looked:
         # Taken out, so that a copy in the same chunk is one that came before.
         number = new.pop(one.fetched.name, None)
         if number is None:
             taken.kinds[AGAIN] += 1
             again.append(one.fetched)
-            continue
+        else:
+            fresh.append((number, one))
+    signals = [(number, one.found.signal) for number, one in fresh if one.found.signal is not None]
+    came_to = reports.apply([signal for _, signal in signals], tokens=services.links.tokens, now=now)
+    applied = dict(zip((number for number, _ in signals), came_to, strict=True))
+    rows: list[Mapping[str, object]] = []
+    for number, one in fresh:
         if one.prepared is not None and desk is not None and left is not None:
             rows.append({"id": number, **_pass_on(one, one.prepared, taken, services, desk, left)})
         else:
-            rows.append({"id": number, **_take(one, taken, services, now)})
+            rows.append({"id": number, **_take(one, applied.get(number), taken)})
     arrivals.close_many(rows)
     if left is not None:
         bounds.remember(left)
@@ -134,12 +141,11 @@ def _pass_on(
     return {**row, "state": "unread", "kind": one.found.kind, "why": outcome.value, "raw": raw}
 
 
-def _take(one: Looked, taken: Taken, services: Services, now: datetime) -> Mapping[str, object]:
-    """Have one mail take effect, and count it; return what is to be written down of it."""
-    found, why, delivery_id = one.found, one.found.why or None, None
-    if found.signal is not None:
-        applied = reports.apply(found.signal, tokens=services.links.tokens, now=now)
-        delivery_id, why = applied.delivery_id, applied.why
+def _take(one: Looked, applied: Applied | None, taken: Taken) -> Mapping[str, object]:
+    """Count one mail and what its signal came to; return what is to be written down of it."""
+    found = one.found
+    why = applied.why if applied is not None else found.why
+    if applied is not None:
         taken.classes[applied.name] += 1
     taken.kinds[found.kind or UNREAD] += 1
     if not found.readable:
@@ -147,7 +153,7 @@ def _take(one: Looked, taken: Taken, services: Services, now: datetime) -> Mappi
     return {
         "state": "done" if found.readable else "unread",
         "kind": found.kind or None,
-        "delivery_id": delivery_id,
+        "delivery_id": applied.delivery_id if applied is not None else None,
         "why": why[:300] if why else None,
         "raw": None if found.readable else one.fetched.raw[:KEPT_OCTETS],
     }

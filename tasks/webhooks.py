@@ -12,6 +12,7 @@ from core import clock, database, logs
 from core.database import db
 from core.services import current
 from delivery import replies, reports
+from delivery.signals import Signal
 from returns import arrivals
 from returns import webhooks as services
 from returns.documents import Unreadable
@@ -78,25 +79,30 @@ def _alone(arrival_id: int) -> None:
 
 def _settle(found: Sequence[Arrival], now: datetime) -> None:
     """Read arrivals, let what they say take effect, and note at the end what they were, all in one statement."""
-    for arrival, news in [(arrival, _news(arrival, now)) for arrival in found]:
-        if news.unread:
-            arrivals.set_aside(arrival, news.why or "", kind=news.kind)
+    news = [_read(arrival) for arrival in found]
+    told = [(one, one.signal) for one in news if one.signal is not None]
+    came_to = reports.apply([signal for _, signal in told], tokens=current().links.tokens, now=now)
+    for (one, _), applied in zip(told, came_to, strict=True):
+        one.delivery_id, one.why = applied.delivery_id, replies.short(applied.why) if applied.why else None
+    for arrival, one in zip(found, news, strict=True):
+        if one.unread:
+            arrivals.set_aside(arrival, one.why or "", kind=one.kind)
         else:
-            arrivals.settle(arrival, kind=news.kind or "", delivery_id=news.delivery_id, why=news.why)
+            arrivals.settle(arrival, kind=one.kind or "", delivery_id=one.delivery_id, why=one.why)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _News:
-    """What an arrival was, as its row says it."""
+    """What an arrival was, as its row says it, and the signal in it, which takes effect once all are read."""
 
     kind: str | None = None
     why: str | None = None
     delivery_id: int | None = None
     unread: bool = False
+    signal: Signal | None = None
 
 
-def _news(arrival: Arrival, now: datetime) -> _News:
-    """Read one arrival, and let what it says take effect."""
+def _read(arrival: Arrival) -> _News:
     try:
         reading = READERS[arrival.source](arrival.raw or b"")
     except Unreadable as error:
@@ -104,7 +110,4 @@ def _news(arrival: Arrival, now: datetime) -> _News:
     if reading.asks:
         log.warning("webhook asks", service=arrival.source, why=reading.why)
         return _News(reading.kind, reading.why, unread=True)
-    if reading.signal is None:
-        return _News(reading.kind, reading.why)
-    applied = reports.apply(reading.signal, tokens=current().links.tokens, now=now)
-    return _News(reading.kind, replies.short(applied.why) if applied.why else None, applied.delivery_id)
+    return _News(reading.kind, reading.why, signal=reading.signal)

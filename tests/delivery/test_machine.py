@@ -365,7 +365,7 @@ class Machine(RuleBasedStateMachine):
         tokens = self.ledger.services.links.tokens
         news = Signal(kind, verp.token(row.id, tokens=tokens), "dsn", text="451 4.4.1 timed out")
         with database.write_turn():
-            applied = reports.apply(news, tokens=tokens, now=clock.utc_now())
+            (applied,) = reports.apply([news], tokens=tokens, now=clock.utc_now())
             db.session.commit()
         left = row.state in (State.SENDING, State.SENT, State.IN_DOUBT, State.FAILED) or row.doubts
         assert (applied.name == "unknown") is (not left)

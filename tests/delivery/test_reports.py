@@ -46,7 +46,7 @@ def signal(delivery: int, ledger: Ledger, text: str = UNKNOWN, *, kind: Kind = K
 def report(ledger: Ledger, *signals: Signal, later: timedelta = timedelta()) -> list[Applied]:
     with database.write_turn():
         now = clock.utc_now() + later
-        found = [reports.apply(one, tokens=ledger.services.links.tokens, now=now) for one in signals]
+        found = reports.apply(signals, tokens=ledger.services.links.tokens, now=now)
         db.session.commit()
     return found
 
@@ -336,6 +336,54 @@ def test_a_suppression_with_an_end_lets_mail_go_after_it(ledger):
     assert [intent.id for intent in ledger.intend()] == [two]
 
 
+TOLD = st.tuples(
+    st.integers(0, 5),
+    st.sampled_from([Kind.BOUNCE, Kind.BOUNCE, Kind.BOUNCE, Kind.DELAYED, Kind.COMPLAINT, Kind.LEAVE, Kind.NOT_SPAM]),
+    st.sampled_from([UNKNOWN, FULL, NO_DOMAIN, BLOCKED, "4.2.0 later", "no idea"]),
+)
+"""Which mail came back, and what is said of it."""
+
+
+def six(ledger: Ledger) -> list[int]:
+    """Return six mails that went to two readers, three each: one is in doubt, one left long ago."""
+    known = list(db.session.scalars(select(Delivery.id).order_by(Delivery.id)))
+    db.session.rollback()
+    if known:
+        return known
+    mine = sent(2, days_ago=1) + sent(days_ago=2, state=State.IN_DOUBT)
+    return mine + sent(2, days_ago=3, addr_hash=b"o" * 16) + sent(days_ago=20, addr_hash=b"o" * 16)
+
+
+def written(*, at_once: bool, signals: Sequence[Signal], tokens: Tokens, now: datetime) -> Any:
+    """Return what signals come to and what they write, all at once or one by one; nothing of it is kept."""
+    with database.write_turn():
+        if at_once:
+            found = reports.apply(signals, tokens=tokens, now=now)
+        else:
+            found = [applied for one in signals for applied in reports.apply([one], tokens=tokens, now=now)]
+        tables: list[tuple[Any, Sequence[str]]] = [
+            (Delivery, ("id", "state", "returned_as", "returned_at")),
+            (DeliveryEvent, ("delivery_id", "epoch", "at", "kind", "code", "text")),
+            (Suppression, ("addr_hash", "scope", "reason", "source", "expires_at")),
+            (Bounce, ("addr_hash", "kind", "delivery_id", "at")),
+            (Outcome, ("delivery_id", "kind", "reader_key", "addr_hash", "at")),
+        ]
+        rows = [
+            sorted(map(tuple, db.session.execute(select(*(getattr(table, name) for name in names)))), key=repr)
+            for table, names in tables
+        ]
+    return found, rows
+
+
+@given(told=st.lists(TOLD, max_size=12))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+def test_reports_that_are_applied_together_come_to_the_same_as_one_by_one(ledger, told):
+    ids = six(ledger)
+    signals = [signal(ids[number], ledger, text, kind=kind) for number, kind, text in told]
+    with_what = {"signals": signals, "tokens": ledger.services.links.tokens, "now": clock.utc_now()}
+    assert written(at_once=True, **with_what) == written(at_once=False, **with_what)
+
+
 ENDS = st.one_of(st.none(), st.integers(1, 10))
 
 
@@ -366,9 +414,9 @@ def test_what_was_counted_is_forgotten_after_a_while(ledger):
 def test_deliveries_keep_what_they_came_back_as_through_every_class(ledger):
     everything = [one for one in Class if one not in (Class.NONE, Class.LEFT)]
     (one,) = sent()
-    for means in everything:
-        with database.write_turn():
-            assert aftermath.mark(one, means, now=clock.utc_now())
-            assert not aftermath.mark(one, means, now=clock.utc_now())
-            db.session.commit()
-    assert db.session.scalar(select(Delivery.returned_as)) == "complaint"
+    for number, means in enumerate(everything):
+        for again in everything[number::-1]:
+            with database.write_turn():
+                aftermath.mark([one], again, now=clock.utc_now())
+                db.session.commit()
+            assert db.session.scalar(select(Delivery.returned_as)) == means.value

@@ -37,13 +37,14 @@ def applied(monkeypatch) -> list[str]:
     """The texts of the signals that took effect; one that says `poison` fails, and one that says `away` cannot."""
     texts: list[str] = []
 
-    def apply(signal, *, tokens, now):
-        if "poison" in signal.text:
-            raise ZeroDivisionError(signal.text)
-        if "away" in signal.text:
-            raise OperationalError("SELECT", {}, Exception("gone"))
-        texts.append(signal.text)
-        return Applied(None, "hard", None)
+    def apply(signals, *, tokens, now):
+        for signal in signals:
+            if "poison" in signal.text:
+                raise ZeroDivisionError(signal.text)
+            if "away" in signal.text:
+                raise OperationalError("SELECT", {}, Exception("gone"))
+        texts.extend(signal.text for signal in signals)
+        return [Applied(None, "hard", None) for _ in signals]
 
     monkeypatch.setattr(reports, "apply", apply)
     return texts
