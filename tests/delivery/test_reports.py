@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
 from core import clock, database
 from core.database import Base, db
+from core.journal import SUPPRESS, Change
 from core.tokens import Tokens
 from delivery import aftermath, progress, reports, suppression, verp
 from delivery.classes import COUNTING, Class, Counting
@@ -26,6 +27,7 @@ from tests.delivery.mailings import mailing, mails
 DAY = timedelta(days=1)
 READER = bytes(range(16))
 UNKNOWN, FULL, NO_DOMAIN, BLOCKED = "5.1.1 unknown", "5.2.2 full", "5.4.4 no such domain", "5.7.1 blocked"
+LATER = "4.4.7 given up after a while"
 
 
 def sent(count: int = 1, *, state: State = State.SENT, days_ago: float = 0, **values: Any) -> list[int]:
@@ -338,20 +340,22 @@ def test_a_suppression_with_an_end_lets_mail_go_after_it(ledger):
 
 TOLD = st.tuples(
     st.integers(0, 5),
-    st.sampled_from([Kind.BOUNCE, Kind.BOUNCE, Kind.BOUNCE, Kind.DELAYED, Kind.COMPLAINT, Kind.LEAVE, Kind.NOT_SPAM]),
-    st.sampled_from([UNKNOWN, FULL, NO_DOMAIN, BLOCKED, "4.2.0 later", "no idea"]),
+    st.sampled_from(
+        [Kind.BOUNCE, Kind.BOUNCE, Kind.BOUNCE, Kind.BOUNCE, Kind.DELAYED, Kind.COMPLAINT, Kind.LEAVE, Kind.NOT_SPAM]
+    ),
+    st.sampled_from([UNKNOWN, FULL, NO_DOMAIN, BLOCKED, LATER, "no idea"]),
 )
 """Which mail came back, and what is said of it."""
 
 
 def six(ledger: Ledger) -> list[int]:
-    """Return six mails that went to two readers, three each: one is in doubt, one left long ago."""
+    """Return six mails that went to two readers on different days: one is in doubt, one left too long ago."""
     known = list(db.session.scalars(select(Delivery.id).order_by(Delivery.id)))
     db.session.rollback()
     if known:
         return known
-    mine = sent(2, days_ago=1) + sent(days_ago=2, state=State.IN_DOUBT)
-    return mine + sent(2, days_ago=3, addr_hash=b"o" * 16) + sent(days_ago=20, addr_hash=b"o" * 16)
+    mine = sent(days_ago=1) + sent(days_ago=4) + sent(days_ago=5, state=State.IN_DOUBT)
+    return mine + [one for days in (3, 6, 20) for one in sent(days_ago=days, addr_hash=b"o" * 16)]
 
 
 def written(*, at_once: bool, signals: Sequence[Signal], tokens: Tokens, now: datetime) -> Any:
@@ -376,6 +380,8 @@ def written(*, at_once: bool, signals: Sequence[Signal], tokens: Tokens, now: da
 
 
 @given(told=st.lists(TOLD, max_size=12))
+@example(told=[(0, Kind.BOUNCE, NO_DOMAIN), (1, Kind.BOUNCE, NO_DOMAIN)])
+@example(told=[(0, Kind.BOUNCE, "no idea"), (0, Kind.BOUNCE, LATER), (2, Kind.BOUNCE, LATER)])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 def test_reports_that_are_applied_together_come_to_the_same_as_one_by_one(ledger, told):
     ids = six(ledger)
@@ -387,15 +393,16 @@ def test_reports_that_are_applied_together_come_to_the_same_as_one_by_one(ledger
 ENDS = st.one_of(st.none(), st.integers(1, 10))
 
 
-@given(ends=st.lists(ENDS, min_size=1, max_size=5))
+@given(ends=st.lists(ENDS, min_size=1, max_size=5), at_once=st.booleans())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_of_several_ends_the_latest_holds(sqlite_ledger, ends):
+def test_of_several_ends_the_latest_holds(sqlite_ledger, ends, at_once):
     now = clock.utc_now()
+    untils = [None if end is None else now + end * DAY for end in ends]
+    changes = [Change(SUPPRESS, READER, "bulk", "soft", "t", until) for until in untils]
     with database.write_turn():
         db.session.execute(delete(Suppression))
-        for end in ends:
-            until = None if end is None else now + end * DAY
-            suppression.suppress(READER, scope="bulk", reason="soft", source="t", now=now, until=until)
+        for some in [changes] if at_once else [[one] for one in changes]:
+            suppression.suppress_all(some, now=now)
         db.session.commit()
     latest = None if None in ends else now + max(ends) * DAY
     assert db.session.scalar(select(Suppression.expires_at)) == latest
