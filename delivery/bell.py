@@ -5,9 +5,10 @@ import socket
 
 
 class Bell:
-    """Rung by any thread, as often as it likes; heard once."""
+    """Rung by any thread of this process, as often as it likes; heard once. One that rings already is left alone."""
 
     def __init__(self) -> None:
+        self._rings = False
         self._hear, self._ring = socket.socketpair()
         self._hear.setblocking(False)
         self._ring.setblocking(False)
@@ -17,9 +18,11 @@ class Bell:
         return self._hear.fileno()
 
     def set(self) -> None:
-        """Ring. A pipe that is full has been rung enough."""
-        with contextlib.suppress(BlockingIOError, OSError):
-            self._ring.send(b"!")
+        """Ring. Whatever was done before is seen by who hears it, and acts after `clear`."""
+        if not self._rings:
+            self._rings = True
+            with contextlib.suppress(BlockingIOError, OSError):
+                self._ring.send(b"!")
 
     def close(self) -> None:
         """Take the bell down."""
@@ -34,6 +37,7 @@ class Bell:
         """Stop the ringing; return whether it rang."""
         rang = False
         with contextlib.suppress(BlockingIOError):
-            while self._hear.recv(4096):
-                rang = True
+            rang = bool(self._hear.recv(4096))
+        # After that: who rings from here on is heard the next time, who did before is seen to now.
+        self._rings = False
         return rang

@@ -4,7 +4,6 @@ An RSA signature takes longer than all the rest of a mail. OpenSSL makes it with
 in OpenSSL nearly all the time, and the loop goes on. docs/adr/0009 has what was measured.
 """
 
-import itertools
 import queue
 import threading
 from collections import deque
@@ -37,7 +36,6 @@ class Unsigned:
 Make = Callable[[Intent], Mail | Unsigned]
 
 
-_URGENT, _BULK = 0, 1
 Wanted = tuple[Slot, Intent, Unsigned]
 
 
@@ -47,8 +45,12 @@ class Making:
     def __init__(self, make: Make, *, threads: int, ring: Callable[[], None]) -> None:
         self._make = make
         self._ring = ring
-        self._numbers = itertools.count()
-        self._wanted: queue.PriorityQueue[tuple[int, int, Wanted | None]] = queue.PriorityQueue()
+        self._urgent: deque[Wanted] = deque()
+        self._bulk: deque[Wanted] = deque()
+        # One for each mail that is wanted, and one that is None for each thread that is to end. This queue does in C
+        # what others do in Python, and a thread that signs must not wait for Python's lock more than it has to.
+        self._turns: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self._choosing = threading.Lock()
         self._made: deque[tuple[Slot, Intent, Mail | CannotBeMade]] = deque()
         self._signers = [
             threading.Thread(target=self._run, name=f"signer {number}", daemon=True) for number in range(1, threads + 1)
@@ -70,7 +72,8 @@ class Making:
             return slot.mail
         mail = self._make(intent)
         if isinstance(mail, Unsigned):
-            self._put(_URGENT if slot.pool.urgent else _BULK, (slot, intent, mail))
+            (self._urgent if slot.pool.urgent else self._bulk).append((slot, intent, mail))
+            self._turns.put(mail)
             return None
         return mail
 
@@ -84,17 +87,26 @@ class Making:
 
     def end(self) -> None:
         """Let the threads end, after what they have in hand."""
+        with self._choosing:
+            self._urgent.clear()
+            self._bulk.clear()
         for _signer in self._signers:
-            self._put(_URGENT, None)
-
-    def _put(self, turn: int, wanted: Wanted | None) -> None:
-        self._wanted.put((turn, next(self._numbers), wanted))
+            self._turns.put(None)
 
     def _run(self) -> None:
-        while (wanted := self._wanted.get()[2]) is not None:
-            slot, intent, unsigned = wanted
-            self._made.append((slot, intent, _signed(unsigned)))
-            self._ring()
+        while self._turns.get() is not None:
+            wanted = self._first()
+            if wanted is not None:
+                slot, intent, unsigned = wanted
+                self._made.append((slot, intent, _signed(unsigned)))
+                self._ring()
+
+    def _first(self) -> Wanted | None:
+        with self._choosing:
+            for wanted in (self._urgent, self._bulk):
+                if wanted:
+                    return wanted.popleft()
+        return None
 
 
 def _signed(unsigned: Unsigned) -> Mail | CannotBeMade:
