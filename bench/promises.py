@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.results import Results
+from bench.signed import ALONE, LIMIT
 
 UNKNOWN = "not measured"
-RSA_ALONE = "RSA-2048, a sender with one signing thread"
-"""The run of bench.signed that is promised of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +110,16 @@ def _memory(results: Results) -> _Found | None:
     return _Found(f"{max(peaks):.0f} MB", max(peaks) <= 150) if peaks else None
 
 
-def _signed(results: Results) -> _Found:
-    found = results.of("signed")
-    rate, cores = found[RSA_ALONE]["rate"], signing_cores(found[RSA_ALONE])
-    alone = max(found["openssl"].values())
-    share = rate / (alone * cores)
-    text = f"{share:.2f} ({rate:,.0f}/s on {cores:.2f} cores that sign, to {alone:,.0f}/s of a core)"
-    return _Found(text, share >= 0.85)
+def _signed(run_name: str, alone_name: str) -> Look:
+    def look(results: Results) -> _Found:
+        found = results.of("signed")
+        rate, cores = found[run_name]["rate"], signing_cores(found[run_name])
+        alone = max(found[alone_name].values())
+        share = rate / (alone * cores)
+        text = f"{share:.2f} ({rate:,.0f}/s on {cores:.2f} cores that sign, to {alone:,.0f}/s of a core)"
+        return _Found(text, share >= 0.85)
+
+    return look
 
 
 def signing_cores(run: dict[str, Any]) -> float:
@@ -156,7 +158,18 @@ PROMISES: Sequence[tuple[str, str, Look, bool]] = (
     ("planning 1,000,000 deliveries on an idle system", "30 s", _planning, False),
     ("planning beside a send at full speed, to planning alone", "0.5", _beside("beside", "idle"), False),
     ("the send beside planning, to the send alone", "0.5", _beside("sending beside", "sending alone"), False),
-    ("signed with RSA-2048, to OpenSSL's own rate for each core that signs", "0.85", _signed, False),
+    (
+        "signed where signing is the limit, with RSA-4096, to OpenSSL's own rate for each core that signs",
+        "0.85",
+        _signed(LIMIT, "openssl 4096"),
+        False,
+    ),
+    (
+        "signed with RSA-2048, which is not the limit on two cores, to OpenSSL's own rate for each core that signs",
+        "aim: 0.85",
+        _signed(ALONE, "openssl"),
+        True,
+    ),
     ("memory of a sender process, at any list size", "150 MB", _memory, False),
     ("a confirmation beside the large list, 99th percentile", "1 s", _confirmations, False),
     ("reports that came back, read, classified and applied", "500/s", _returning, False),
