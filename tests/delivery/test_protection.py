@@ -275,4 +275,5 @@ def test_no_row_is_read_that_did_not_come_back(ledger):
         if ledger.engine.dialect.name != "sqlite":
             connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
         plan = connection.exec_driver_sql(f"{explain} {recent.compile(ledger.engine)}")
-        assert "ix_deliveries_returned_at" in " ".join(str(row) for row in plan)
+        # Either index has only what came back; on a table of a few rows PostgreSQL takes whichever it likes.
+        assert "ix_deliveries_returned" in " ".join(str(row) for row in plan)
