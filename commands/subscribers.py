@@ -8,11 +8,17 @@ from dataclasses import asdict
 import click
 from flask import current_app
 
-from commands import groups
+from commands import asked, groups, turns
+from core import clock
 from core.alerts import at
 from core.database import db
+from core.services import current
 from core.settings import Settings
-from subscribers import consentchain, consenthead, consentproof
+from delivery import suppression
+from digests import why as reasons
+from digests import whywords
+from digests.why import Slot
+from subscribers import consentchain, consenthead, consentproof, past
 from subscribers.consentchain import Head, Sealer
 from subscribers.consenthead import Kept, Outside
 from subscribers.consentproof import Fault, Report
@@ -142,4 +148,46 @@ def _table(report: Report, known: Kept | None, outside: Outside) -> dict[str, ob
         "more_faults": report.more,
         "seen_by_this_host": known.seq if known else None,
         "lost_before": [one.seq for one in outside.lost],
+    }
+
+
+@subscriber_commands.command("why")
+@click.argument("address")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
+def why(address: str, as_json: bool) -> None:
+    """Say why the reader with this ADDRESS got a mail or none: their last 30 slots over all digests, newest first.
+
+    With `-` the address is read from standard input. The reader sees the same, from the link to their preferences.
+
+    The exit status is 0 when there is such a reader, 1 when there is none, 2 for a wrong call.
+    """
+    with turns.told():
+        addr_hash = current().keyring.hash(asked.address(address))
+        subscriber = past.by_hash(addr_hash)
+    if subscriber is None:
+        raise click.ClickException("Nobody with this address has ever confirmed a subscription here.")
+    slots = reasons.recent(subscriber, now=clock.utc_now())
+    if as_json:
+        click.echo(json.dumps([_slot(one) for one in slots], indent=2))
+        return
+    for one in slots:
+        at_, said = whywords.when(one, _ENGLISH), whywords.sentence(one, _ENGLISH)
+        click.echo(f"{one.digest.key}  {at_} ({one.zone})  {said}")
+    if suppression.of(addr_hash, now=clock.utc_now()):
+        click.echo("Something keeps mail from this address. To see what: flask suppression show")
+
+
+_ENGLISH = "en"
+
+
+def _slot(one: Slot) -> dict[str, object]:
+    return {
+        "digest": one.digest.key,
+        "at": one.at.isoformat(timespec="seconds"),
+        "zone": one.zone,
+        "reason": one.reason.value,
+        "first": one.first,
+        "provider": one.provider,
+        "until": one.until.isoformat() if one.until else None,
+        "said": whywords.sentence(one, _ENGLISH),
     }

@@ -24,6 +24,7 @@ PATHS: Mapping[str, str] = {
     "confirm": "/confirm/t/<token>",
     "preferences": "/preferences/t/<token>",
     "choices": "/preferences/<digest>/t/<token>",
+    "why": "/why/t/<token>",
     "unsubscribe": "/unsubscribe/<digest>/t/<token>",
     "unsubscribe_all": "/unsubscribe/t/<token>",
     "webhook": "/webhooks/<service>",

@@ -108,3 +108,28 @@ def test_a_damaged_file_of_this_host_is_told_with_the_cure(flask, sealed, tmp_pa
     (tmp_path / consenthead.FILE).write_text("{")
     ended = flask("subscribers verify-consent")
     assert ended.exit_code == 1 and "keep it aside" in ended.stderr
+
+
+def test_those_who_help_see_why_a_mail_came_or_none_as_the_reader_does(flask, app):
+    agree("one")
+    ended = flask("subscribers why One@example.org")
+    assert ended.exit_code == 0
+    assert [line.partition(")  ")[2] for line in ended.stdout.splitlines()] == [
+        "Your first edition. It is just being made.",
+        "You subscribed. Before that, no mail could come.",
+    ]
+    assert ended.stdout.startswith("asia-daily  Monday 2 March, 17:00 (Asia/Hong_Kong)  ")
+    found = json.loads(flask("subscribers why - --json", input="one@example.org\n").stdout)
+    assert [one["reason"] for one in found] == ["being made", "not subscribed yet"]
+
+
+def test_of_an_address_that_is_kept_from_mail_it_says_where_to_look(flask, app):
+    agree("one")
+    assert flask("suppression add one@example.org --scope bulk").exit_code == 0
+    assert flask("subscribers why one@example.org").stdout.splitlines()[-1].endswith("flask suppression show")
+
+
+def test_an_address_that_nobody_confirmed_is_told_in_one_sentence_without_it(flask, app, caplog):
+    ended = flask("subscribers why stranger@example.org")
+    assert (ended.exit_code, ended.stdout) == (1, "") and "Nobody with this address" in ended.stderr
+    assert "stranger" not in ended.output + caplog.text
