@@ -55,6 +55,7 @@ OWN_CONFIG = ROOT / "postrider.toml"
 SENDER_PATIENCE_S = 2.0
 LAST_WORDS_S = 3.0
 WORKER_PATIENCE_S = 2.0
+SECRETS = ("SECRET_KEY", "HASH_KEY", "CONSENT_KEY")
 
 
 def main() -> int:
@@ -113,10 +114,13 @@ def _log_level() -> str:
 
 def _secrets(file: Path) -> dict[str, str]:
     """Return the secrets of this local installation, made at its first start and kept for it alone."""
+    kept: dict[str, str] = {}
     with contextlib.suppress(FileNotFoundError):
-        kept: dict[str, str] = json.loads(file.read_text("utf-8"))
+        kept = json.loads(file.read_text("utf-8"))
+    # One that was started by an older version lacks what is new since.
+    made = {name: kept.get(name) or secrets.token_urlsafe(32) for name in SECRETS}
+    if made == kept:
         return kept
-    made = {name: secrets.token_urlsafe(32) for name in ("SECRET_KEY", "HASH_KEY")}
     draft = file.with_suffix(".new")
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as opened:
         json.dump(made, opened)

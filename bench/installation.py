@@ -23,7 +23,11 @@ from core.settings import ROOT
 from tasks.celery_app import init_celery
 from tests import servers
 
-KEYS = {"SECRET_KEY": "0123456789abcdefghijklmnopqrstuv", "HASH_KEY": "vutsrqponmlkjihgfedcba9876543210"}
+KEYS = {
+    "SECRET_KEY": "0123456789abcdefghijklmnopqrstuv",
+    "HASH_KEY": "vutsrqponmlkjihgfedcba9876543210",
+    "CONSENT_KEY": "0a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p",
+}
 CONFIG = """
 [publication]
 languages = ["en"]

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from commands import control, doubts, progress, suppressed
+from commands import control, doubts, progress
 from commands.alerts import alert_commands
 from commands.delivery import delivery_commands
 from commands.demo import demo_commands
@@ -13,10 +13,12 @@ from commands.mail import mail_commands
 from commands.mail_check import check
 from commands.mailbox import mailbox_commands
 from commands.restore import restore_commands
+from commands.subscribers import subscriber_commands
+from commands.suppression import suppression_commands
 from commands.topics import topic_commands
 from commands.webhooks import webhook_commands
 
-MAILS = (control.pause, control.resume, control.cancel, doubts.doubt_commands, progress.show, suppressed.show)
+MAILS = (control.pause, control.resume, control.cancel, doubts.doubt_commands, progress.show)
 """The commands of `flask delivery` that have modules of their own."""
 
 MAIL = (dkim_commands, check)
@@ -38,6 +40,8 @@ def register(app: Flask) -> None:
         mail_commands,
         mailbox_commands,
         restore_commands,
+        subscriber_commands,
+        suppression_commands,
         topic_commands,
         webhook_commands,
     ):

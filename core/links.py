@@ -24,6 +24,7 @@ PATHS: Mapping[str, str] = {
     "confirm": "/confirm/t/<token>",
     "preferences": "/preferences/t/<token>",
     "choices": "/preferences/<digest>/t/<token>",
+    "why": "/why/t/<token>",
     "unsubscribe": "/unsubscribe/<digest>/t/<token>",
     "unsubscribe_all": "/unsubscribe/t/<token>",
     "webhook": "/webhooks/<service>",
@@ -35,6 +36,7 @@ class ReaderLinks:
     """The personal links of one reader in one mail."""
 
     preferences: str
+    why: str
     unsubscribe: str
 
 
@@ -51,8 +53,11 @@ class Links:
 
     def reader(self, key: bytes, *, digest: str, version: int, day: int) -> ReaderLinks:
         """Return the links that go into a reader's mail: `key` is the reader's opaque 16 bytes."""
+        token = self.tokens.mint(Purpose.PREFERENCES, key, version=version, day=day)
         return ReaderLinks(
-            preferences=self.preferences(key, version=version, day=day),
+            preferences=self.base_url + _before_token("preferences") + token,
+            # Whoever may change what comes may see why it came, so it is the same token: a mail has four at most.
+            why=self.base_url + _before_token("why") + token,
             unsubscribe=self.unsubscribe(key, digest=digest, version=version, day=day),
         )
 

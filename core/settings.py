@@ -44,6 +44,7 @@ class Settings:
     redis_url: str | None
     secret_key: bytes
     hash_key: bytes
+    consent_key: bytes
     trusted_proxies: int = 0
     metrics_token: bytes | None = None
     alerts: AlertSettings = field(default_factory=AlertSettings)
@@ -76,6 +77,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         redis_url=_redis_url(env.get("REDIS_URL", "").strip()),
         secret_key=_secret(env, "SECRET_KEY"),
         hash_key=_secret(env, "HASH_KEY"),
+        consent_key=_secret(env, "CONSENT_KEY"),
         trusted_proxies=_count(env, "TRUSTED_PROXIES"),
         metrics_token=_metrics_token(env.get("METRICS_TOKEN", "").strip()),
         alerts=alerting.read_alerts(env),

@@ -175,7 +175,7 @@ def values_for(intent: Intent, recipe: Recipe, services: Services) -> Mapping[st
         return {"confirm": services.links.confirm(intent.reader_key, day=day)}
     _scheme, _colon, digest = recipe.stream.partition(":")
     links = services.links.reader(intent.reader_key, digest=digest, version=intent.link_version, day=day)
-    return {"preferences": links.preferences, "unsubscribe": links.unsubscribe}
+    return {"preferences": links.preferences, "why": links.why, "unsubscribe": links.unsubscribe}
 
 
 def envelope_sender(recipe: Recipe, intent: Intent, services: Services) -> str:

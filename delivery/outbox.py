@@ -19,7 +19,7 @@ from delivery.states import State
 
 PLACES = {
     LinkSet.NONE: frozenset[str](),
-    LinkSet.READER: frozenset({"preferences", "unsubscribe"}),
+    LinkSet.READER: frozenset({"preferences", "why", "unsubscribe"}),
     LinkSet.REQUEST: frozenset({"confirm"}),
 }
 """The personal values that a mail of each link set may hold."""

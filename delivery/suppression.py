@@ -1,6 +1,6 @@
 """Addresses that must not be mailed, by scope and reason. Decided inside the intent statement, for every mail."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -17,6 +17,7 @@ BULK = "bulk"
 """All mail but what somebody asks for at this moment: a confirmation may still go, and prove that they are there."""
 RETURNED = tuple(one.value for one in (Class.HARD, Class.DOMAIN, Class.SOFT, Class.FULL, Class.COMPLAINT))
 """The reasons that come from mail that came back; a new opt-in that was confirmed lifts them."""
+BOUNCES = tuple(reason for reason in RETURNED if reason != Class.COMPLAINT)
 
 
 def suppress(
@@ -85,18 +86,24 @@ def lift_returned(addr_hash: bytes) -> None:
     db.session.execute(delete(Bounce).where(Bounce.addr_hash == addr_hash))
 
 
-def lift_bounces(addr_hash: bytes) -> None:
-    """Take back what bounces have made, and forget what was counted; a complaint stays."""
-    _lift(addr_hash, BULK, [reason for reason in RETURNED if reason != Class.COMPLAINT])
-    db.session.execute(delete(Bounce).where(Bounce.addr_hash == addr_hash))
+def remove(addr_hash: bytes, *, scope: str, reasons: Collection[str]) -> list[str]:
+    """Take back what stands in a scope for these reasons, as an operator asks for; return the reasons that stood.
+
+    With what bounces have made goes what was counted of them.
+    """
+    if scope == BULK and not set(BOUNCES).isdisjoint(reasons):
+        db.session.execute(delete(Bounce).where(Bounce.addr_hash == addr_hash))
+    return _lift(addr_hash, scope, reasons)
 
 
-def _lift(addr_hash: bytes, scope: str, reasons: Collection[str]) -> None:
+def _lift(addr_hash: bytes, scope: str, reasons: Collection[str]) -> list[str]:
     statement = delete(Suppression).where(
         Suppression.addr_hash == addr_hash, Suppression.scope == scope, Suppression.reason.in_(reasons)
     )
-    for reason in db.session.scalars(statement.returning(Suppression.reason)).all():
+    lifted = sorted(db.session.scalars(statement.returning(Suppression.reason)))
+    for reason in lifted:
         journal.note(db.session(), Change(journal.LIFT, addr_hash, scope, reason))
+    return lifted
 
 
 def holds(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
@@ -121,3 +128,14 @@ def standing(addr_hashes: Collection[bytes]) -> Mapping[tuple[bytes, str, str], 
     wanted = select(Suppression.addr_hash, Suppression.scope, Suppression.reason, Suppression.expires_at)
     rows = db.session.execute(wanted.where(Suppression.addr_hash.in_(addr_hashes)))
     return {(row.addr_hash, row.scope, row.reason): row.expires_at for row in rows}
+
+
+def newest(
+    *, scope: str | None, reason: str | None, source: str | None, limit: int, now: datetime
+) -> Iterator[Suppression]:
+    """Yield what holds now, the newest first, of one scope, reason and source, where they are given."""
+    asked = {"scope": scope, "reason": reason, "source": source}
+    given = {name: value for name, value in asked.items() if value is not None}
+    wanted = select(Suppression).filter_by(**given).where(holds(now)).limit(limit)
+    ordered = wanted.order_by(Suppression.created_at.desc(), Suppression.addr_hash, Suppression.scope)
+    yield from db.session.scalars(ordered, execution_options={"yield_per": 1000})

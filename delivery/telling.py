@@ -29,7 +29,7 @@ WITHIN_S = 30.0
 """How long a channel may take for all it has to tell; then it has failed, this time."""
 COMMAND_S = 20.0
 WEBHOOK_LIMITS = fetch.FetchLimits(connect_s=5, total_s=10)
-_NOT_FOR_COMMANDS = ("SECRET_KEY", "HASH_KEY")
+_NOT_FOR_COMMANDS = ("SECRET_KEY", "HASH_KEY", "CONSENT_KEY")
 _TOO_LONG = f"it took longer than {WITHIN_S:g} seconds"
 
 

@@ -5,6 +5,9 @@ import ipaddress
 import json
 import os
 from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row
 
 from core.database import db
 from subscribers.models import ConsentEntry, ConsentParticulars, Digest, Subscriber
@@ -53,12 +56,9 @@ def record(
         form=form,
         origin_truncated=truncated(origin),
     )
-    entry = ConsentEntry(
-        at=now,
-        kind=kind,
-        digest_id=digest.id if digest else None,
-        wording=wording,
-        commitment=_commitment(own, kind=kind, subscriber=subscriber, digest=digest, wording=wording, now=now),
+    entry = ConsentEntry(at=now, kind=kind, digest_id=digest.id if digest else None, wording=wording)
+    entry.commitment = commitment(
+        entry, own, digest_key=digest.key if digest else None, subscriber_key=subscriber.public_id
     )
     db.session.add(entry)
     db.session.flush()
@@ -67,22 +67,20 @@ def record(
     return entry
 
 
-def _commitment(
-    own: ConsentParticulars,
+def commitment(
+    entry: ConsentEntry | Row[Any],
+    own: ConsentParticulars | Row[Any],
     *,
-    kind: str,
-    subscriber: Subscriber,
-    digest: Digest | None,
-    wording: str,
-    now: datetime,
+    digest_key: str | None,
+    subscriber_key: bytes,
 ) -> bytes:
     """Return a salted hash of the whole entry: it binds the particulars, and tells nothing once they are erased."""
     committed = {
-        "at": now.astimezone(UTC).isoformat(),
-        "kind": kind,
-        "digest": digest.key if digest else None,
-        "wording": wording,
-        "subscriber": subscriber.public_id.hex(),
+        "at": entry.at.astimezone(UTC).isoformat(),
+        "kind": entry.kind,
+        "digest": digest_key,
+        "wording": entry.wording,
+        "subscriber": subscriber_key.hex(),
         "addr_hash": own.addr_hash.hex(),
         "form": own.form,
         "origin": own.origin_truncated,

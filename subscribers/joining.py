@@ -11,7 +11,7 @@ from core import database, errors, tokens
 from core.database import db
 from core.errors import _
 from delivery import suppression
-from subscribers import consent, offer, rhythm, tastes
+from subscribers import consent, offer, pauses, rhythm, tastes
 from subscribers.models import Digest, Rhythm, SignupRequest, Subscriber, Subscription, Taste
 
 LEFT = "left"
@@ -100,6 +100,7 @@ def _welcome(request: SignupRequest, *, zone: str, now: datetime) -> Subscriber:
     if subscriber.state == "left":
         subscriber.state, subscriber.language, subscriber.zone = "active", request.language, zone
         subscriber.paused_until = None
+        pauses.note(subscriber, None, now)
     return subscriber
 
 

@@ -209,10 +209,20 @@ class SignupRequest(database.Base):
 
 
 class ConsentEntry(database.Base):
-    """One line of the proof of consent: append-only, and readable without naming anybody."""
+    """One line of the proof of consent: append-only, and readable without naming anybody.
+
+    Its place in the chain (`seq`, from 1) and its `seal` come afterwards, once: see subscribers.consentchain.
+    """
 
     __tablename__ = "consent_entries"
-    __table_args__ = (_one_of("kind", "opt_in", "change", "opt_out"),)
+    __table_args__ = (
+        _one_of("kind", "opt_in", "change", "opt_out"),
+        CheckConstraint("(seq IS NULL) = (seal IS NULL)", name="sealed"),
+        Index(None, "seq", unique=True),
+        Index(
+            "ix_consent_entries_unsealed", "id", sqlite_where=text("seq IS NULL"), postgresql_where=text("seq IS NULL")
+        ),
+    )
 
     id: Mapped[database.RowId]
     at: Mapped[datetime]
@@ -220,6 +230,8 @@ class ConsentEntry(database.Base):
     digest_id: Mapped[int | None] = mapped_column(ForeignKey("digests.id"), index=True)
     wording: Mapped[str]
     commitment: Mapped[bytes]
+    seq: Mapped[int | None] = mapped_column(database.BigId)
+    seal: Mapped[bytes | None]
 
 
 class ConsentParticulars(database.Base):

@@ -52,6 +52,11 @@ def active() -> list[Digest]:
     return list(db.session.scalars(select(Digest).where(Digest.active).order_by(Digest.id)))
 
 
+def streams() -> list[str]:
+    """Return what the post office calls the digests that there are, also those that are not on offer any more."""
+    return [digest.stream for digest in db.session.scalars(select(Digest).order_by(Digest.id))]
+
+
 def by_key(key: str) -> Digest:
     """Return a digest, withdrawn or not. Raises NotFound."""
     digest = db.session.scalar(select(Digest).where(Digest.key == key))

@@ -11,7 +11,7 @@ from articles.models import Topic
 from core import clock, errors, tokens
 from core.database import db
 from core.errors import _
-from subscribers import consent, joining, tastes
+from subscribers import consent, joining, pauses, tastes
 from subscribers import rhythm as rhythms
 from subscribers.models import Digest, Rhythm, Subscriber, Subscription, Taste
 
@@ -177,4 +177,5 @@ def pause(subscriber: Subscriber, until: date | None, now: datetime) -> None:
         if not today < until <= today + timedelta(days=LONGEST_PAUSE_DAYS):
             raise errors.Invalid("until", _("Please choose a day within the next year."))
     subscriber.paused_until = until
+    pauses.note(subscriber, until, now)
     db.session.flush()

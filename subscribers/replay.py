@@ -5,7 +5,7 @@ from datetime import datetime
 
 from core.journal import Line
 from delivery import suppression
-from subscribers import joining, unsubscribe
+from subscribers import unsubscribe
 
 
 def bring_back(lines: Sequence[Line]) -> int:
@@ -17,7 +17,7 @@ def bring_back(lines: Sequence[Line]) -> int:
     stands = suppression.standing({line.change.addr_hash for line in lines})
     forgotten = [line for line in lines if not _covered(line, stands)]
     for line in forgotten:
-        _suppress(line)
+        unsubscribe.keep_away([line.change], now=line.at)
     return len(forgotten)
 
 
@@ -32,11 +32,3 @@ def _covered(line: Line, stands: Mapping[tuple[bytes, str, str], datetime | None
 
 def _what(line: Line) -> tuple[bytes, str, str]:
     return line.change.addr_hash, line.change.scope, line.change.reason
-
-
-def _suppress(line: Line) -> None:
-    addr_hash, scope, reason = _what(line)
-    source = line.change.source
-    if reason == joining.LEFT and unsubscribe.leave_by_hash(addr_hash, scope, now=line.at, form=source):
-        return
-    suppression.suppress(addr_hash, scope=scope, reason=reason, source=source, now=line.at, until=line.change.until)

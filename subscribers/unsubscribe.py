@@ -1,11 +1,13 @@
 """Leave one digest or all of them: at once, for good, and as often as the button is pressed."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import select
 
 from core import logs, tokens
 from core.database import db
+from core.journal import Change
 from delivery import suppression
 from subscribers import consent, joining, preferences
 from subscribers.models import Digest, Subscriber, Subscription
@@ -49,6 +51,20 @@ def leave_by_hash(addr_hash: bytes, stream: str, *, now: datetime, form: str) ->
         return False
     leave(subscriber, digest, now=now, form=form)
     return True
+
+
+def keep_away(changes: Iterable[Change], *, now: datetime) -> int:
+    """Suppress addresses of which somebody else says so: a journal, an operator, a file; return how many are news.
+
+    Where it is a reader who left a digest, they leave it here, too, as if they had pressed the button.
+    """
+    rest, left = [], 0
+    for one in changes:
+        if one.reason == joining.LEFT and leave_by_hash(one.addr_hash, one.scope, now=now, form=one.source):
+            left += 1
+        else:
+            rest.append(one)
+    return left + len(suppression.suppress_all(rest, now=now))
 
 
 def digest_of(stream: str) -> Digest | None:

@@ -22,6 +22,7 @@ MODULES = (
     "tasks.returns",
     "tasks.webhooks",
     "tasks.checkup",
+    "tasks.consent",
     "tasks.mailbox",
 )
 

@@ -17,6 +17,7 @@ BEAT: Final = {
     "ring the sender": _every(15.0, "tasks.delivery.ring"),
     "tell operators": _every(60.0, "tasks.alerts.look"),
     "look at our records": _every(600.0, "tasks.checkup.look"),
+    "seal consent": _every(60.0, "tasks.consent.seal"),
     "hear beat": _every(15.0, "tasks.heartbeat.note"),
     "work off what came back": _every(15.0, "tasks.webhooks.work_off"),
     "read mailboxes": _every(60.0, "tasks.mailbox.read"),

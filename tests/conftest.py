@@ -29,6 +29,7 @@ for _name in (
     "SMTP_URL",
     "SECRET_KEY",
     "HASH_KEY",
+    "CONSENT_KEY",
     "BASE_URL",
     "POSTRIDER_CONFIG",
     "STATE_DIR",

@@ -52,6 +52,7 @@ def settings_for(database_url: str, *, smtp_port: int = 9, redis_url: str | None
         redis_url=redis_url,
         secret_key=b"0123456789abcdef0123456789abcdef",
         hash_key=b"fedcba9876543210fedcba9876543210",
+        consent_key=b"0f1e2d3c4b5a69788796a5b4c3d2e1f0",
         state_dir=state_folder(),
     )
 

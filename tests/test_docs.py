@@ -102,6 +102,7 @@ def asked(monkeypatch):
         "SMTP_URL": "smtp://127.0.0.1:25",
         "SECRET_KEY": "0123456789abcdefghijklmnopqrstuv",
         "HASH_KEY": "vutsrqponmlkjihgfedcba9876543210",
+        "CONSENT_KEY": "0a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p",
     }
 
     def loads(text: str) -> dict[str, Noting]:

@@ -15,6 +15,7 @@ from web import (
     signup,
     unsubscribe,
     webhooks,
+    why,
     words,
 )
 
@@ -37,5 +38,6 @@ def register(app: Flask) -> None:
         preferences.preferences,
         unsubscribe.unsubscribe,
         webhooks.webhooks,
+        why.why,
     ):
         app.register_blueprint(blueprint)

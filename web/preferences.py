@@ -47,6 +47,7 @@ def overview(token: str) -> Response:
         "choices": [_described(choice, token, now) for choice in shown],
         "paused": languages.date_text(until, pages.language()) if until else None,
         "stop_all": _stop(subscriber, "", now),
+        "why": links.path("why", token=token),
     }
     return pages.page("preferences/overview.html", values)
 

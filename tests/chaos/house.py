@@ -45,7 +45,11 @@ look_seconds = {look}
 bounces_warn_percent = 100
 bounces_stop_percent = 100
 """
-KEYS = {"SECRET_KEY": "0123456789abcdefghijklmnopqrstuv", "HASH_KEY": "vutsrqponmlkjihgfedcba9876543210"}
+KEYS = {
+    "SECRET_KEY": "0123456789abcdefghijklmnopqrstuv",
+    "HASH_KEY": "vutsrqponmlkjihgfedcba9876543210",
+    "CONSENT_KEY": "0a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p",
+}
 _libc = ctypes.CDLL(None)
 
 

@@ -71,7 +71,8 @@ def test_a_readers_links_open_the_readers_own_doors_and_no_others():
     made = LINKS.reader(KEY, digest="asia-daily", version=2, day=7)
     assert made.preferences.startswith("https://news.example.org/preferences/t/")
     assert made.unsubscribe.startswith("https://news.example.org/unsubscribe/asia-daily/t/")
-    preferences, unsubscribe = (link.rpartition("/")[2] for link in astuple(made))
+    preferences, why, unsubscribe = (link.rpartition("/")[2] for link in astuple(made))
+    assert made.why == f"https://news.example.org/why/t/{preferences}" and why == preferences
     assert TOKENS.read(Purpose.PREFERENCES, preferences) == tokens.Token(KEY, 2, 7)
     assert TOKENS.read(Purpose.UNSUBSCRIBE, unsubscribe, scope="asia-daily") == tokens.Token(KEY, 2, 7)
 

@@ -12,6 +12,7 @@ from core.settings import ROOT, Settings
 
 SECRET = "kZ7-qR2mX9wB4tYv8nL1pD5sG3hJ6fCa"
 OTHER = "Vd0yTq8Lr5Kx2Bn9Ws4Pz7Mg1Hc6Jf3E"
+THIRD = "Qe4uWb9Zt1Ny6Cx0Rk8Fv5Hj3Ld7Gp2A"
 
 GOOD: dict[str, Any] = {
     "publication": {
@@ -35,6 +36,7 @@ GOOD_ENV = {
     "SMTP_URL": "smtp://news:pass%40word@relay.example.org",
     "SECRET_KEY": SECRET,
     "HASH_KEY": OTHER,
+    "CONSENT_KEY": THIRD,
 }
 
 
@@ -83,6 +85,7 @@ def test_good_settings_are_taken(load):
     assert publication.postal_address == "1 Quay Street\nHong Kong"
     assert loaded.mail.bounce_domain == "bounces.example.org"
     assert (loaded.secret_key, loaded.hash_key) == (SECRET.encode(), OTHER.encode())
+    assert loaded.consent_key == THIRD.encode()
     assert loaded.database_url == "postgresql+psycopg://user:word@db.example.org/name"
     assert (loaded.redis_url, loaded.trusted_proxies) == (None, 0)
 
@@ -111,6 +114,7 @@ WRONG: dict[str, tuple[str, list[Any]]] = {
     "METRICS_TOKEN": ("METRICS_TOKEN", [SECRET[:15], "sixteen letters and spaces", "é" * 16, "a" * 16 + "\0"]),
     "SECRET_KEY": ("SECRET_KEY", [None, "", "  ", SECRET[:31], "a" * 40, "changeme" + SECRET, "my-secret-" + SECRET]),
     "HASH_KEY": ("HASH_KEY", [None, "", "0123456789", "abab" * 20, "Change-me-please-" + OTHER]),
+    "CONSENT_KEY": ("CONSENT_KEY", [None, "", "0123456789", "abab" * 20, "Change-me-please-" + OTHER]),
     "DATABASE_URL": (
         "DATABASE_URL",
         [None, "", "nonsense", "mysql://h/d", "sqlite://", "postgresql://h:port/d", "postgresql+psycopg2://h/d"],

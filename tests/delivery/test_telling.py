@@ -97,6 +97,7 @@ def test_the_webhook_gets_the_three_lines_as_json(services, web):
 def test_the_command_gets_the_three_lines_and_the_key_and_none_of_our_secrets(services, tmp_path, monkeypatch):
     monkeypatch.setenv("SECRET_KEY", "kZ7-qR2mX9wB4tYv8nL1pD5sG3hJ6fCa")
     monkeypatch.setenv("HASH_KEY", "Vd0yTq8Lr5Kx2Bn9Ws4Pz7Mg1Hc6Jf3E")
+    monkeypatch.setenv("CONSENT_KEY", "Qe4uWb9Zt1Ny6Cx0Rk8Fv5Hj3Ld7Gp2A")
     kept = tmp_path / "kept"
     command = program(tmp_path, KEEPER, str(kept), "a b", "$HOME;`id`")
     assert tell(services, command=command) == {"command": None}
@@ -105,7 +106,7 @@ def test_the_command_gets_the_three_lines_and_the_key_and_none_of_our_secrets(se
     environment = told["environment"]
     assert (environment["POSTRIDER_ALERT_KEY"], environment["POSTRIDER_ALERT_STATE"]) == ("relay:main", "standing")
     assert environment["PATH"] == os.environ["PATH"]
-    assert not {"SECRET_KEY", "HASH_KEY"} & environment.keys()
+    assert not {"SECRET_KEY", "HASH_KEY", "CONSENT_KEY"} & environment.keys()
 
 
 def test_each_operator_gets_a_mail_of_plain_text_over_the_second_relay(services):

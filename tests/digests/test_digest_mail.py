@@ -128,6 +128,7 @@ def test_it_says_why_it_came_who_sends_it_and_how_to_leave(arrived):
         for words in (
             "You get this mail because this address was confirmed for Asia Daily.",
             "Change your preferences",
+            "Why this mail?",
             "Unsubscribe",
             "Forwarded to you?",
             "Get your own",
@@ -142,10 +143,12 @@ def test_it_says_why_it_came_who_sends_it_and_how_to_leave(arrived):
 def test_the_readers_own_links_are_in_both_forms_and_open_their_doors(arrived):
     house, mail, reading = arrived
     own = {words.strip(): href for href, words in reading.links if "/t/" in href}
-    assert len(own) == 2
+    assert len(own) == 3
     (preferences,) = [href for href in own.values() if href.startswith(f"{SITE}/preferences/t/")]
     (unsubscribe,) = [href for href in own.values() if href.startswith(f"{SITE}/unsubscribe/asia-daily/t/")]
-    assert preferences in mail.text.splitlines() and unsubscribe in mail.text.splitlines()
+    (why,) = [href for href in own.values() if href.startswith(f"{SITE}/why/t/")]
+    assert why.rpartition("/")[2] == preferences.rpartition("/")[2], "no token of its own: a mail has four at most"
+    assert {preferences, why, unsubscribe} <= set(mail.text.splitlines())
     assert mail.parsed["List-Unsubscribe"].startswith(f"<{unsubscribe}>, <mailto:u+")
     key = house.subscription(1).subscriber.public_id
     assert TOKENS.read(Purpose.PREFERENCES, preferences.rpartition("/")[2]).key == key

@@ -18,7 +18,11 @@ import urllib3
 from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-KEYS = {"SECRET_KEY": "0123456789abcdefghijklmnopqrstuv", "HASH_KEY": "vutsrqponmlkjihgfedcba9876543210"}
+KEYS = {
+    "SECRET_KEY": "0123456789abcdefghijklmnopqrstuv",
+    "HASH_KEY": "vutsrqponmlkjihgfedcba9876543210",
+    "CONSENT_KEY": "0a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p",
+}
 WORKERS = ("worker-1", "worker-2")
 WITHIN_S = 60.0
 """How long a test waits for what must come. A limit against hanging, not a promise."""

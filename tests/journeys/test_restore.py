@@ -84,6 +84,7 @@ def app(house) -> Iterator[Flask]:
         settings_for(house.environment["DATABASE_URL"]),
         secret_key=houses.KEYS["SECRET_KEY"].encode(),
         hash_key=houses.KEYS["HASH_KEY"].encode(),
+        consent_key=houses.KEYS["CONSENT_KEY"].encode(),
         state_dir=Path(house.environment["STATE_DIR"]),
     )
     made = create_app(settings)

@@ -35,7 +35,7 @@ AWKWARD = [
         "$unsubscribe",
     ),
 ]
-LINK_SETS = {"none": (), "reader": ("preferences", "unsubscribe"), "request": ("confirm",)}
+LINK_SETS = {"none": (), "reader": ("preferences", "why", "unsubscribe"), "request": ("confirm",)}
 SUBJECTS = [
     *("{word} and {word} exchange notes", "=?utf-8?Q?not_encoded?=", "{word} " * 40, "A" * 200, ".", "From {word}"),
     'He said "{word}", twice \\ or thrice',

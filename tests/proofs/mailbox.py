@@ -43,7 +43,11 @@ from tests.servers import ServerMissingError
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / "tests" / "returns" / "reports"
 FLASK = (sys.executable, "-m", "flask", "--app", "app")
-KEYS = {"SECRET_KEY": "0123456789abcdef0123456789abcdef", "HASH_KEY": "fedcba9876543210fedcba9876543210"}
+KEYS = {
+    "SECRET_KEY": "0123456789abcdef0123456789abcdef",
+    "HASH_KEY": "fedcba9876543210fedcba9876543210",
+    "CONSENT_KEY": "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+}
 """Those of the tests' installation: the tokens of the reports that are kept must be ours there, too."""
 CONFIG = """
 [publication]

@@ -19,7 +19,9 @@ from urllib.parse import quote, unquote
 
 from tests.proofs.editions import LINK_SETS, Edition, House, Letter
 
-DOOR = re.compile(r"/(preferences|unsubscribe|confirm)(?:/([^/\s\"'<>]+))?/t/([a-z2-7]{47})")
+DOOR = re.compile(r"/(preferences|why|unsubscribe|confirm)(?:/([^/\s\"'<>]+))?/t/([a-z2-7]{47})")
+PURPOSES = {"why": "preferences"}
+"""The doors that are opened by another one's key; every other door has its own."""
 READERS = "@readers.example.org"
 WORD = re.compile(r"=\?utf-8\?B\?([A-Za-z0-9+/=]*)\?=")
 TYPE = 'text/{}; charset="utf-8"'
@@ -92,7 +94,7 @@ def opened(house: House, name: str, scope: str, token: str) -> tuple[bytes, int,
     """Return reader, link version and day of a token, if it opens this door."""
     raw = base64.b32decode(token.upper() + "=")
     digest = unquote(scope) if name == "unsubscribe" else ""
-    if raw[19:] != _code(house, name, digest, raw[:19]):
+    if raw[19:] != _code(house, PURPOSES.get(name, name), digest, raw[:19]):
         return None
     return raw[:16], raw[16], raw[17] * 256 + raw[18]
 
@@ -123,7 +125,7 @@ def links(letter: Letter) -> dict[str, str]:
         scope = edition.digest if name == "unsubscribe" else ""
         key, version, day = _claims(letter, name)
         payload = key + bytes([version, day // 256, day % 256])
-        token = _base32(payload + _code(edition.house, name, scope, payload))
+        token = _base32(payload + _code(edition.house, PURPOSES.get(name, name), scope, payload))
         folder = f"{name}/{quote(scope, safe='')}" if scope else name
         made[name] = f"{edition.house.base_url}/{folder}/t/{token}"
     return made

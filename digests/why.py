@@ -1,0 +1,241 @@
+"""Why a reader got a mail, or none: their last slots, told from the ledger, the waves, and what they had chosen."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.orm import joinedload
+
+from core.database import db
+from delivery import providers
+from delivery.classes import BOUNCES, Class
+from delivery.models import Delivery, Mailing
+from delivery.states import State
+from digests.models import Edition, Wave
+from subscribers import past, rhythm
+from subscribers.models import Digest, Subscriber, Subscription
+from subscribers.past import Past, Planned
+
+MOST = 30
+"""Slots that are told of."""
+_LEAST_DAYS = 31
+"""So far back editions are looked for, also where no slot is known any more."""
+_OPENING = timedelta(minutes=10)
+"""So long after its time an edition may still be about to open."""
+
+
+class Reason(StrEnum):
+    """What became of a slot."""
+
+    HANDED_OVER = "handed over"
+    RETURNED = "bounced later"
+    COMPLAINED = "called spam"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    IN_DOUBT = "in doubt"
+    SUPPRESSED = "suppressed"
+    CANCELLED = "cancelled"
+    HELD = "held"
+    PUT_OFF = "put off"
+    WAITING = "waiting"
+    COMING = "being made"
+    NOTHING = "nothing new"
+    TOO_FEW = "waiting for more stories"
+    PAUSED = "paused"
+    MISSED = "missed"
+    NOT_OUT = "did not come out"
+    LEFT = "left"
+    NOT_YET = "not subscribed yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One slot of a reader, or the moment at which they joined or left. `at` is an instant to be shown in `zone`.
+
+    `provider` is the domain that the mail went to, where it is known; `until` the end of a pause; `topics` are what
+    there was nothing new on, empty for everything, None when that is not known; `least` is how many stories the digest
+    waits for.
+    """
+
+    digest: Digest
+    reason: Reason
+    at: datetime
+    zone: str
+    first: bool = False
+    provider: str | None = None
+    full: bool = False
+    until: date | None = None
+    topics: tuple[str, ...] | None = None
+    least: int = 1
+
+
+def recent(subscriber: Subscriber, *, now: datetime) -> list[Slot]:
+    """Return what became of a reader's last 30 slots, over all their digests, newest first. Writes nothing."""
+    known = past.of(subscriber)
+    wanted = (
+        select(Subscription)
+        .where(Subscription.subscriber_id == subscriber.id)
+        .options(*map(joinedload, (Subscription.digest, Subscription.taste, Subscription.rhythm)))
+        .order_by(Subscription.id)
+    )
+    readings = [_Reading(one, known, now) for one in db.session.scalars(wanted)]
+    _look_up(readings, subscriber, known)
+    found = [slot for reading in readings for slot in reading.slots(subscriber)]
+    return sorted(found, key=lambda slot: slot.at, reverse=True)[:MOST]
+
+
+class _Reading:
+    """One subscription: the slots that it had, and what was found of their editions."""
+
+    def __init__(self, subscription: Subscription, known: Past, now: datetime) -> None:
+        self.subscription, self.digest, self._past, self._now = subscription, subscription.digest, known, now
+        self._spans = past.spans(subscription, known)
+        self.planned = past.slots(subscription, self._spans, now=now, most=MOST)
+        self.editions: dict[tuple[str, date], Row[*tuple[Any, ...]]] = {}
+        self.deliveries: dict[int, Delivery] = {}
+        self.waves: dict[int, list[Row[*tuple[Any, ...]]]] = {}
+
+    @property
+    def first_day(self) -> date:
+        """Return the date from which on editions count."""
+        days = [(self._now - timedelta(days=_LEAST_DAYS)).date(), *(one.day for one in self.planned)]
+        return min(days)
+
+    def slots(self, subscriber: Subscriber) -> Iterable[Slot]:
+        """Yield what became of each slot, in no order."""
+        zone = self.subscription.rhythm.zone
+        told: set[date] = set()
+        promised = {one.day: one.promised_at for one in self.planned}
+        for (kind, day), edition in self.editions.items():
+            delivery = self.deliveries.get(edition.mailing_id)
+            if delivery is None:
+                continue
+            at = delivery.done_at or promised.get(day) or delivery.dated_at or delivery.next_attempt_at
+            # A first edition stands for the regular one of its date, as it is where the reader is.
+            told |= {day} if kind == "regular" else {day, rhythm.local_date(at, zone)}
+            yield self._mailed(delivery, edition, at, zone, subscriber)
+        for one in self.planned:
+            if one.day not in told:
+                yield from self._not_mailed(one)
+        yield from self._marks(zone)
+
+    def _mailed(
+        self, delivery: Delivery, edition: Row[*tuple[Any, ...]], at: datetime, zone: str, subscriber: Subscriber
+    ) -> Slot:
+        return Slot(
+            self.digest,
+            _reason(delivery, edition.state),
+            at,
+            zone,
+            first=edition.kind == "first",
+            provider=_provider(delivery.provider, subscriber.mailbox.folded.rpartition("@")[2]),
+            full=delivery.returned_as == Class.FULL,
+        )
+
+    def _not_mailed(self, slot: Planned) -> Iterable[Slot]:
+        first_due_at = self.subscription.first_due_at
+        if first_due_at is not None and first_due_at <= slot.due_at:
+            return  # As long as the first edition has not come, no regular one does.
+        zone = slot.span.choice.zone if slot.span.choice else self.subscription.rhythm.zone
+        pause = past.paused(self._past, slot)
+        if pause is not None:
+            yield Slot(self.digest, Reason.PAUSED, slot.promised_at, zone, until=pause.until)
+            return
+        edition = self.editions.get(("regular", slot.day))
+        reason = self._none(slot, self.waves.get(edition.id, []) if edition else [])
+        yield Slot(self.digest, reason, slot.promised_at, zone, topics=slot.span.topics, least=self.digest.least)
+
+    def _none(self, slot: Planned, waves: Sequence[Row[*tuple[Any, ...]]]) -> Reason:
+        """Return why a slot brought no mail, by its own wave; where that is not found, by the others of the edition."""
+        own = [wave.state for wave in waves if wave.due_at == slot.due_at]
+        states = set(own or [wave.state for wave in waves])
+        if not states:
+            return Reason.COMING if self._now - slot.due_at < _OPENING else Reason.NOT_OUT
+        if states == {"missed"}:
+            return Reason.MISSED
+        if states <= {"open", "composing"}:
+            return Reason.COMING
+        return Reason.TOO_FEW if self.digest.least > 1 else Reason.NOTHING
+
+    def _marks(self, zone: str) -> Iterable[Slot]:
+        if self.subscription.first_due_at is not None:
+            yield Slot(self.digest, Reason.COMING, self.subscription.first_due_at, zone, first=True)
+        for span in self._spans:
+            if span.began:
+                yield Slot(self.digest, Reason.NOT_YET, span.begins, zone)
+            if span.left and span.ends is not None:
+                yield Slot(self.digest, Reason.LEFT, span.ends, zone)
+
+
+def _look_up(readings: Sequence[_Reading], subscriber: Subscriber, known: Past) -> None:
+    """Find the editions of all readings, the reader's mails in them, and the waves of those that brought none."""
+    if not readings:
+        return
+    by_digest = {one.digest.id: one for one in readings}
+    editions = db.session.execute(
+        select(Edition.id, Edition.digest_id, Edition.kind, Edition.slot, Edition.mailing_id, Mailing.state)
+        .join(Mailing, Mailing.id == Edition.mailing_id)
+        .where(Edition.digest_id.in_(by_digest), Edition.slot >= min(one.first_day for one in readings))
+    ).all()
+    mails = _mails([edition.mailing_id for edition in editions], subscriber, known)
+    waves = _waves([edition.id for edition in editions if edition.mailing_id not in mails])
+    for edition in editions:
+        reading = by_digest[edition.digest_id]
+        reading.editions[edition.kind, edition.slot] = edition
+        reading.waves[edition.id] = waves.get(edition.id, [])
+        if edition.mailing_id in mails:
+            reading.deliveries[edition.mailing_id] = mails[edition.mailing_id]
+
+
+def _mails(mailing_ids: Sequence[int], subscriber: Subscriber, known: Past) -> Mapping[int, Delivery]:
+    """Return a reader's mails by mailing: an edition's once key is the hash of the address, the one of that time."""
+    wanted = select(Delivery).where(
+        Delivery.mailing_id.in_(mailing_ids),
+        Delivery.once_key.in_(known.hashes),
+        Delivery.reader_key == subscriber.public_id,
+    )
+    rows = db.session.scalars(wanted, execution_options={"populate_existing": True})
+    return {row.mailing_id: row for row in rows}
+
+
+def _waves(edition_ids: Sequence[int]) -> dict[int, list[Row[*tuple[Any, ...]]]]:
+    found: dict[int, list[Row[*tuple[Any, ...]]]] = {}
+    for row in db.session.execute(
+        select(Wave.edition_id, Wave.due_at, Wave.state).where(Wave.edition_id.in_(edition_ids))
+    ):
+        found.setdefault(row.edition_id, []).append(row)
+    return found
+
+
+_BY_STATE = {
+    State.FAILED: Reason.REFUSED,
+    State.EXPIRED: Reason.EXPIRED,
+    State.IN_DOUBT: Reason.IN_DOUBT,
+    State.SUPPRESSED: Reason.SUPPRESSED,
+    State.CANCELLED: Reason.CANCELLED,
+}
+
+
+def _reason(delivery: Delivery, mailing: str) -> Reason:
+    """Return what became of a mail. `mailing` is the state of its mailing."""
+    if delivery.state == State.SENT:
+        if delivery.returned_as == Class.COMPLAINT:
+            return Reason.COMPLAINED
+        return Reason.RETURNED if delivery.returned_as in BOUNCES else Reason.HANDED_OVER
+    if delivery.state in _BY_STATE:
+        return _BY_STATE[State(delivery.state)]
+    if mailing == "cancelled":
+        return Reason.CANCELLED
+    if mailing == "paused":
+        return Reason.HELD
+    return Reason.PUT_OFF if delivery.attempts else Reason.WAITING
+
+
+def _provider(number: int, domain: str) -> str | None:
+    """Return the domain that a mail went to: the reader's own, if it is run by whom the mail went to."""
+    if providers.number(domain) == number:
+        return domain
+    return providers.name(number) if number in providers.LARGE else None
