@@ -13,6 +13,7 @@ from commands.mail import mail_commands
 from commands.mail_check import check
 from commands.mailbox import mailbox_commands
 from commands.restore import restore_commands
+from commands.signups import signup_commands
 from commands.topics import topic_commands
 from commands.webhooks import webhook_commands
 
@@ -38,6 +39,7 @@ def register(app: Flask) -> None:
         mail_commands,
         mailbox_commands,
         restore_commands,
+        signup_commands,
         topic_commands,
         webhook_commands,
     ):
