@@ -39,8 +39,7 @@ def inbox(address: Address) -> str:
     For counting only. Two addresses of one inbox are two addresses in every other respect.
     """
     local, _at, domain = address.folded.rpartition("@")
-    if not local.startswith('"'):
-        local = local.partition("+")[0] or local
+    local = local.partition("+")[0] or local
     if domain in _DOTS_DO_NOT_COUNT:
         return f"{local.replace('.', '') or local}@{_DOTS_DO_NOT_COUNT[0]}"
     return f"{local}@{domain}"

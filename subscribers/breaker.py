@@ -36,7 +36,9 @@ class Judgement:
 
 def judge(*, now: datetime, limits: SignupSettings) -> Judgement:
     """Return how it stands with the confirmations that went out lately. Only reads."""
-    marks = dict(db.session.execute(select(Mark.name, Mark.value).where(Mark.name.in_([_STOPPED, _COUNTED_FROM]))).all())
+    marks = dict(
+        db.session.execute(select(Mark.name, Mark.value).where(Mark.name.in_([_STOPPED, _COUNTED_FROM]))).all()
+    )
     since = now - _LOOKS_BACK
     if released := marks.get(_COUNTED_FROM):
         since = max(since, datetime.fromisoformat(released))
@@ -108,6 +110,4 @@ def release(*, now: datetime, drop: bool) -> int:
 def _set(name: str, now: datetime) -> None:
     insert = database.insert_for(db.engine)
     upsert = insert(Mark).values(name=name, value=now.astimezone(UTC).isoformat())
-    db.session.execute(
-        upsert.on_conflict_do_update(index_elements=["name"], set_={"value": upsert.excluded.value})
-    )
+    db.session.execute(upsert.on_conflict_do_update(index_elements=["name"], set_={"value": upsert.excluded.value}))

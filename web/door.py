@@ -1,4 +1,4 @@
-"""What a sign-up form must bring beside its fields: an empty trap, a stamp, a proof of work, and room for its origin."""
+"""What a sign-up form must bring beside its fields: an empty trap, a stamp, a proof of work, and room for it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,12 +23,16 @@ _WINDOWS = "postrider windows"
 
 OLD = _("This form lay open for more than two hours. Everything you typed is still here: please send it again.")
 FAST = _("This came back faster than anybody can type. Please look at it, and send it again.")
-PROVE_AGAIN = _("Your browser has to show once more that it is no machine. Nothing is lost: please send the form again.")
+PROVE_AGAIN = _(
+    "Your browser has to show once more that it is no machine. Nothing is lost: please send the form again."
+)
 NO_SCRIPT = _(
     "Without JavaScript we can take only a few forms, and those are used up. Please turn it on and send this again,"
     " come back tomorrow, or write to %(contact)s: then we sign you up."
 )
-TOO_MANY = _("Many forms have come from your connection. Please send this one again in an hour; tomorrow at the latest.")
+TOO_MANY = _(
+    "Many forms have come from your connection. Please send this one again in an hour; tomorrow at the latest."
+)
 
 
 class OfferedAgain(errors.DomainError):

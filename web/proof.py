@@ -1,4 +1,4 @@
-"""Proof of work, after the protocol of ALTCHA (version 2): the browser computes a moment, so a million forms cost days."""
+"""Proof of work after the protocol of ALTCHA, version 2: a form costs its browser a moment, a million cost days."""
 
 import base64
 import binascii
@@ -58,7 +58,8 @@ def _read(text: str) -> altcha.Payload | None:
     try:
         table: Any = json.loads(base64.b64decode(text, validate=True))
         return altcha.Payload(
-            challenge=altcha.Challenge.from_dict(table["challenge"]), solution=altcha.Solution.from_dict(table["solution"])
+            challenge=altcha.Challenge.from_dict(table["challenge"]),
+            solution=altcha.Solution.from_dict(table["solution"]),
         )
     except (binascii.Error, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

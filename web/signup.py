@@ -17,6 +17,7 @@ from web import door, forms, pages, subscribing, words
 
 signup = Blueprint("signup", __name__)
 
+
 @signup.get(PATHS["check_inbox"])
 def check_inbox() -> Response:
     """Say what to do next. The page knows nothing of who asked."""

@@ -114,7 +114,8 @@ def one_room(tmp_path_factory):
 def test_no_stretch_of_the_window_ever_holds_more_than_the_limit_and_none_is_refused_without_need(
     one_room, limit, window, gaps
 ):
-    charge, now, passed = Charge(KEY, window, limit), NOW, []
+    charge, now = Charge(KEY, window, limit), NOW
+    passed: list[datetime] = []
     for gap in gaps:
         now += gap * SECOND
         recent = [at for at in passed if at > now - window * SECOND]

@@ -57,6 +57,8 @@ def note(
     topics=(),
     zone=None,
     language="en",
+    rhythm=None,
+    person=None,
     at=NOW,
 ) -> SignupRequest:
     """Fill in the subscribe form; return the row that it made."""
@@ -73,6 +75,8 @@ def note(
         origin="192.0.2.77",
         now=at,
         keyring=services.keyring,
+        rhythm_name=rhythm,
+        person=person,
     )
     return request_of(public_id)
 
