@@ -8,7 +8,13 @@ from typing import Any
 from core import budgets, relays
 from core.errors import SettingsError
 
-NUMBERS = ("per_origin_hour", "per_origin_day", "per_domain_hour", "most_unconfirmed")
+NUMBERS = {
+    "per_origin_hour": budgets.MOST,
+    "per_origin_day": budgets.MOST,
+    "per_domain_hour": budgets.MOST,
+    "most_unconfirmed": 1_000_000,
+}
+"""With the largest value of each."""
 KEYS = ("proof_of_work", "frame_ancestors", *NUMBERS)
 MOST_ANCESTORS = 20
 _HOST = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*")
@@ -44,13 +50,13 @@ def read_signups(table: Mapping[str, Any]) -> SignupSettings:
     proof_of_work = section.get("proof_of_work", given.proof_of_work)
     if not isinstance(proof_of_work, bool):
         raise SettingsError(f"signup.proof_of_work is {proof_of_work!r}; it must be true or false.")
-    numbers = {name: _number(name, section.get(name, getattr(given, name))) for name in NUMBERS}
+    numbers = {name: _number(name, section.get(name, getattr(given, name)), most) for name, most in NUMBERS.items()}
     return SignupSettings(proof_of_work, _ancestors(section.get("frame_ancestors", [])), **numbers)
 
 
-def _number(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= budgets.MOST:
-        raise SettingsError(f"signup.{name} is {value!r}; it must be a whole number from 1 to {budgets.MOST}.")
+def _number(name: str, value: object, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise SettingsError(f"signup.{name} is {value!r}; it must be a whole number from 1 to {most}.")
     return value
 
 

@@ -3,8 +3,10 @@
 import base64
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -19,7 +21,6 @@ from subscribers.models import ConsentEntry, SignupRequest, Subscriber
 from tests import at_once
 from tests.installation import settings_for
 from tests.web import markup, readers
-from tests.web.markup import faults
 from tests.web.readers import dump, hidden_fields
 from tests.web.solving import solved
 
@@ -165,38 +166,30 @@ def test_the_same_form_sent_twice_is_answered_alike_and_is_one_request(client, s
     assert len(noted()) == 1
 
 
+DAMAGES: dict[str, Callable[[Any], None]] = {
+    "later": lambda proof: proof["challenge"]["parameters"].update(expiresAt=2**33),
+    "never": lambda proof: proof["challenge"]["parameters"].pop("expiresAt"),
+    "cheaper": lambda proof: proof["challenge"]["parameters"].update(cost=1),
+    "endless": lambda proof: proof["challenge"]["parameters"].update(cost=10**12),
+    "easier": lambda proof: proof["challenge"]["parameters"].update(keyPrefix=""),
+    "other form": lambda proof: proof["challenge"]["parameters"].update(data={"form": "0" * 32}),
+    "no form": lambda proof: proof["challenge"]["parameters"].pop("data"),
+    "unsigned": lambda proof: proof["challenge"].pop("signature"),
+    "signature is a list": lambda proof: proof["challenge"].update(signature=[]),
+    "counter": lambda proof: proof["solution"].update(counter=proof["solution"]["counter"] + 1),
+    "key": lambda proof: proof["solution"].update(derivedKey="00" * 32),
+    "types": lambda proof: proof["solution"].update(counter="1", derivedKey=None),
+    "parameters are a list": lambda proof: proof["challenge"].update(parameters=[]),
+}
+
+
 def damaged(page: str, how: str) -> str:
     proof = json.loads(base64.b64decode(solved(page)))
-    parameters = proof["challenge"]["parameters"]
-    if how == "later":
-        parameters["expiresAt"] += 3600
-    elif how == "cheaper":
-        parameters["cost"] = 1
-    elif how == "endless":
-        parameters["cost"] = 10**12
-    elif how == "easier":
-        parameters["keyPrefix"] = ""
-    elif how == "other form":
-        parameters["data"] = {"form": "0" * 32}
-    elif how == "no data":
-        del parameters["data"]
-    elif how == "unsigned":
-        del proof["challenge"]["signature"]
-    elif how == "counter":
-        proof["solution"]["counter"] += 1
-    elif how == "key":
-        proof["solution"]["derivedKey"] = "00" * 32
-    else:
-        proof["solution"] = {"counter": "1", "derivedKey": None}
+    DAMAGES[how](proof)
     return base64.b64encode(json.dumps(proof).encode()).decode()
 
 
-@pytest.mark.parametrize(
-    "how",
-    [
-        *("later", "cheaper", "endless", "easier", "other form", "no data", "unsigned", "counter", "key", "types"),
-    ],
-)
+@pytest.mark.parametrize("how", DAMAGES)
 def test_a_proof_that_was_tampered_with_is_none(client, send, proving, how):
     page = form(client)
     assert send(page, altcha=damaged(page, how)).status_code == 422
