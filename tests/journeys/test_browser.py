@@ -100,7 +100,17 @@ def test_every_page_is_accessible_and_never_scrolls_sideways(
     page.goto(f"{house.site}/{language}/")
     story = page.locator("main h2 a, main h1 a").first.get_attribute("href")
     assert story is not None
-    paths = ["", "topics", "topics/kr", "subscribe", "subscribe/frame", "embed", "check-your-inbox", "fresh-link", "nothing-here"]
+    paths = [
+        "",
+        "topics",
+        "topics/kr",
+        "subscribe",
+        "subscribe/frame",
+        "embed",
+        "check-your-inbox",
+        "fresh-link",
+        "nothing-here",
+    ]
     for path in (*(f"/{language}/{one}" for one in paths), story, f"{story}/send", f"{story}/print", "/confirm/t/x"):
         page.goto(path if path.startswith("http") else house.site + path)
         root = page.locator("html")
