@@ -15,6 +15,7 @@ from commands.mailbox import mailbox_commands
 from commands.restore import restore_commands
 from commands.subscribers import subscriber_commands
 from commands.suppression import suppression_commands
+from commands.signups import signup_commands
 from commands.topics import topic_commands
 from commands.webhooks import webhook_commands
 
@@ -42,6 +43,7 @@ def register(app: Flask) -> None:
         restore_commands,
         subscriber_commands,
         suppression_commands,
+        signup_commands,
         topic_commands,
         webhook_commands,
     ):

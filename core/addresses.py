@@ -15,6 +15,8 @@ from core.errors import _
 MAX_OCTETS = 254
 """The longest address that fits a MAIL or RCPT path of 256 octets (RFC 5321, section 4.5.3.1.3)."""
 _NONCE_BYTES = 12
+_DOTS_DO_NOT_COUNT = ("gmail.com", "googlemail.com")
+"""Domains of one service, which delivers `a.b@` and `ab@` of both to one mailbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,18 @@ class Address:
         """Return the address as its owner would still know it: `m***@example.org`."""
         local, _at, domain = self.mailbox.rpartition("@")
         return f"{local[:1]}***@{domain}"
+
+
+def inbox(address: Address) -> str:
+    """Return the inbox that an address most likely ends in: without a plus-tag, and without the dots of Gmail.
+
+    For counting only. Two addresses of one inbox are two addresses in every other respect.
+    """
+    local, _at, domain = address.folded.rpartition("@")
+    local = local.partition("+")[0] or local
+    if domain in _DOTS_DO_NOT_COUNT:
+        return f"{local.replace('.', '') or local}@{_DOTS_DO_NOT_COUNT[0]}"
+    return f"{local}@{domain}"
 
 
 def parse(text: str, *, field: str = "email") -> Address:
@@ -74,6 +88,10 @@ class Keyring:
     def hash(self, address: Address) -> bytes:
         """Return the 16-byte keyed hash under which an address is known."""
         return hmac.digest(self._hash_key, address.folded.encode(), "sha256")[:16]
+
+    def blur(self, kind: str, value: str) -> bytes:
+        """Return the 16-byte keyed hash under which something is counted; another one for each kind, and for `hash`."""
+        return hmac.digest(self._hash_key, f"{kind}\0{value}".encode(), "sha256")[:16]
 
     def close(self, address: Address) -> tuple[bytes, bytes]:
         """Return the hash of an address, and the address encrypted (ChaCha20-Poly1305, RFC 8439), bound to that."""

@@ -19,6 +19,8 @@ PATHS: Mapping[str, str] = {
     "print": "/<language>/<story>/print",
     "share": "/<language>/<story>/send",
     "subscribe": "/<language>/subscribe",
+    "frame": "/<language>/subscribe/frame",
+    "embed": "/<language>/embed",
     "check_inbox": "/<language>/check-your-inbox",
     "fresh_link": "/<language>/fresh-link",
     "confirm": "/confirm/t/<token>",

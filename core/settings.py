@@ -12,7 +12,7 @@ from babel import Locale, UnknownLocaleError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from core import alerting, characters, checkups, dkimkeys, limits, mailboxes, relays, webhooks
+from core import alerting, characters, checkups, dkimkeys, limits, mailboxes, relays, signups, webhooks
 from core.alerting import AlertSettings
 from core.checkups import CheckupSettings
 from core.dkimkeys import SigningKeys
@@ -21,6 +21,7 @@ from core.identity import LANES, LaneSender, MailIdentity, PostOffice
 from core.limits import ReturnLimits
 from core.mailboxes import ReturnSettings
 from core.publication import Publication
+from core.signups import SignupSettings
 from core.webhooks import WebhookSettings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,6 +54,7 @@ class Settings:
     returns: ReturnSettings = field(default_factory=ReturnSettings)
     limits: ReturnLimits = field(default_factory=ReturnLimits)
     checkup: CheckupSettings = field(default_factory=CheckupSettings)
+    signup: SignupSettings = field(default_factory=SignupSettings)
     state_dir: Path = ROOT / "var"
 
     def __repr__(self) -> str:
@@ -86,6 +88,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         returns=mailboxes.read_returns(env, contact=publication.contact, senders=senders),
         limits=limits.read_limits(table),
         checkup=checkups.read_checkup(table, base_url=publication.base_url, mail=mail),
+        signup=signups.read_signups(table),
         state_dir=Path(env.get("STATE_DIR", "").strip() or ROOT / "var").resolve(),
     )
 

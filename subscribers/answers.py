@@ -3,37 +3,44 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import select, true
 
-from core import logs
+from core import budgets, logs
+from core.budgets import Charge
 from core.database import db
 from core.services import Services
+from core.signups import SignupSettings
 from delivery import suppression
-from subscribers import joining, mails, offer
+from subscribers import flood, joining, mails, offer
 from subscribers.models import SignupRequest, Subscriber
 
 log = logs.get(__name__)
 
-MOST_ANSWERS = 3
-"""Answers to one address and kind of form within a day: nobody's inbox is filled by typing their address."""
-_DAY = timedelta(hours=24)
-_SAME_AGAIN = timedelta(minutes=2)
-"""Whoever wants exactly the same again so soon has the mail already, or will have it in a moment."""
+GIVEN = SignupSettings()
 _SHORTEST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What one request gets: a letter, or nothing. Two decisions that say the same are equal."""
+    """What one request gets: a letter, or nothing. Two decisions that say the same are equal.
+
+    `corrects` is the request whose mail the same person has already, when this one only says what they meant.
+    """
 
     request_id: int
     kind: str
     letter: mails.Letter | None
+    corrects: int | None = None
 
 
-def waiting(limit: int, *, now: datetime) -> list[int]:
-    """Return the ids of requests that nobody has answered yet, oldest first; one that failed waits for its turn."""
+def waiting(limit: int, *, now: datetime, signups: bool = True) -> list[int]:
+    """Return the ids of requests that nobody has answered yet, oldest first; one that failed waits for its turn.
+
+    Without `signups` only readers' wishes for a fresh link: the breaker of the form keeps the others waiting.
+    """
     wanted = select(SignupRequest.id).where(SignupRequest.state == "new", SignupRequest.next_try_at <= now)
+    if not signups:
+        wanted = wanted.where(SignupRequest.kind == "fresh_link")
     return list(db.session.scalars(wanted.order_by(SignupRequest.next_try_at, SignupRequest.id).limit(limit)))
 
 
@@ -42,13 +49,23 @@ def decide(request_id: int, *, services: Services, now: datetime) -> Decision | 
     request = db.session.get(SignupRequest, request_id)
     if request is None or request.state != "new":
         return None
-    return Decision(request.id, request.kind, _letter(request, services, now))
+    letter = _letter(request, services, now)
+    if letter is not None and not budgets.has_room(db.session(), _cost(request, letter, services), now=now):
+        return Decision(request.id, request.kind, None, corrects=_corrected(request, now))
+    return Decision(request.id, request.kind, letter)
 
 
-def write(decision: Decision, made: mails.Made | None, *, services: Services, now: datetime) -> bool:
+def write(
+    decision: Decision,
+    made: mails.Made | None,
+    *,
+    services: Services,
+    now: datetime,
+    limits: SignupSettings = GIVEN,
+) -> bool:
     """Queue the mail of a decision, or none, and move the request on; one that was answered before is left alone.
 
-    Return False, with nothing written, when the decision does not hold any more.
+    Return False, with nothing written, when the decision does not hold any more: then it is to be made anew.
     """
     request = _held(decision.request_id)
     if request is None or request.state != "new":
@@ -57,7 +74,17 @@ def write(decision: Decision, made: mails.Made | None, *, services: Services, no
         return False
     letter = decision.letter
     if made is not None:
+        domain = _cost_of_domain(request, made.letter, services, limits)
+        over = budgets.spend(db.session(), [*_cost(request, made.letter, services), *domain], now=now)
+        if over in domain:
+            request.next_try_at = now + flood.DOMAIN_WAIT
+            log.warning("mail domain over its budget", request=request.id)
+            return True
+        if over is not None:
+            return False
         mails.queue(made, services=services, now=now)
+    if decision.corrects is not None:
+        _correct(decision.corrects, request)
     request.state = "answered" if letter else "dropped"
     request.answered_at = now
     if letter is None or letter.name != "confirm" or request.kind == "fresh_link":
@@ -90,34 +117,47 @@ def _held(request_id: int) -> SignupRequest | None:
 
 
 def _letter(request: SignupRequest, services: Services, now: datetime) -> mails.Letter | None:
-    if suppression.is_suppressed(request.addr_hash, ["all"], now=now) or _had_enough(request, now):
+    if suppression.is_suppressed(request.addr_hash, ["all"], now=now):
         return None
     if request.kind == "fresh_link":
         return _fresh_link(request, services, now)
     return _signup(request, services, now)
 
 
-def _had_enough(request: SignupRequest, now: datetime) -> bool:
-    """Return whether this address got as many answers as it can, or this very one just now and did not use it yet."""
-    answered = db.session.scalars(
-        select(SignupRequest).where(
-            SignupRequest.addr_hash == request.addr_hash,
-            SignupRequest.kind == request.kind,
-            SignupRequest.state.in_(["answered", "confirmed"]),
-            SignupRequest.answered_at > now - _DAY,
-        )
-    ).all()
-    unused = [one for one in answered if one.state == "answered" and _later(one.answered_at, now - _SAME_AGAIN)]
-    return len(answered) >= MOST_ANSWERS or any(_wish(one) == _wish(request) for one in unused)
+def _cost(request: SignupRequest, letter: mails.Letter, services: Services) -> list[Charge]:
+    """Return what a letter costs the inbox it goes to. A confirmation that is sent again is one more."""
+    charges = []
+    if request.kind == "fresh_link":
+        charges += flood.fresh_link(request.mailbox, services.keyring)
+    if request.kind == "signup" or letter.name == "confirm":
+        charges += flood.confirmation(request.mailbox, services.keyring)
+    return charges
 
 
-def _later(at: datetime | None, than: datetime) -> bool:
-    return at is not None and at > than
+def _cost_of_domain(
+    request: SignupRequest, letter: mails.Letter, services: Services, limits: SignupSettings
+) -> list[Charge]:
+    if letter.name != "confirm":
+        return []
+    return [flood.domain(request.mailbox, services.keyring, per_hour=limits.per_domain_hour)]
 
 
-def _wish(request: SignupRequest) -> tuple[frozenset[str], frozenset[str]]:
-    # With the topics: who corrects those at once must not end up with what they had ticked by mistake.
-    return frozenset(request.digests), frozenset(request.topics)
+def _corrected(request: SignupRequest, now: datetime) -> int | None:
+    """Return the request that this one corrects: it came from the same page, for the same address, and has its mail.
+
+    Anybody else who asks for this address again changes nothing of what its owner finds behind the button.
+    """
+    first = _newest_unconfirmed(request.addr_hash, now, state="answered")
+    same_page = first is not None and request.form_hash is not None and first.form_hash == request.form_hash
+    return first.id if first is not None and same_page and request.kind == "signup" else None
+
+
+def _correct(first_id: int, request: SignupRequest) -> None:
+    """Have the mail that is there confirm what the person asked for last; what they confirmed meanwhile stays."""
+    first = db.session.get_one(SignupRequest, first_id, with_for_update=True, populate_existing=True)
+    if first.state == "answered":
+        for name in ("digests", "topics", "zone", "rhythm", "language", "wording", "browser_hash"):
+            setattr(first, name, getattr(request, name))
 
 
 def _signup(request: SignupRequest, services: Services, now: datetime) -> mails.Letter | None:
@@ -150,8 +190,9 @@ def _active(addr_hash: bytes) -> Subscriber | None:
     return db.session.scalar(select(Subscriber).filter_by(addr_hash=addr_hash, state="active"))
 
 
-def _newest_unconfirmed(addr_hash: bytes, now: datetime) -> SignupRequest | None:
+def _newest_unconfirmed(addr_hash: bytes, now: datetime, *, state: str | None = None) -> SignupRequest | None:
     wanted = select(SignupRequest).where(
+        SignupRequest.state == state if state else true(),
         SignupRequest.addr_hash == addr_hash,
         SignupRequest.kind == "signup",
         SignupRequest.address.is_not(None),

@@ -113,9 +113,9 @@ def _choices(
     wanted = {most: tastes.proposed(request.topics, most=most) for most in sorted({d.most for d in digests})}
     rows = {}
     for digest in sorted(digests, key=lambda digest: digest.id):
-        choice = rhythm.choose(
-            digest.default_rhythm, minute=digest.default_minute, zone=request.zone or digest.default_zone
-        )
+        # One answer for all digests: where one is not offered like that, it comes as it usually does.
+        how_often = request.rhythm if request.rhythm in digest.rhythms else digest.default_rhythm
+        choice = rhythm.choose(how_often, minute=digest.default_minute, zone=request.zone or digest.default_zone)
         rows[digest.id] = rhythm.rhythm_row(digest, choice, now=now)
     return wanted, rows
 

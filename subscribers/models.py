@@ -168,6 +168,8 @@ class SignupRequest(database.Base):
     """What somebody asked for on a form, before anything is known of them. Its address goes when it is of no more use.
 
     new → answered (a mail was queued) → confirmed; new → dropped (nothing to send); unconfirmed for 7 days → dropped.
+    Hashes of the cookie that the browser got for it, and of the id of the form that it was typed into, tell that
+    whoever comes later is the same person.
     """
 
     __tablename__ = "signup_requests"
@@ -175,6 +177,7 @@ class SignupRequest(database.Base):
         Index(None, "next_try_at", sqlite_where=text("state = 'new'"), postgresql_where=text("state = 'new'")),
         Index(None, "at", sqlite_where=text("address IS NOT NULL"), postgresql_where=text("address IS NOT NULL")),
         Index(None, "addr_hash", "at"),
+        Index(None, "answered_at"),
         _one_of("kind", "signup", "fresh_link"),
         _one_of("state", "new", "answered", "confirmed", "dropped"),
         CheckConstraint("address IS NULL OR state IN ('new', 'answered')", name="address_while_open"),
@@ -190,9 +193,12 @@ class SignupRequest(database.Base):
     topics: Mapped[list[str]] = mapped_column(JSON)
     language: Mapped[str]
     zone: Mapped[str | None]
+    rhythm: Mapped[str | None]
     form: Mapped[str]
     wording: Mapped[str]
     origin_truncated: Mapped[str]
+    browser_hash: Mapped[bytes | None]
+    form_hash: Mapped[bytes | None]
     state: Mapped[str]
     subscriber_id: Mapped[int | None] = mapped_column(ForeignKey("subscribers.id"), index=True)
     at: Mapped[datetime]

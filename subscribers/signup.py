@@ -1,5 +1,7 @@
 """From a form to a subscriber: note a request, confirm it once, forget it in time. Its answer is `answers`' own."""
 
+import hashlib
+import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,6 +34,35 @@ class Confirmed:
     new: Sequence[Subscription] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Person:
+    """By what the person at a form is known again: the id of the form, and the cookie their browser is given."""
+
+    form_id: bytes
+    cookie: str
+
+    @property
+    def form_hash(self) -> bytes:
+        """Return what a request keeps of the form's id."""
+        return _hashed(self.form_id)
+
+    @property
+    def browser_hash(self) -> bytes:
+        """Return what a request keeps of the cookie."""
+        return _hashed(self.cookie.encode())
+
+
+def _hashed(secret: bytes) -> bytes:
+    return hashlib.sha256(secret).digest()[: tokens.KEY_BYTES]
+
+
+def is_same_browser(request: SignupRequest, cookie: str | None) -> bool:
+    """Return whether a cookie is the one that the browser got which sent this request."""
+    if not cookie or request.browser_hash is None:
+        return False
+    return hmac.compare_digest(request.browser_hash, _hashed(cookie.encode("utf-8", "replace")))
+
+
 def note_request(
     address: addresses.Address,
     *,
@@ -45,10 +76,13 @@ def note_request(
     origin: str | None,
     now: datetime,
     keyring: addresses.Keyring,
-) -> None:
-    """Write down that somebody asked for digests. `public_id` is the form's own random id: sent twice, it is one.
+    rhythm_name: str | None = None,
+    person: Person | None = None,
+) -> bool:
+    """Write down that somebody asked for digests; return False for a form that came before, and is no second request.
 
-    Nothing is looked up, so that a known, an unknown and a suppressed address take the same path. Raises Invalid.
+    `public_id` is made of the form's own random id. Nothing is looked up, so that a known, an unknown and a
+    suppressed address take the same path. Raises Invalid.
     """
     if not digests:
         raise errors.Invalid("digests", _("Please choose at least one digest."))
@@ -60,11 +94,20 @@ def note_request(
         "digests": list(dict.fromkeys(digests)),
         "topics": list(dict.fromkeys(topics)),
         "zone": rhythm.known_zone(zone) if zone else None,
+        "rhythm": _known_rhythm(rhythm_name),
         "language": language,
         "form": form,
         "wording": wording,
+        "form_hash": person and person.form_hash,
+        "browser_hash": person and person.browser_hash,
     }
-    _note(address, values, public_id=public_id, origin=origin, now=now, keyring=keyring)
+    return _note(address, values, public_id=public_id, origin=origin, now=now, keyring=keyring)
+
+
+def _known_rhythm(name: str | None) -> str | None:
+    if name and name not in rhythm.RHYTHMS:
+        raise errors.Invalid("rhythm", _("Please choose from the list how often you want to get mail."))
+    return name or None
 
 
 def note_fresh_link(
@@ -76,8 +119,11 @@ def note_fresh_link(
     origin: str | None,
     now: datetime,
     keyring: addresses.Keyring,
-) -> None:
-    """Write down that somebody asked for a fresh link. Nothing is looked up here either."""
+) -> bool:
+    """Write down that somebody asked for a fresh link; return False for a form that came before.
+
+    Nothing is looked up here either.
+    """
     values: Mapping[str, object] = {
         "kind": "fresh_link",
         "digests": [],
@@ -87,7 +133,7 @@ def note_fresh_link(
         "form": form,
         "wording": "",
     }
-    _note(address, values, public_id=public_id, origin=origin, now=now, keyring=keyring)
+    return _note(address, values, public_id=public_id, origin=origin, now=now, keyring=keyring)
 
 
 def _note(
@@ -98,7 +144,7 @@ def _note(
     origin: str | None,
     now: datetime,
     keyring: addresses.Keyring,
-) -> None:
+) -> bool:
     if len(public_id) != tokens.KEY_BYTES:
         raise errors.Invalid("once", _("This form is damaged. Please load the page again."))
     row = {
@@ -112,7 +158,8 @@ def _note(
         "next_try_at": now,
     }
     insert = database.insert_for(db.engine)
-    db.session.execute(insert(SignupRequest).values(row).on_conflict_do_nothing())
+    noted = insert(SignupRequest).values(row).on_conflict_do_nothing().returning(SignupRequest.id)
+    return db.session.execute(noted).first() is not None
 
 
 def open_request(token: tokens.Token, now: datetime) -> SignupRequest:

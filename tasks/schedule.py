@@ -24,5 +24,6 @@ BEAT: Final = {
     "judge what was refused": _every(15.0, "tasks.returns.judge_failed"),
     "record what came of mails": _every(15.0, "tasks.returns.record_outcomes"),
     "forget what came back long ago": _every(3600.0, "tasks.returns.forget_old"),
+    "forget what counts no more": _every(3600.0, "tasks.signup.forget_budgets"),
     "forget unconfirmed requests": _every(3600.0, "tasks.signup.forget_unconfirmed"),
 }

@@ -16,6 +16,7 @@ from core.identity import MailIdentity, PostOffice, Relay
 from core.publication import Publication
 from core.services import Services
 from core.settings import Settings
+from core.signups import SignupSettings
 
 PUBLICATION = Publication(
     names={"en": "The Monsoon Courier", "ar": "بريد الرياح الموسمية"},
@@ -32,6 +33,15 @@ IDENTITY = MailIdentity(
     bounce_domain="bounces.monsoon.example.org",
     feedback_sender="monsoon",
 )
+OPEN_DOOR = SignupSettings(
+    proof_of_work=False,
+    per_origin_hour=1000,
+    per_origin_day=1000,
+    per_domain_hour=1000,
+    most_unconfirmed=1000,
+    least_age_s=0,
+)
+"""For tests that are about something else. What the door keeps out is tested in tests/web/test_door.py."""
 
 
 @cache
@@ -53,6 +63,7 @@ def settings_for(database_url: str, *, smtp_port: int = 9, redis_url: str | None
         secret_key=b"0123456789abcdef0123456789abcdef",
         hash_key=b"fedcba9876543210fedcba9876543210",
         consent_key=b"0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+        signup=OPEN_DOOR,
         state_dir=state_folder(),
     )
 

@@ -17,7 +17,7 @@ import pytest
 
 import app as wiring
 from articles import feeds, topics
-from core import checkups, dkimkeys, identity, limits, relays, settings
+from core import checkups, dkimkeys, identity, limits, relays, settings, signups
 from core.database import Base
 from core.settings import ROOT
 from delivery import content, loop, retries, supplier, tally
@@ -106,7 +106,8 @@ def asked(monkeypatch):
     }
 
     def loads(text: str) -> dict[str, Noting]:
-        return {name: Noting(section, keys, f"{name}.") for name, section in tomllib.loads(text).items()}
+        table = tomllib.loads(text).items()
+        return {name: Noting(section, keys, f"{name}.") for name, section in table if name in ("publication", "mail")}
 
     monkeypatch.setattr("core.settings.tomllib", SimpleNamespace(loads=loads, TOMLDecodeError=ValueError))
     settings.load(Noting(values, environment))
@@ -155,6 +156,15 @@ def test_every_key_of_lanes_relays_and_delivery_is_explained():
 
 def test_every_key_of_records_is_explained():
     same(rows("docs/settings.md", below="### The look at our own records"), checkups.KEYS, "docs/settings.md, records")
+
+
+def test_every_key_of_the_sign_up_form_is_explained_with_its_default():
+    told = rows("docs/settings.md", below="### The sign-up form")
+    same(told, signups.KEYS, "docs/settings.md, The sign-up form")
+    given = signups.SignupSettings()
+    for key in signups.NUMBERS:
+        assert told[key][0] == f"`{getattr(given, key)}`"
+    assert (told["proof_of_work"][0], told["frame_ancestors"][0]) == ("`true`", "`[]`")
 
 
 def test_every_key_of_signing_is_explained():

@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException, ServiceUnavailable
 from core import errors, logs
 from core.database import db
 from core.errors import _
-from web import forms, pages, signup
+from web import forms, pages, subscribing
 
 log = logs.get(__name__)
 
@@ -55,7 +55,7 @@ def _domain_error(error: errors.DomainError) -> Response:
     kind = next(kind for kind in type(error).__mro__ if kind in KINDS)
     status, title = KINDS[kind]
     if isinstance(error, LINKS):
-        return _page("errors/link.html", status, title, pages.translate(error), form_id=signup.new_form_id())
+        return _page("errors/link.html", status, title, pages.translate(error), form_id=subscribing.new_form_id())
     return _page("errors/page.html", status, title, pages.translate(error))
 
 

@@ -73,12 +73,13 @@ class SubscribeForm:
     digests: tuple[str, ...]
     topics: tuple[str, ...]
     zone: str | None
+    rhythm: str | None
     form_id: bytes
 
     @property
     def request_id(self) -> bytes:
         """Return the same 16 bytes for the same form sent twice, others for one that was corrected in between."""
-        return _request_id(self.form_id, self.email.folded, *self.digests, "/", *self.topics)
+        return _request_id(self.form_id, self.email.folded, *self.digests, "/", *self.topics, "/", self.rhythm or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,7 @@ def subscribe_form(values: Values) -> SubscribeForm:
         digests=sheet.read_all("digests", needed=True),
         topics=sheet.read_all("topics"),
         zone=sheet.read("zone", _zone_or_none),
+        rhythm=sheet.read("rhythm", _rhythm_or_none),
         form_id=sheet.read("form_id", _form_id),
     )
     sheet.finish()
@@ -242,6 +244,12 @@ def _date_of_return(text: str, *, today: date) -> date:
 
 def _zone_or_none(text: str) -> str | None:
     return rhythm.known_zone(text) if text else None
+
+
+def _rhythm_or_none(text: str) -> str | None:
+    if text and text not in rhythm.RHYTHMS:
+        raise errors.Invalid("rhythm", _("Please choose from the list how often you want to get mail."))
+    return text or None
 
 
 def _whole_number(text: str, *, field: str, most: int, message: str) -> int:

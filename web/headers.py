@@ -1,15 +1,18 @@
 """What every answer says to browsers: no foreign resources, no framing, no leaking of tokens; and who may post here.
 
-There are no cookies and no sessions anywhere: a token in the path is the whole authority, and a foreign site that had
-it could act without the reader's browser as well. So there is nothing that a CSRF token would protect. That a foreign
-page cannot even press our buttons blindly is held by `refuse_foreign_posts`.
+There are no sessions anywhere: a token in the path is the whole authority, and a foreign site that had it could act
+without the reader's browser as well. So there is nothing that a CSRF token would protect. That a foreign page cannot
+even press our buttons blindly is held by `refuse_foreign_posts`. The one cookie there is (docs/adr/0012) opens nothing.
 """
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import Forbidden
 
 from core import services
+from web import door
 
+NOT_FRAMED = "frame-ancestors 'none'"
+FRAMED = ("subscribing.frame", "subscribing.note_in_frame")
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -18,7 +21,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "img-src 'self' https:",
         "font-src 'self'",
         "form-action 'self'",
-        "frame-ancestors 'none'",
+        NOT_FRAMED,
         "base-uri 'none'",
     )
 )
@@ -58,10 +61,18 @@ def refuse_foreign_posts() -> None:
         raise Forbidden
 
 
+def _policy() -> str:
+    """Return the policy of this page: the form for frames may be shown by the sites that the settings name."""
+    ancestors = door.limits().frame_ancestors
+    if request.endpoint in FRAMED and ancestors:
+        return CONTENT_SECURITY_POLICY.replace(NOT_FRAMED, " ".join(("frame-ancestors", *ancestors)))
+    return CONTENT_SECURITY_POLICY
+
+
 def secure(response: Response) -> Response:
     """Set the headers that every answer carries."""
     headers = response.headers
-    headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    headers["Content-Security-Policy"] = _policy()
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
     if PERSONAL in request.path:

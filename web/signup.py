@@ -1,65 +1,21 @@
-"""Subscribe, confirm, and ask for a fresh link. The answer to a form is the same for every address."""
+"""What follows on a form: look into your inbox, confirm, or ask for a fresh link; the same for every address."""
 
-import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
 from flask import Blueprint, Response, request
 
-from articles import topics as topic_shelf
 from core import clock, database, errors, services, tokens
 from core.database import db
-from core.errors import _
 from core.links import PATHS
 from digests import editions, timetable
-from subscribers import offer
+from subscribers import flood, offer
 from subscribers import signup as requests
 from subscribers.models import Subscription
 from tasks import nudge
-from web import forms, pages, words
+from web import door, forms, pages, subscribing, words
 
 signup = Blueprint("signup", __name__)
-
-WORDING = _("Please send me these digests by e-mail. I can stop them at any time, with one click.")
-"""What a subscriber agrees to. Kept with each consent, in the language in which it was read."""
-
-
-@signup.get(PATHS["subscribe"])
-def subscribe() -> Response:
-    """Show the form; `?topics=` and `?digests=` propose some, as a story's page does."""
-    offered = offer.active()
-    asked = _asked("digests")
-    same_language = [digest.key for digest in offered if digest.language == pages.language()]
-    ticked = [digest.key for digest in offered if digest.key in asked] or same_language[:1]
-    return _subscribe_page(forms.Typed(digests=ticked, topics=_asked("topics")))
-
-
-@signup.post(PATHS["subscribe"])
-def note() -> Response:
-    """Write the request down. Who is behind the address, nobody looks at here: the answer could tell."""
-    try:
-        form = forms.subscribe_form(request.form)
-        offer.by_keys(form.digests)
-        topic_shelf.by_keys(form.topics)
-        with database.write_turn():
-            requests.note_request(
-                form.email,
-                public_id=form.request_id,
-                digests=form.digests,
-                topics=form.topics,
-                language=pages.language(),
-                zone=form.zone,
-                form=request.path,
-                wording=pages.gettext(WORDING),
-                origin=request.remote_addr,
-                now=clock.utc_now(),
-                keyring=services.current().keyring,
-            )
-            db.session.commit()
-    except (errors.Invalid, forms.Refused) as error:
-        return _subscribe_page(forms.typed(request.form), faults=forms.faults_of(error))
-    nudge.signup()
-    return pages.to("check_inbox", 303, language=pages.language())
 
 
 @signup.get(PATHS["check_inbox"])
@@ -79,19 +35,25 @@ def note_fresh_link() -> Response:
     """Write the wish for a fresh link down; the answer is the same for every address."""
     try:
         form = forms.fresh_link_form(request.form)
+        now = clock.utc_now()
+        door.count_origin()
         with database.write_turn():
-            requests.note_fresh_link(
+            is_new = requests.note_fresh_link(
                 form.email,
                 public_id=form.request_id,
                 language=pages.language(),
                 form=request.path,
                 origin=request.remote_addr,
-                now=clock.utc_now(),
+                now=now,
                 keyring=services.current().keyring,
             )
+            if is_new:
+                door.pay_for_form(now=now)
             db.session.commit()
     except (errors.Invalid, forms.Refused) as error:
-        return _fresh_link_page(forms.typed(request.form).email, forms.faults_of(error))
+        return _fresh_link_page(forms.typed(request.form).email, forms.faults_of(error), status=422)
+    except door.OfferedAgain as again:
+        return _fresh_link_page(forms.typed(request.form).email, again=again, status=again.status)
     nudge.signup()
     response = pages.to("check_inbox", 303, language=pages.language())
     response.location += "?link"
@@ -100,12 +62,17 @@ def note_fresh_link() -> Response:
 
 @signup.get(PATHS["confirm"])
 def confirm(token: str) -> Response:
-    """Show one button. Some mail programs and scanners open every link, so opening it confirms nothing."""
+    """Show one button. Some mail programs and scanners open every link, so opening it confirms nothing.
+
+    In the browser that signed up the page presses the button by itself: a scanner does not have that browser's cookie.
+    """
     asked = requests.open_request(_read(token), clock.utc_now())
     pages.speak(asked.language)
     if asked.state == "confirmed":
         return pages.page("signup/confirmed.html", {"again": True})
-    return pages.page("signup/confirm.html", {"digests": offer.still_offered(asked.digests)})
+    by_itself = requests.is_same_browser(asked, request.cookies.get(subscribing.COOKIE))
+    values = {"digests": offer.still_offered(asked.digests), "by_itself": by_itself}
+    return pages.page("signup/confirm.html", values)
 
 
 @signup.post(PATHS["confirm"])
@@ -119,6 +86,8 @@ def confirmed(token: str) -> Response:
         db.session.flush()
         # Before the commit: after it the first edition may be composed at once, and then nothing would be left to come.
         plans = [] if done.again else [_plan(subscription, done, now) for subscription in done.subscriptions]
+        if not done.again:
+            flood.forgive(done.subscriber.mailbox, services.current().keyring)
         db.session.commit()
     nudge.digests()
     if done.again:
@@ -131,37 +100,19 @@ def confirmed(token: str) -> Response:
     return pages.page("signup/confirmed.html", values)
 
 
-def new_form_id() -> str:
-    """Return a random id: a form that is sent twice is known by it."""
-    return secrets.token_hex(tokens.KEY_BYTES)
-
-
 def _read(token: str) -> tokens.Token:
     return services.current().links.tokens.read(tokens.Purpose.CONFIRM, token)
 
 
-def _asked(name: str) -> list[str]:
-    """Return the keys of a query such as `?topics=kr,cu`."""
-    return ",".join(request.args.getlist(name)).split(",")[: requests.MAX_CHOSEN]
-
-
-def _subscribe_page(typed: forms.Typed, faults: Sequence[errors.Invalid] = ()) -> Response:
-    wanted = {*_asked("topics"), *typed.topics}
-    values = {
-        "digests": offer.active(),
-        "proposed": [topic for topic in topic_shelf.all_topics() if topic.key in wanted],
-        "asks_zone": any(fault.field == "zone" for fault in faults),
-        "wording": pages.gettext(WORDING),
-        "form_id": new_form_id(),
-        "typed": typed,
-        "faults": faults,
-    }
-    return pages.page("signup/subscribe.html", values, status=422 if faults else 200)
-
-
-def _fresh_link_page(typed: str = "", faults: Sequence[errors.Invalid] = ()) -> Response:
-    values = {"faults": faults, "typed": typed, "form_id": new_form_id()}
-    return pages.page("signup/fresh_link.html", values, status=422 if faults else 200)
+def _fresh_link_page(
+    typed: str = "",
+    faults: Sequence[errors.Invalid] = (),
+    *,
+    again: door.OfferedAgain | None = None,
+    status: int = 200,
+) -> Response:
+    values = {"faults": faults, "again": again, "typed": typed, "form_id": subscribing.new_form_id()}
+    return pages.page("signup/fresh_link.html", values, status=status)
 
 
 def _plan(subscription: Subscription, done: requests.Confirmed, now: datetime) -> dict[str, object]:

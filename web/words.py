@@ -46,6 +46,12 @@ def offered_rhythms(digest: Digest) -> str:
     return pages.listed([pages.gettext(_OFFERED[name]) for name in digest.rhythms], "or")
 
 
+def rhythms_of(digests: Sequence[Digest]) -> dict[str, str]:
+    """Return the rhythms that any of these digests offers, with what they are called; none when there is no choice."""
+    offered = {name for digest in digests for name in digest.rhythms}
+    return {name: pages.gettext(text) for name, text in RHYTHMS.items() if name in offered} if len(offered) > 1 else {}
+
+
 def on_topics(topics: Sequence[Topic]) -> str:
     """Return topics as a list in words: `Korea and Cuba`, `Korea, Cuba, Japan, Nepal and 3 more`; '' for none."""
     names = [pages.topic_name(topic) for topic in topics]

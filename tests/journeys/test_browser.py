@@ -9,6 +9,8 @@ from playwright.sync_api import Page, expect
 from tests.journeys import houses, readers
 from tests.journeys.houses import House
 
+PACE_MS = 2_100
+"""A form that comes back faster is offered again."""
 PHONE = {"width": 390, "height": 844}
 
 
@@ -20,12 +22,13 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 
 def sign_up(page: Page, house: House, address: str) -> str:
-    """Fill in the form in the browser; return the link of the confirmation mail."""
+    """Fill in the form in the browser, as fast as a person; return the link of the confirmation mail."""
     page.goto(f"{house.site}/en/")
     page.get_by_role("link", name="Subscribe now").click()
     page.get_by_role("textbox", name="Your e-mail address").fill(address)
     page.get_by_role("checkbox", name="Asia Daily").check()
-    page.get_by_role("main").get_by_role("button").click()
+    page.wait_for_timeout(PACE_MS)
+    page.get_by_role("main").get_by_role("button", name="Subscribe").click()
     expect(page).to_have_url(re.compile("check-your-inbox"))
     (mail,) = house.wait_for_mails(1, to=address)
     return readers.link_to(mail, "confirm")
@@ -38,7 +41,9 @@ def test_subscribe_confirm_read_change_and_unsubscribe(
     page = new_page(java_script_enabled=java_script, timezone_id="Asia/Tokyo", viewport=PHONE)
     address = f"browser-{java_script}@example.org".lower()
     page.goto(sign_up(page, house, address))
-    page.get_by_role("main").get_by_role("button").click()
+    if not java_script:  # else the page presses it by itself
+        page.get_by_role("main").get_by_role("button").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Welcome!")
     expect(page.get_by_role("main")).to_contain_text("Asia Daily")
     first = house.wait_for_mails(2, to=address)[1]
 
@@ -81,9 +86,7 @@ def test_the_form_is_filled_in_and_sent_by_keyboard_alone(house: House, page: Pa
         if page.evaluate("document.activeElement.name") == "email":
             break
     page.keyboard.type("keyboard@example.org")
-    page.keyboard.press("Tab")
-    if not page.evaluate("document.activeElement.checked"):
-        page.keyboard.press("Space")
+    page.wait_for_timeout(PACE_MS)
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("check-your-inbox"))
 
@@ -97,7 +100,17 @@ def test_every_page_is_accessible_and_never_scrolls_sideways(
     page.goto(f"{house.site}/{language}/")
     story = page.locator("main h2 a, main h1 a").first.get_attribute("href")
     assert story is not None
-    paths = ["", "topics", "topics/kr", "subscribe", "check-your-inbox", "fresh-link", "nothing-here"]
+    paths = [
+        "",
+        "topics",
+        "topics/kr",
+        "subscribe",
+        "subscribe/frame",
+        "embed",
+        "check-your-inbox",
+        "fresh-link",
+        "nothing-here",
+    ]
     for path in (*(f"/{language}/{one}" for one in paths), story, f"{story}/send", f"{story}/print", "/confirm/t/x"):
         page.goto(path if path.startswith("http") else house.site + path)
         root = page.locator("html")
@@ -113,7 +126,7 @@ def test_a_mistake_is_named_beside_its_field_and_nothing_typed_is_lost(house: Ho
     page.goto(f"{house.site}/ar/subscribe")
     page.locator("form[method=post]").evaluate("form => form.noValidate = true")
     page.locator("input[name=email]").fill("not an address")
-    page.locator("form[method=post] button").click()
+    page.locator("form[method=post] button.button-main").click()
     field = page.locator("input[name=email]")
     expect(field).to_have_value("not an address")
     expect(field).to_have_attribute("aria-invalid", "true")

@@ -13,7 +13,7 @@ from core.database import Base, db
 from core.services import Services
 from delivery import content
 from delivery.models import Block, Content, Delivery, Mailing, Suppression
-from subscribers import answers, mails, offer, signup
+from subscribers import answers, flood, mails, offer, signup
 from subscribers.models import Digest, SignupRequest, Subscriber, Subscription
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -57,6 +57,8 @@ def note(
     topics=(),
     zone=None,
     language="en",
+    rhythm=None,
+    person=None,
     at=NOW,
 ) -> SignupRequest:
     """Fill in the subscribe form; return the row that it made."""
@@ -73,6 +75,8 @@ def note(
         origin="192.0.2.77",
         now=at,
         keyring=services.keyring,
+        rhythm_name=rhythm,
+        person=person,
     )
     return request_of(public_id)
 
@@ -113,7 +117,15 @@ def answer(request_id: int, *, services: Services, now: datetime) -> None:
 
 def joined(services: Services, email: str = "reader@example.org", *, at=NOW, **form) -> signup.Confirmed:
     """Ask for digests, and press the button in the mail."""
-    return signup.confirm(answered(services, email, at=at, **form), now=at)
+    return confirm(answered(services, email, at=at, **form), services=services, now=at)
+
+
+def confirm(request: SignupRequest, *, services: Services, now: datetime) -> signup.Confirmed:
+    """Press the button in the mail, as web.signup does."""
+    done = signup.confirm(request, now=now)
+    if not done.again:
+        flood.forgive(done.subscriber.mailbox, services.keyring)
+    return done
 
 
 def only(confirmed: signup.Confirmed) -> Subscription:

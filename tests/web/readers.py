@@ -12,7 +12,6 @@ from articles import shelf
 from articles.models import Article
 from core import clock, services
 from core.database import Base, db
-from subscribers import signup
 from subscribers.models import SignupRequest, Subscriber
 from tests.subscribers import people
 
@@ -74,7 +73,7 @@ class Readers:
         """Ask for digests and confirm."""
         confirm = self.ask(email, **asked)
         request = db.session.scalars(select(SignupRequest).order_by(SignupRequest.id.desc()).limit(1)).one()
-        done = signup.confirm(request, now=clock.utc_now())
+        done = people.confirm(request, services=services.current(), now=clock.utc_now())
         db.session.commit()
         return Reader(done.subscriber.public_id, done.subscriber.link_version, confirm)
 

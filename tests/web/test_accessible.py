@@ -33,7 +33,10 @@ def paths(readers):
     for language, digests in (("en", ("asia-daily", "asia-arabic")), ("ar", ("asia-arabic",))):
         reader = readers.join(f"reader@{language}.example", digests=digests, language=language, topics=("kr", "cu"))
         story = korea_and_cuba() if language == "en" else shelf.versions(korea_and_cuba())[0]
-        pages = [links.path(name, language=language) for name in ("front", "topics", "subscribe", "fresh_link")]
+        pages = [
+            links.path(name, language=language)
+            for name in ("front", "topics", "subscribe", "fresh_link", "frame", "embed")
+        ]
         pages += [links.path(name, language=language, story=story.ref) for name in ("story", "print", "share")]
         pages += [reader.preferences, reader.choices(digests[0]), reader.links(digest=digests[0])[1], reader.confirm]
         pages += [links.path("subscribe", language=language) + "?topics=kr,cu", "/preferences/t/damaged"]
@@ -57,7 +60,7 @@ def test_a_form_with_faults_brings_the_reader_to_them(served, new_page, assert_a
     page = new_page(viewport={"width": 390, "height": 844})
     page.goto(served + "/en/subscribe")
     page.fill("#email", "reader@")
-    page.click("main button")
+    page.click("main button.button-main")
     page.wait_for_function("document.activeElement.getAttribute('role') == 'alert'")
     assert_accessible(page)
     page.click("[role=alert] a")
