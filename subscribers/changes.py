@@ -51,7 +51,9 @@ def between(old: Mapping[str, str], new: Mapping[str, str]) -> list[Change]:
     return [Change(field, old[field], value) for field, value in new.items() if old[field] != value]
 
 
-def write(changes: Sequence[Change], *, subscriber: Subscriber, digest: Digest | None, source: str, at: datetime) -> None:
+def write(
+    changes: Sequence[Change], *, subscriber: Subscriber, digest: Digest | None, source: str, at: datetime
+) -> None:
     """Write down what was changed together: all of it has the same time."""
     db.session.add_all(
         PreferenceChange(

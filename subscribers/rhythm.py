@@ -116,7 +116,9 @@ def _slots(choice: RhythmChoice, first: date) -> Iterator[date]:
     for offset in range(_HORIZON_DAYS):
         day = first + timedelta(days=offset)
         wanted = choice.weekdays >> day.weekday() & 1
-        if wanted and wallclock.promised_at(0, choice.zone, day) < wallclock.promised_at(0, choice.zone, day + timedelta(days=1)):
+        if wanted and wallclock.promised_at(0, choice.zone, day) < wallclock.promised_at(
+            0, choice.zone, day + timedelta(days=1)
+        ):
             yield day
 
 

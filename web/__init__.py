@@ -5,6 +5,7 @@ from flask import Flask
 from web import (
     articles,
     bodies,
+    choices,
     errors,
     headers,
     health,
@@ -35,6 +36,7 @@ def register(app: Flask) -> None:
         sharing.sharing,
         signup.signup,
         preferences.preferences,
+        choices.choices,
         unsubscribe.unsubscribe,
         webhooks.webhooks,
     ):
