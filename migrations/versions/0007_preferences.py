@@ -30,10 +30,10 @@ def upgrade() -> None:
         sa.Column('subscriber_id', BIG, nullable=False),
         sa.Column('digest_id', BIG, nullable=True),
         sa.Column('at', core.database.UtcTime(), nullable=False),
-        sa.Column('field', sa.String(), nullable=False),
-        sa.Column('old', sa.String(), nullable=False),
-        sa.Column('new', sa.String(), nullable=False),
-        sa.Column('source', sa.String(), nullable=False),
+        sa.Column('field', sa.Text(), nullable=False),
+        sa.Column('old', sa.Text(), nullable=False),
+        sa.Column('new', sa.Text(), nullable=False),
+        sa.Column('source', sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ['subscriber_id'], ['subscribers.id'], name=op.f('fk_preference_changes_subscriber_id_subscribers')
         ),
