@@ -38,6 +38,7 @@ class Shown:
     faults: Sequence[errors.Invalid] = ()
     conflict: str = ""
     apart: Sequence[changes_of.Change] = ()
+    """In what the form differs from what is stored: those parts of it are unfolded."""
     chosen: Chosen | None = None
     """What was chosen and can be taken: it is described and previewed in place of what is stored."""
 
@@ -93,7 +94,8 @@ def _preview(subscriber: Subscriber, digest: str, token: str, now: datetime) -> 
     except (errors.Invalid, forms.Refused) as error:
         shown = Shown(_typed(), faults=forms.faults_of(error))
     else:
-        shown = Shown(_typed(), chosen=chosen)
+        apart = changes_of.between(choice.chosen.fields(), chosen.fields())
+        shown = Shown(_typed(), chosen=chosen, apart=apart)
     if "HX-Request" not in request.headers:
         return _form(choice, token, shown, now)
     values = {"faults": shown.faults, **_said(choice, shown, now)}

@@ -185,6 +185,7 @@ def test_show_me_shows_the_headlines_of_what_was_typed_and_saves_nothing(client,
     assert cuban[0] in headlines(answer.text)
     assert "Asia Daily</bdi>, every Saturday, by 21:00 in Rome, on Cuba" in answer.text
     assert 'value="weekly" checked' in answer.text, "what was typed is still there"
+    assert answer.text.count(" open>") == 3, "and what was changed is still unfolded"
     assert dump() == before
 
 
