@@ -39,10 +39,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """What was changed together, and when; without a digest it holds for all of them."""
+    """What was changed together, when, and by what; without a digest it holds for all of them."""
 
     at: datetime
     digest_id: int | None
+    source: str
     changes: Sequence[Change]
 
 
@@ -89,4 +90,4 @@ def _latest(*conditions: ColumnElement[bool]) -> Latest | None:
         return None
     same = PreferenceChange.digest_id.is_not_distinct_from(last.digest_id)
     rows = db.session.scalars(ours.where(PreferenceChange.at == last.at, same).order_by(PreferenceChange.id))
-    return Latest(last.at, last.digest_id, [Change(row.field, row.old, row.new) for row in rows])
+    return Latest(last.at, last.digest_id, last.source, [Change(row.field, row.old, row.new) for row in rows])

@@ -22,6 +22,8 @@ MAX_TOPICS = 50
 ALL_BREAKING = 255
 BREAKING = (0, 1, 3, ALL_BREAKING)
 """How many breaking mails a day a reader can have at the most."""
+FEWER, TAKEN_BACK = "fewer", "taken back"
+"""The sources of changes that one button makes, besides the forms."""
 LENGTHS = (5, 10, 20, 30)
 """How many stories a reader can have in a mail at the most, besides all that the digest allows."""
 
@@ -241,7 +243,7 @@ def take_back(subscription: Subscription, *, version: int, now: datetime) -> lis
     if last is None:
         raise errors.Conflict
     chosen = with_fields(of(subscription, now).chosen, {one.field: one.old for one in last.changes})
-    return save(subscription, chosen, version=version, now=now, source="taken back")
+    return save(subscription, chosen, version=version, now=now, source=TAKEN_BACK)
 
 
 def record(

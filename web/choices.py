@@ -73,7 +73,7 @@ def save(digest: str, token: str) -> Response:
         return _form(choice, token, Shown(_typed(), faults=forms.faults_of(error)), now)
     except errors.Conflict as error:
         return _conflict(preferences.opened(token, now), digest, token, error, now)
-    return preferences.saved(token, changed)
+    return preferences.saved(token, changed=bool(changed))
 
 
 def _read(choice: Choice) -> tuple[Chosen, int]:
@@ -108,7 +108,7 @@ def _conflict(subscriber: Subscriber, digest: str, token: str, error: errors.Con
     chosen = choiceforms.chosen(request.form, before=choice.chosen)
     apart = changes_of.between(choice.chosen.fields(), chosen.fields())
     if not apart:
-        return preferences.saved(token, apart)  # the same form, sent twice
+        return preferences.saved(token, changed=True)  # the same form, sent twice
     shown = Shown(_typed(), conflict=pages.translate(error), apart=apart, chosen=chosen)
     return _form(choice, token, shown, now)
 

@@ -50,7 +50,7 @@ def change(token: str) -> Response:
     except (errors.Invalid, forms.Refused) as error:
         typed = choiceforms.typed_overall(request.form) if request.form.get("action") == "save" else None
         return _overview(opened(token, now), token, now, typed=typed, faults=forms.faults_of(error))
-    return saved(token, changed)
+    return saved(token, changed=bool(changed))
 
 
 def opened(token: str, now: datetime) -> Subscriber:
@@ -69,7 +69,7 @@ def choice_of(subscriber: Subscriber, digest: str, now: datetime) -> Choice:
     raise errors.NotFound
 
 
-def saved(token: str, changed: Sequence[Change]) -> Response:
+def saved(token: str, *, changed: bool) -> Response:
     """Lead back to the overview, so that a reload does not save a second time."""
     response = pages.to("preferences", 303, token=token)
     response.location += "?saved" if changed else "?same"
@@ -101,7 +101,7 @@ def _fewer(subscriber: Subscriber, now: datetime) -> list[Change]:
     choice = choice_of(subscriber, request.form.get("digest", ""), now)
     version = choiceforms.version(request.form)
     fewer = choices_of.fewer(choice) or choice.chosen
-    return choices_of.save(choice.subscription, fewer, version=version, now=now, source="fewer")
+    return choices_of.save(choice.subscription, fewer, version=version, now=now, source=choices_of.FEWER)
 
 
 def _back(subscriber: Subscriber, now: datetime) -> list[Change]:
@@ -129,16 +129,33 @@ _ACTS: dict[str, Callable[[Subscriber, datetime], list[Change]]] = {
 }
 
 
+_SOURCES = {"fewer": choices_of.FEWER, "back": choices_of.TAKEN_BACK}
+
+
+def _pressed_before(subscriber: Subscriber, source: str, now: datetime) -> bool:
+    """Return whether the last change was this very press of a button."""
+    choice = choice_of(subscriber, request.form.get("digest", ""), now)
+    latest = changes_of.newest_of(choice.subscription)
+    seen = choiceforms.version(request.form)
+    return latest is not None and latest.source == source and choice.version == seen + 1
+
+
 def _conflict(subscriber: Subscriber, token: str, error: errors.Conflict, now: datetime) -> Response:
-    """Show what was typed beside what is stored; saving again then saves what was typed."""
-    if request.form.get("action") != "save":
+    """Show what was typed beside what is stored; saving again then saves what was typed.
+
+    What was sent twice, by a double click, is saved: it is answered as it was the first time.
+    """
+    action = request.form.get("action", "")
+    if action in _SOURCES and _pressed_before(subscriber, _SOURCES[action], now):
+        return saved(token, changed=True)
+    if action != "save":
         return _overview(subscriber, token, now, conflict=pages.translate(error))
     stored = overall.view(subscriber, spoken=spoken(), now=now)
     wanted = _wanted(subscriber, now)
     wanted = replace(wanted, languages=overall.in_order(wanted.languages, spoken()))
     apart = changes_of.between(stored.fields(), wanted.fields())
     if not apart:
-        return saved(token, apart)
+        return saved(token, changed=True)
     typed = choiceforms.typed_overall(request.form)
     return _overview(subscriber, token, now, typed=typed, conflict=pages.translate(error), apart=changes.told(apart))
 

@@ -251,6 +251,7 @@ def test_the_same_form_sent_twice_is_saved_once_and_answered_alike(client, roman
     after = dump()
     second = client.post(roman.choices(), data=sent)
     assert (first.status_code, second.status_code) == (303, 303)
+    assert first.headers["Location"] == second.headers["Location"]
     assert dump() == after
     assert chosen(roman).minute == 720
 

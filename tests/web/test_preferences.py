@@ -214,9 +214,20 @@ def test_fewer_is_one_press_that_says_what_it_did_and_the_way_back(client, roman
 
 
 def test_fewer_pressed_twice_at_once_is_one_step(client, roman, press):
-    assert press(roman, "fewer", version="1").status_code == 303
+    first = press(roman, "fewer", version="1")
     before = dump()
-    assert press(roman, "fewer", version="1").status_code == 409
+    second = press(roman, "fewer", version="1")
+    assert second.headers["Location"] == first.headers["Location"] == roman.preferences + "?saved"
+    assert dump() == before
+
+
+def test_a_button_pressed_on_a_page_that_is_older_says_so(roman, save, press):
+    save(roman, hour="18")
+    before = dump()
+    answer = press(roman, "fewer", version="1")
+    assert answer.status_code == 409
+    assert "changed elsewhere meanwhile" in answer.text
+    assert markup.problems(markup.read(answer.text)) == []
     assert dump() == before
 
 
@@ -362,5 +373,5 @@ def test_the_form_of_all_mail_sent_twice_is_saved_once(client, roman):
     sent = filled(client, roman) | {"friends": "0"}
     assert client.post(roman.preferences, data=sent).status_code == 303
     after = dump()
-    assert client.post(roman.preferences, data=sent).status_code == 303
+    assert client.post(roman.preferences, data=sent).headers["Location"].endswith("?saved")
     assert dump() == after
