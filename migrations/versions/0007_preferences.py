@@ -35,9 +35,9 @@ def upgrade() -> None:
         sa.Column('new', sa.Text(), nullable=False),
         sa.Column('source', sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
-            ['subscriber_id'], ['subscribers.id'], name=op.f('fk_preference_changes_subscriber_id_subscribers')
+            ['subscriber_id'], ['subscribers.id'], name=op.f('fk_preference_changes_subscriber_id')
         ),
-        sa.ForeignKeyConstraint(['digest_id'], ['digests.id'], name=op.f('fk_preference_changes_digest_id_digests')),
+        sa.ForeignKeyConstraint(['digest_id'], ['digests.id'], name=op.f('fk_preference_changes_digest_id')),
         sa.PrimaryKeyConstraint('id', name=op.f('pk_preference_changes')),
     )
     op.create_index('ix_preference_changes_subscriber_id_id', 'preference_changes', ['subscriber_id', 'id'])
