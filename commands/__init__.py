@@ -13,9 +13,9 @@ from commands.mail import mail_commands
 from commands.mail_check import check
 from commands.mailbox import mailbox_commands
 from commands.restore import restore_commands
+from commands.signups import signup_commands
 from commands.subscribers import subscriber_commands
 from commands.suppression import suppression_commands
-from commands.signups import signup_commands
 from commands.topics import topic_commands
 from commands.webhooks import webhook_commands
 

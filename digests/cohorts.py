@@ -67,7 +67,7 @@ def read_chunk(wave_id: int, now: datetime, services: Services) -> Chunk:
     digest = db.session.get_one(Digest, edition.digest_id)
     most = min(CHUNK, CHUNK_IN_TURN) if db.engine.dialect.name == "sqlite" else CHUNK
     readers = _readers(edition, wave, most)
-    reading = _Reading(digest, edition, now, services)
+    reading = Reading(digest, kind=edition.kind, slot=edition.slot, now=now, services=services)
     groups, empty = reading.groups(readers)
     return Chunk(
         wave_id=wave.id,
@@ -117,6 +117,7 @@ class _Alike:
     taste_id: int
     history_id: int | None
     fresh_from: datetime | None
+    catch_up: bool
     outlook: _Outlook
 
 
@@ -124,13 +125,13 @@ _NOTHING: tuple[int | None, bytes] = (None, b"")
 """The history of somebody who had nothing yet."""
 
 
-class _Reading:
+class Reading:
     """One reading of a chunk: candidates, topics and stories are looked up once and kept while it lasts."""
 
-    def __init__(self, digest: Digest, edition: Edition, now: datetime, services: Services) -> None:
+    def __init__(self, digest: Digest, *, kind: str, slot: date, now: datetime, services: Services) -> None:
         self._digest = digest
-        self._first = edition.kind == "first"
-        self._slot = edition.slot
+        self._first = kind == "first"
+        self._slot = slot
         self._now = now
         self._services = services
         self._topics: dict[int, frozenset[int] | None] = {}
@@ -151,13 +152,14 @@ class _Reading:
         sorted_out: dict[_Alike, list[rhythm.DueReader]] = {}
         for reader in readers:
             history_id, _entries = had.get(reader.subscriber_id, _NOTHING)
-            key = _Alike(reader.taste.id, history_id, fresh[reader.subscription_id], self._outlook(reader))
+            since_then, catch_up = fresh[reader.subscription_id], reader.away_from is not None
+            key = _Alike(reader.taste.id, history_id, since_then, catch_up, self._outlook(reader))
             sorted_out.setdefault(key, []).append(reader)
         groups: list[Group] = []
         empty: list[rhythm.DueReader] = []
         for key, same in sorted_out.items():
             past = had.get(same[0].subscriber_id, _NOTHING)
-            wish = self._wish(same[0].taste, key.fresh_from)
+            wish = self._wish(same[0].taste, key)
             chosen = selection.choose(found, wish, had=(entry.article_id for entry in histories.unpack(past[1])))
             if len(chosen) < (1 if self._first else self._digest.least):
                 empty += same
@@ -175,13 +177,15 @@ class _Reading:
     def _fresh_from(self, reader: rhythm.DueReader) -> datetime | None:
         if self._first:
             return None
-        return max(reader.fresh_from, self._now - 2 * rhythm.period(reader.rhythm))
+        # Nobody gets a backlog, but who has asked for it: then it reaches back to when their pause began.
+        backlog = reader.away_from or self._now
+        return max(reader.fresh_from, min(backlog, self._now - 2 * rhythm.period(reader.rhythm)))
 
-    def _wish(self, taste: Taste, fresh_from: datetime | None) -> selection.Wish:
+    def _wish(self, taste: Taste, alike: _Alike) -> selection.Wish:
         most = min(taste.most, self._digest.most)
-        return selection.Wish(
-            self._topics[taste.id], min(most, selection.FIRST_MOST) if self._first else most, fresh_from
-        )
+        if self._first or alike.catch_up:
+            most = min(most, selection.FIRST_MOST)
+        return selection.Wish(self._topics[taste.id], most, alike.fresh_from)
 
     def _group(
         self, readers: list[rhythm.DueReader], chosen: list[int], past: tuple[int | None, bytes], outlook: _Outlook

@@ -7,7 +7,7 @@ from datetime import datetime
 from articles.shelf import Candidate
 
 FIRST_MOST = 10
-"""The most stories in a reader's first edition."""
+"""The most stories in a reader's first edition, and in the one that makes up for a pause."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,16 @@ def next_mail(subscription: Subscription, *, now: datetime, not_before: date | N
 
     `not_before` is a date before which there will be none, besides those that the subscription knows of.
     """
-    lead = timedelta(seconds=subscription.digest.lead_s)
-    choice = rhythm.choice_of(subscription.rhythm)
-    due = rhythm.next_due(choice, lead_s=subscription.digest.lead_s, after=now)
+    return next_by(rhythm.choice_of(subscription.rhythm), subscription, now=now, not_before=not_before)
+
+
+def next_by(
+    choice: rhythm.RhythmChoice, subscription: Subscription, *, now: datetime, not_before: date | None = None
+) -> datetime:
+    """Return the same as if the subscription already had this rhythm."""
+    lead_s = subscription.digest.lead_s
+    due = rhythm.next_due(choice, lead_s=lead_s, after=now)
     bounds = (not_before, subscription.not_before_slot, subscription.subscriber.paused_until)
     while any(bound is not None and due.slot < bound for bound in bounds):
-        due = rhythm.next_due(choice, lead_s=subscription.digest.lead_s, after=due.at)
-    return (due.at + lead).astimezone(UTC)
+        due = rhythm.next_due(choice, lead_s=lead_s, after=due.at)
+    return (due.at + timedelta(seconds=lead_s)).astimezone(UTC)

@@ -99,7 +99,7 @@ def _welcome(request: SignupRequest, *, zone: str, now: datetime) -> Subscriber:
     hold(subscriber)
     if subscriber.state == "left":
         subscriber.state, subscriber.language, subscriber.zone = "active", request.language, zone
-        subscriber.paused_until = None
+        subscriber.paused_until, subscriber.languages = None, []
         pauses.note(subscriber, None, now)
     return subscriber
 

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from core import addresses, database
@@ -51,6 +51,7 @@ class Digest(database.Base):
     reply_to: Mapped[str | None]
     revision: Mapped[int] = mapped_column(default=1)
     active: Mapped[bool] = mapped_column(default=True)
+    offers_breaking: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     @property
     def stream(self) -> str:
@@ -59,7 +60,10 @@ class Digest(database.Base):
 
 
 class Subscriber(database.Base):
-    """A person's address and its state. `paused_until` is the first date on which mail comes again."""
+    """A person's address and its state. `paused_until` is the first date on which mail comes again, `paused_at` when
+    that pause began. `languages` are those the reader reads, the best one first; `version` is of what holds for all
+    digests.
+    """
 
     __tablename__ = "subscribers"
     __table_args__ = (_one_of("state", "active", "left"),)
@@ -72,6 +76,11 @@ class Subscriber(database.Base):
     language: Mapped[str]
     zone: Mapped[str]
     paused_until: Mapped[date | None]
+    paused_at: Mapped[datetime | None]
+    catch_up: Mapped[bool] = mapped_column(default=False, server_default=false())
+    languages: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
+    once_over_digests: Mapped[bool] = mapped_column(default=False, server_default=false())
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
     link_version: Mapped[int] = mapped_column(SmallInteger, default=1)
     created_at: Mapped[datetime]
 
@@ -129,7 +138,8 @@ class Subscription(database.Base):
     """A subscriber's choice of one digest: on or off, what, and when.
 
     `first_due_at` asks for the first edition; regular editions wait until it was sent or found empty. Stories first
-    seen after `fresh_from` are new to this reader; slots before `not_before_slot` are not for them.
+    seen after `fresh_from` are new to this reader; slots before `not_before_slot` are not for them. `breaking` is how
+    many breaking mails a day at the most; 255 is all of them.
     """
 
     __tablename__ = "subscriptions"
@@ -144,6 +154,7 @@ class Subscription(database.Base):
         ),
         _one_of("state", "on", "off"),
         CheckConstraint("state = 'on' OR first_due_at IS NULL", name="first_only_when_on"),
+        CheckConstraint("breaking IN (0, 1, 3, 255)", name="breaking"),
     )
 
     id: Mapped[database.RowId]
@@ -155,6 +166,7 @@ class Subscription(database.Base):
     first_due_at: Mapped[datetime | None]
     fresh_from: Mapped[datetime]
     not_before_slot: Mapped[date | None]
+    breaking: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
 

@@ -31,6 +31,7 @@ _MAY: Mapping[str, Any] = {
     "not_after_hours": 12,
     "subject": "{digest}: {headline}",
     "reply_to": None,
+    "offers_breaking": False,
     "active": True,
 }
 
@@ -119,6 +120,7 @@ def _checked(definition: Mapping[str, Any]) -> dict[str, Any]:
         "selection": _topics(key, given["topics"]),
         "repeat": _one_of(key, given, "repeat", ("never",)),
         "doubt_policy": _one_of(key, given, "doubt_policy", ("resend", "skip")),
+        "offers_breaking": _yes_or_no(key, given, "offers_breaking"),
         "active": _yes_or_no(key, given, "active"),
     }
 

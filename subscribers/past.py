@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from core.database import db
-from subscribers import pauses, rhythm
+from subscribers import pauses, rhythm, wallclock
 from subscribers.models import ConsentEntry, ConsentParticulars, Subscriber, Subscription
 from subscribers.pauses import Pause
 from subscribers.rhythm import RhythmChoice
@@ -140,7 +140,7 @@ def _slots_of(span: Span, *, lead: timedelta, now: datetime) -> Iterator[Planned
     last = rhythm.local_date(end + lead, choice.zone)
     for back in range(_HORIZON_DAYS):
         day = last - timedelta(days=back)
-        promised = rhythm.promised_at(choice.minute, choice.zone, day)
+        promised = wallclock.promised_at(choice.minute, choice.zone, day)
         if promised - lead < span.begins:
             return
         if promised - lead <= end and choice.weekdays >> day.weekday() & 1:

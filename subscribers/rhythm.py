@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, exists, select
 from core import addresses, database, errors
 from core.database import db
 from core.errors import _
+from subscribers import wallclock
 from subscribers.models import Digest, Rhythm, Subscriber, Subscription, Taste
 
 RHYTHMS = ("daily", "weekdays", "weekly")
@@ -55,7 +56,9 @@ class DueWave:
 
 @dataclass(frozen=True, slots=True)
 class DueReader:
-    """What composing needs to know of one reader. `rhythm` is its name, `zone` the one its hour is in."""
+    """What composing needs to know of one reader. `rhythm` is its name, `zone` the one its hour is in; `away_from` is
+    when a pause began, in the first wave after it, if the reader wants one mail of what came out meanwhile.
+    """
 
     subscription_id: int
     subscriber_id: int
@@ -67,6 +70,7 @@ class DueReader:
     fresh_from: datetime
     rhythm: str
     zone: str
+    away_from: datetime | None = None
 
 
 @lru_cache(maxsize=1)
@@ -107,33 +111,14 @@ def local_date(now: datetime, zone: str) -> date:
     return now.astimezone(ZoneInfo(zone)).date()
 
 
-def promised_at(minute: int, zone: str, slot: date) -> datetime:
-    """Return the instant of a local time of a day. A time that clocks skip is the first instant after the gap; of a
-    time that comes twice it is the first.
-    """
-    tz = ZoneInfo(zone)
-    wall = datetime.combine(slot, time(minute // 60, minute % 60))
-    at = wall.replace(tzinfo=tz, fold=0).astimezone(UTC)
-    if at.astimezone(tz).replace(tzinfo=None) == wall:
-        return at
-    return _change_between(wall.replace(tzinfo=tz, fold=1).astimezone(UTC), at, tz)
-
-
-def _change_between(before: datetime, after: datetime, tz: ZoneInfo) -> datetime:
-    """Return the first second with the new offset, found by halving."""
-    old = before.astimezone(tz).utcoffset()
-    while after - before > timedelta(seconds=1):
-        middle = before + timedelta(seconds=(after - before) // timedelta(seconds=2))
-        before, after = (middle, after) if middle.astimezone(tz).utcoffset() == old else (before, middle)
-    return after
-
-
 def _slots(choice: RhythmChoice, first: date) -> Iterator[date]:
     """Yield the dates of a choice from `first` on, without dates that the zone leaves out."""
     for offset in range(_HORIZON_DAYS):
         day = first + timedelta(days=offset)
         wanted = choice.weekdays >> day.weekday() & 1
-        if wanted and promised_at(0, choice.zone, day) < promised_at(0, choice.zone, day + timedelta(days=1)):
+        if wanted and wallclock.promised_at(0, choice.zone, day) < wallclock.promised_at(
+            0, choice.zone, day + timedelta(days=1)
+        ):
             yield day
 
 
@@ -145,7 +130,7 @@ def next_due(choice: RhythmChoice, *, lead_s: int, after: datetime) -> Due:
     lead = timedelta(seconds=lead_s)
     today = (after + lead).astimezone(ZoneInfo(choice.zone)).date()
     for slot in _slots(choice, today):
-        at = promised_at(choice.minute, choice.zone, slot) - lead
+        at = wallclock.promised_at(choice.minute, choice.zone, slot) - lead
         if at > after:
             return Due(at, slot)
     raise ValueError("A rhythm without a weekday was stored.")
@@ -240,6 +225,7 @@ def readers_due(*, digest_id: int, slot: date, due_at: datetime, after_id: int, 
         ),
         after_id=after_id,
         limit=limit,
+        slot=slot,
     )
 
 
@@ -252,7 +238,9 @@ def readers_first(*, digest_id: int, due_at: datetime, after_id: int, limit: int
     return _readers(wanted, after_id=after_id, limit=limit)
 
 
-def _readers(conditions: Sequence[ColumnElement[bool]], *, after_id: int, limit: int) -> list[DueReader]:
+def _readers(
+    conditions: Sequence[ColumnElement[bool]], *, after_id: int, limit: int, slot: date | None = None
+) -> list[DueReader]:
     wanted = (
         select(Subscription, Subscriber, Taste, Rhythm)
         .join(Subscription.subscriber)
@@ -262,10 +250,12 @@ def _readers(conditions: Sequence[ColumnElement[bool]], *, after_id: int, limit:
         .order_by(Subscription.id)
         .limit(limit)
     )
-    return [_due_reader(*row) for row in db.session.execute(wanted)]
+    return [_due_reader(*row, slot) for row in db.session.execute(wanted)]
 
 
-def _due_reader(subscription: Subscription, subscriber: Subscriber, taste: Taste, row: Rhythm) -> DueReader:
+def _due_reader(
+    subscription: Subscription, subscriber: Subscriber, taste: Taste, row: Rhythm, slot: date | None
+) -> DueReader:
     return DueReader(
         subscription_id=subscription.id,
         subscriber_id=subscriber.id,
@@ -277,7 +267,16 @@ def _due_reader(subscription: Subscription, subscriber: Subscriber, taste: Taste
         fresh_from=subscription.fresh_from,
         rhythm=row.rhythm,
         zone=row.zone,
+        away_from=_away_from(subscriber, row, slot) if subscriber.catch_up and slot else None,
     )
+
+
+def _away_from(subscriber: Subscriber, row: Rhythm, slot: date) -> datetime | None:
+    """Return when a reader's pause began, if `slot` is the first of this rhythm since it is over."""
+    until = subscriber.paused_until
+    if until is None or until > slot or next(_slots(choice_of(row), until)) != slot:
+        return None
+    return subscriber.paused_at
 
 
 def first_sent(subscription_id: int, *, slot: date, fresh_from: datetime) -> None:

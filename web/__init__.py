@@ -5,6 +5,7 @@ from flask import Flask
 from web import (
     articles,
     bodies,
+    choices,
     errors,
     headers,
     health,
@@ -38,6 +39,7 @@ def register(app: Flask) -> None:
         subscribing.subscribing,
         signup.signup,
         preferences.preferences,
+        choices.choices,
         unsubscribe.unsubscribe,
         webhooks.webhooks,
         why.why,

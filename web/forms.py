@@ -4,23 +4,20 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import date, datetime, timedelta
 from typing import Any, TypeVar, cast
 
 from werkzeug.datastructures import MultiDict
 
 from core import addresses, characters, errors
 from core.errors import _
-from subscribers import preferences, rhythm
+from subscribers import rhythm
 
 LINE = 300
 """The longest single line, in characters. An address has a limit of its own (core.addresses)."""
 KEY = 64
 MAX_CHOICES = 300
-PAUSES = {"week": 7, "two-weeks": 14, "month": 30}
 _FORM_ID = re.compile(r"[0-9a-f]{32}")
-_WHOLE_NUMBER = re.compile(r"[0-9]{1,6}")
-_FORM_BROKEN = _("This form did not arrive whole. Please send it again.")
+FORM_BROKEN = _("This form did not arrive whole. Please send it again.")
 
 Values = MultiDict[str, str]
 T = TypeVar("T")
@@ -42,19 +39,11 @@ class Typed:
     zone: str = ""
     digests: Sequence[str] = ()
     topics: Sequence[str] = ()
-    countries: Sequence[str] = ()
-    rhythm: str = ""
-    weekday: str = ""
-    hour: str = ""
-    quarter: str = ""
-    format: str = ""
-    pause: str = ""
-    until: str = ""
 
 
 def typed(values: Values) -> Typed:
     """Return what a person typed, to be shown again; of an endless line only its beginning."""
-    several = ("digests", "topics", "countries")
+    several = ("digests", "topics")
     lines = {field.name: values.get(field.name, "")[:LINE] for field in fields(Typed) if field.name not in several}
     ticked: Mapping[str, Any] = {name: values.getlist(name)[:MAX_CHOICES] for name in several}
     return Typed(**lines, **ticked)
@@ -95,24 +84,9 @@ class FreshLinkForm:
         return _request_id(self.form_id, self.email.folded)
 
 
-@dataclass(frozen=True, slots=True)
-class ChoicesForm:
-    """What, when and how a reader would like one digest. `version` is what the reader looked at."""
-
-    topics: tuple[str, ...]
-    countries: tuple[str, ...]
-    rhythm: str
-    weekday: int | None
-    minute: int
-    zone: str
-    format: str
-    paused_until: date | None
-    version: int
-
-
 def subscribe_form(values: Values) -> SubscribeForm:
     """Read the form to subscribe. Raises Refused with all that is wrong."""
-    sheet = _Sheet(values)
+    sheet = Sheet(values)
     form = SubscribeForm(
         email=sheet.read("email", addresses.parse, limit=None),
         digests=sheet.read_all("digests", needed=True),
@@ -127,44 +101,12 @@ def subscribe_form(values: Values) -> SubscribeForm:
 
 def fresh_link_form(values: Values) -> FreshLinkForm:
     """Read the form that asks for a fresh link. Raises Refused."""
-    sheet = _Sheet(values)
+    sheet = Sheet(values)
     form = FreshLinkForm(
         email=sheet.read("email", addresses.parse, limit=None), form_id=sheet.read("form_id", _form_id)
     )
     sheet.finish()
     return form
-
-
-def choices_form(values: Values, *, now: datetime) -> ChoicesForm:
-    """Read a reader's choices for one digest. Raises Refused. What exists and what is on offer, the rooms know.
-
-    A pause counts from the date in the zone that is chosen with it.
-    """
-    sheet = _Sheet(values)
-    zone = sheet.read("zone", rhythm.known_zone, instead="UTC")
-    form = ChoicesForm(
-        topics=sheet.read_all("topics"),
-        countries=sheet.read_all("countries"),
-        rhythm=sheet.read("rhythm", str),
-        weekday=sheet.read("weekday", _weekday),
-        minute=60 * sheet.read("hour", _hour, instead=0) + sheet.read("quarter", _quarter, instead=0),
-        zone=zone,
-        format=sheet.read("format", str),
-        paused_until=_paused_until(sheet, today=rhythm.local_date(now, zone)),
-        version=sheet.read("version", _version),
-    )
-    sheet.finish()
-    return form
-
-
-def first_return(today: date) -> date:
-    """Return the earliest date on which mail can come again after a pause."""
-    return today + timedelta(days=1)
-
-
-def last_return(today: date) -> date:
-    """Return the latest one."""
-    return today + timedelta(days=preferences.LONGEST_PAUSE_DAYS)
 
 
 def line(text: str, field: str, *, limit: int | None = LINE) -> str:
@@ -180,7 +122,7 @@ def line(text: str, field: str, *, limit: int | None = LINE) -> str:
     return text
 
 
-class _Sheet:
+class Sheet:
     """The fields of one form. What is wrong with each is noted, and told all at once by `finish`."""
 
     def __init__(self, values: Values) -> None:
@@ -215,33 +157,6 @@ class _Sheet:
             raise Refused(self._faults)
 
 
-def _paused_until(sheet: _Sheet, *, today: date) -> date | None:
-    pause = sheet.read("pause", _pause)
-    if pause in PAUSES:
-        return today + timedelta(days=PAUSES[pause])
-    if pause == "date":
-        return sheet.read("until", lambda text: _date_of_return(text, today=today))
-    return None
-
-
-def _pause(text: str) -> str:
-    # A value that we do not know must not end a pause that the reader relies on.
-    if text not in (*PAUSES, "date", "none"):
-        raise errors.Invalid("pause", _("Please choose how long you want to pause, or no pause."))
-    return text
-
-
-def _date_of_return(text: str, *, today: date) -> date:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        day = today
-    if not first_return(today) <= day <= last_return(today):
-        message = _("Please choose the day on which mail comes again: after today, and within a year.")
-        raise errors.Invalid("until", message)
-    return day
-
-
 def _zone_or_none(text: str) -> str | None:
     return rhythm.known_zone(text) if text else None
 
@@ -252,32 +167,9 @@ def _rhythm_or_none(text: str) -> str | None:
     return text or None
 
 
-def _whole_number(text: str, *, field: str, most: int, message: str) -> int:
-    if not _WHOLE_NUMBER.fullmatch(text) or int(text) > most:
-        raise errors.Invalid(field, message)
-    return int(text)
-
-
-def _hour(text: str) -> int:
-    return _whole_number(text, field="hour", most=23, message=_("Please choose an hour from the list."))
-
-
-def _quarter(text: str) -> int:
-    return _whole_number(text, field="quarter", most=59, message=_("Please choose the minutes from the list."))
-
-
-def _weekday(text: str) -> int | None:
-    message = _("Please choose a day of the week.")
-    return _whole_number(text, field="weekday", most=6, message=message) if text else None
-
-
-def _version(text: str) -> int:
-    return _whole_number(text, field="version", most=999_999, message=_FORM_BROKEN)
-
-
 def _form_id(text: str) -> bytes:
     if not _FORM_ID.fullmatch(text):
-        raise errors.Invalid("form_id", _FORM_BROKEN)
+        raise errors.Invalid("form_id", FORM_BROKEN)
     return bytes.fromhex(text)
 
 

@@ -20,6 +20,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "style-src 'self'",
         "img-src 'self' https:",
         "font-src 'self'",
+        "connect-src 'self'",
         "form-action 'self'",
         NOT_FRAMED,
         "base-uri 'none'",

@@ -117,7 +117,7 @@ def register(app: Flask) -> None:
     env.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
     env.undefined = StrictUndefined
     env.trim_blocks = env.lstrip_blocks = True
-    known = (asset, iso, instant_text, date_text, topic_name, topic_names, translate)
+    known = (asset, iso, instant_text, date_text, local, topic_name, topic_names, translate)
     env.globals.update({one.__name__: one for one in known})
     env.globals.update(path=links.path, direction_of=languages.direction, own_name=languages.own_name)
     app.context_processor(_known_to_all)

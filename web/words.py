@@ -1,6 +1,6 @@
 """Words for hours, days and rhythms, in the language of the page."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 
@@ -8,6 +8,7 @@ from babel.dates import get_day_names
 from flask import Flask
 
 from articles.models import Topic
+from core import alphabet
 from core import language as languages
 from core.errors import _
 from subscribers import rhythm
@@ -60,6 +61,11 @@ def on_topics(topics: Sequence[Topic]) -> str:
         more = pages.ngettext("%(number)s more", "%(number)s more", rest) % {"number": rest}
         names = [*names[:NAMED_TOPICS], more]
     return pages.listed(names)
+
+
+def in_order(topics: Iterable[Topic]) -> list[Topic]:
+    """Return topics as the alphabet of the page's language has them."""
+    return alphabet.ordered(topics, pages.language(), name=pages.topic_name)
 
 
 @lru_cache

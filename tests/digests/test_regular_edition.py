@@ -1,5 +1,7 @@
 """The regular edition: what is new since the reader's last one, to everybody who wants it, and nobody else."""
 
+from datetime import date
+
 import pytest
 from sqlalchemy import select, update
 
@@ -11,7 +13,7 @@ from delivery.models import Content, Delivery, Lane
 from digests.models import Cohort, Had, History
 from subscribers import rhythm
 from subscribers.models import Digest, Subscriber, Subscription
-from tests.digests.house import DAY, DUE, HOUR, NOW
+from tests.digests.house import DAY, DUE, HOUR, NOW, TUESDAY
 
 
 def headlines(mails) -> list[list[str]]:
@@ -174,3 +176,40 @@ def test_a_mail_says_what_the_story_said_when_it_was_composed(house):
     (second,) = house.go(DUE + HOUR)
     assert (first.headlines, second.headlines) == (["Before"], ["After"])
     assert house.go(DUE + DAY) == [], "a story that was had does not come again because its text changed"
+
+
+def away(house, *, catch_up: bool, until: date, most: int = 12) -> None:
+    """Have a reader who paused at NOW until a date, with stories of each day since."""
+    made = house.reader(most=most)
+    with database.write_turn():
+        reader = house.subscription(made).subscriber
+        reader.paused_at, reader.paused_until, reader.catch_up = NOW, until, catch_up
+        db.session.commit()
+    for day in range(8):
+        house.articles(3, at=NOW + day * DAY + HOUR, prefix=f"Day {day} story")
+    assert house.go(DUE + 6 * DAY) == [], "paused"
+
+
+def test_after_a_pause_there_is_no_backlog(house):
+    away(house, catch_up=False, until=TUESDAY + 7 * DAY)
+    assert headlines(house.go(DUE + 7 * DAY)) == [
+        [f"Day {day} story {number}" for day in (7, 6) for number in (3, 2, 1)]
+    ]
+
+
+def test_who_wants_to_catch_up_gets_one_mail_of_the_ten_latest_stories_of_the_pause(house):
+    away(house, catch_up=True, until=TUESDAY + 7 * DAY)
+    (mail,) = house.go(DUE + 7 * DAY)
+    assert mail.headlines == [f"Day {day} story {number}" for day in (7, 6, 5) for number in (3, 2, 1)] + [
+        "Day 4 story 3"
+    ]
+    house.articles(1, at=DUE + 7 * DAY + HOUR, prefix="Later")
+    (mail,) = house.go(DUE + 8 * DAY)
+    assert mail.headlines[0] == "Later 1"
+    assert "Day 3 story 3" not in mail.headlines
+
+
+def test_whoever_wants_short_mails_catches_up_with_a_short_one(house):
+    away(house, catch_up=True, until=TUESDAY + 7 * DAY, most=4)
+    (mail,) = house.go(DUE + 7 * DAY)
+    assert len(mail.headlines) == 4

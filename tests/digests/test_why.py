@@ -10,7 +10,7 @@ from core.database import db
 from delivery.models import Delivery, Mailing
 from digests import editions, why, whywords
 from digests.why import Reason
-from subscribers import consent, preferences, rhythm, unsubscribe
+from subscribers import consent, overall, rhythm, unsubscribe
 from subscribers.models import Digest, Subscriber, Subscription
 from tests.digests.house import DAY, DUE, HOUR, MINUTE, NOW
 
@@ -170,7 +170,7 @@ def test_paused_days_are_told_also_when_the_pause_is_long_over(house):
 
 def pause(house, subscription: int, until: date | None, *, at) -> None:
     with database.write_turn():
-        preferences.pause(house.subscription(subscription).subscriber, until, at)
+        overall.pause(house.subscription(subscription).subscriber, until, spoken=("en", "ar"), now=at)
         db.session.commit()
 
 

@@ -57,6 +57,8 @@ def test_subscribe_confirm_read_change_and_unsubscribe(
     expect(page.get_by_role("main")).to_contain_text("Tokyo" if java_script else "Hong Kong")
     page.get_by_role("link", name=re.compile("^Time")).first.click()
     page.get_by_label("Monday to Friday").check()
+    for fold in ("Topics and countries", "Length and form"):
+        page.locator("summary", has_text=fold).click()
     page.get_by_label("South Korea").check()
     page.get_by_label("Plain text only").check()
     page.get_by_role("button", name="Save").click()

@@ -81,6 +81,7 @@ def test_one_wrong_digest_keeps_all_of_them_out(bare_app):
         ("subject", "{0}"),
         ("reply_to", "nobody"),
         ("reply_to", "a@example.org, b@example.org"),
+        ("offers_breaking", "yes"),
         ("active", "yes"),
         ("active", 1),
         ("defualt_time", "07:00"),

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -153,18 +154,9 @@ def test_one_page_saved_by_many_at_once_is_saved_once(app, services):
     db.session.commit()
 
     def save(minute: int) -> str:
-        preferences.save(
-            db.session.get_one(Subscription, subscription_id),
-            topics=[],
-            countries=[],
-            rhythm="daily",
-            weekday=None,
-            minute=minute,
-            zone="Europe/Rome",
-            format="both",
-            version=1,
-            now=NOW,
-        )
+        subscription = db.session.get_one(Subscription, subscription_id)
+        chosen = replace(preferences.of(subscription, NOW).chosen, minute=minute)
+        preferences.save(subscription, chosen, version=1, now=NOW)
         return "saved"
 
     results = at_once.run_as_writers(app, *[lambda one=one: save(one * 15) for one in range(RUNNERS)])

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from core.database import db
-from subscribers import offer, preferences, rhythm, unsubscribe
+from subscribers import offer, overall, rhythm, unsubscribe
 from subscribers.models import Rhythm, Subscription
 from tests.subscribers import people
 from tests.subscribers.people import NOW, joined, only
@@ -133,7 +133,7 @@ def test_whoever_left_is_not_due(reader):
 
 @pytest.mark.parametrize(("until", "comes"), [(TOMORROW, True), (date(2026, 3, 4), False)])
 def test_a_pause_holds_until_its_date(reader, until, comes):
-    preferences.pause(reader.subscriber, until, NOW)
+    overall.pause(reader.subscriber, until, spoken=["en"], now=NOW)
     assert bool(due()) is comes
 
 
@@ -183,7 +183,7 @@ def test_an_empty_first_edition_leaves_the_regular_one_of_its_date(app, services
 
 def test_a_pause_does_not_hold_back_the_first_edition_that_was_just_asked_for(app, services):
     subscription = only(joined(services))
-    preferences.pause(subscription.subscriber, date(2026, 3, 20), NOW)
+    overall.pause(subscription.subscriber, date(2026, 3, 20), spoken=["en"], now=NOW)
     assert len(first()) == 1
 
 

@@ -15,7 +15,7 @@ from tests.web.readers import dump, korea_and_cuba
 SECURITY = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https:; font-src 'self'; "
-        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
 }
@@ -55,7 +55,10 @@ def addresses(app, readers):
         "why": (reader.preferences.replace("/preferences/", "/why/"), "en", 200),
         "why ar": (arab.preferences.replace("/preferences/", "/why/"), "ar", 200),
         "why too old": (reader.links(days_ago=91)[0].replace("/preferences/", "/why/"), "en", 410),
+        "preferences same": (reader.preferences + "?same", "en", 200),
+        "preferences pause": (reader.preferences + "?open=pause", "en", 200),
         "choices": (reader.choices(), "en", 200),
+        "choices open": (reader.choices() + "?open=time", "en", 200),
         "choices ar": (arab.choices("asia-arabic"), "ar", 200),
         "unsubscribe": (reader.unsubscribe, "en", 200),
         "unsubscribe ar": (arab.links(digest="asia-arabic")[1], "ar", 200),

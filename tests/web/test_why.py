@@ -6,7 +6,7 @@ from core import clock
 from core.database import db
 from digests import whywords
 from digests.why import Reason, Slot
-from subscribers import preferences, unsubscribe
+from subscribers import overall, unsubscribe
 from subscribers.models import Digest
 from tests.web.readers import dump
 
@@ -64,7 +64,7 @@ def test_who_left_can_still_see_why_nothing_comes(client, reader, why):
 
 def test_a_pause_from_the_page_is_known_afterwards(client, reader, why):
     now = clock.utc_now()
-    preferences.pause(reader.row, now.date().replace(year=now.year + 1), now)
+    overall.pause(reader.row, now.date().replace(year=now.year + 1), spoken=("en", "ar"), now=now)
     db.session.commit()
     assert client.post(reader.preferences, data={"action": "resume"}).status_code == 303
     (pause,) = db.session.execute(db.text("SELECT ended_at FROM pauses")).all()
