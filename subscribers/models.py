@@ -59,7 +59,10 @@ class Digest(database.Base):
 
 
 class Subscriber(database.Base):
-    """A person's address and its state. `paused_until` is the first date on which mail comes again."""
+    """A person's address and its state. `paused_until` is the first date on which mail comes again.
+
+    `left_by_click_id` is the digest that a mail program left: the next mail of another one says so, once.
+    """
 
     __tablename__ = "subscribers"
     __table_args__ = (_one_of("state", "active", "left"),)
@@ -73,6 +76,7 @@ class Subscriber(database.Base):
     zone: Mapped[str]
     paused_until: Mapped[date | None]
     link_version: Mapped[int] = mapped_column(SmallInteger, default=1)
+    left_by_click_id: Mapped[int | None] = mapped_column(ForeignKey("digests.id"))
     created_at: Mapped[datetime]
 
     @property

@@ -67,6 +67,7 @@ class DueReader:
     fresh_from: datetime
     rhythm: str
     zone: str
+    left_by_click_id: int | None = None
 
 
 @lru_cache(maxsize=1)
@@ -277,6 +278,7 @@ def _due_reader(subscription: Subscription, subscriber: Subscriber, taste: Taste
         fresh_from=subscription.fresh_from,
         rhythm=row.rhythm,
         zone=row.zone,
+        left_by_click_id=subscriber.left_by_click_id,
     )
 
 

@@ -3,6 +3,7 @@
 from flask import Flask
 
 from web import (
+    address,
     articles,
     bodies,
     errors,
@@ -13,6 +14,7 @@ from web import (
     preferences,
     sharing,
     signup,
+    undo,
     unsubscribe,
     webhooks,
     words,
@@ -36,6 +38,8 @@ def register(app: Flask) -> None:
         signup.signup,
         preferences.preferences,
         unsubscribe.unsubscribe,
+        undo.undo,
+        address.address,
         webhooks.webhooks,
     ):
         app.register_blueprint(blueprint)

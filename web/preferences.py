@@ -12,8 +12,8 @@ from core.database import db
 from core.errors import _
 from core.links import PATHS
 from digests import timetable
+from subscribers import changes, rhythm
 from subscribers import preferences as choices_of
-from subscribers import rhythm
 from subscribers.models import Subscriber
 from subscribers.preferences import Choice
 from web import forms, pages, words
@@ -47,6 +47,7 @@ def overview(token: str) -> Response:
         "choices": [_described(choice, token, now) for choice in shown],
         "paused": languages.date_text(until, pages.language()) if until else None,
         "stop_all": _stop(subscriber, "", now),
+        "address_page": _address_page(subscriber, now),
     }
     return pages.page("preferences/overview.html", values)
 
@@ -57,7 +58,9 @@ def resume(token: str) -> Response:
     now = clock.utc_now()
     with database.write_turn():
         subscriber = _opened(token, now)
+        before = changes.snapshot(subscriber)
         choices_of.pause(subscriber, None, now)
+        changes.note(subscriber, "resumed", digest=None, before=before, now=now)
         db.session.commit()
     return _saved(token)
 
@@ -105,8 +108,9 @@ def _choice(subscriber: Subscriber, digest: str, now: datetime) -> Choice:
 
 
 def _save(subscriber: Subscriber, digest: str, form: forms.ChoicesForm, now: datetime) -> None:
+    choice, before = _choice(subscriber, digest, now), changes.snapshot(subscriber)
     choices_of.save(
-        _choice(subscriber, digest, now).subscription,
+        choice.subscription,
         topics=form.topics,
         countries=form.countries,
         rhythm=form.rhythm,
@@ -119,6 +123,7 @@ def _save(subscriber: Subscriber, digest: str, form: forms.ChoicesForm, now: dat
     )
     if form.paused_until != subscriber.paused_until:
         choices_of.pause(subscriber, form.paused_until, now)
+    changes.note(subscriber, "saved", digest=choice.digest, before=before, now=now)
 
 
 def _saved(token: str) -> Response:
@@ -149,6 +154,14 @@ def _stop(subscriber: Subscriber, digest: str, now: datetime) -> str:
     """Return the path of the page that leaves a digest, or all of them when `digest` is empty."""
     link = services.current().links.unsubscribe(
         subscriber.public_id, digest=digest, version=subscriber.link_version, day=clock.day_number(now)
+    )
+    return pages.local(link)
+
+
+def _address_page(subscriber: Subscriber, now: datetime) -> str:
+    """Return the path of the page on which the address is changed."""
+    link = services.current().links.address(
+        subscriber.public_id, version=subscriber.link_version, day=clock.day_number(now)
     )
     return pages.local(link)
 
