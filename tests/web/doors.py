@@ -39,27 +39,32 @@ class House:
         """Return the key that the token of a page holds."""
         return {"confirm": self.asked, "confirm_address": self.moving}.get(page, self.reader.key)
 
-    def path(self, page: str, purpose: Purpose | None = None, scope: str | None = None) -> str:
-        """Return the path of a page, with the token that opens it, or with one of another purpose or scope."""
+    def path(
+        self, page: str, purpose: Purpose | None = None, scope: str | None = None, *, version: int | None = None
+    ) -> str:
+        """Return the path of a page, with the token that opens it, or with one of another purpose, scope or version."""
         opens, scoped = OPENS[page]
         scope = scoped if scope is None else scope
         token = services.current().links.tokens.mint(
             purpose or opens,
             self.key(page),
-            version=0 if page in ("confirm", "confirm_address") else self.reader.row.link_version,
+            version=self._version(page) if version is None else version,
             day=clock.day_number(clock.utc_now()),
             scope=self.change if scope == "change" else scope,
         )
         return self.with_token(page, token)
+
+    def _version(self, page: str) -> int:
+        return 0 if page in ("confirm", "confirm_address") else self.reader.row.link_version
 
     def with_token(self, page: str, token: str) -> str:
         """Return the path of a page with this token in it."""
         return links.path(page, digest=DIGEST, change=self.change, token=token)
 
 
-def built(readers: Readers, email: str = "reader@example.org") -> House:
+def built(readers: Readers, email: str = "reader@example.org", *, language: str = "en") -> House:
     """Return a reader for whom every page works."""
-    reader = readers.join(email, digests=(DIGEST, "asia-arabic"))
+    reader = readers.join(email, digests=(DIGEST, "asia-arabic"), language=language)
     now = clock.utc_now()
     leaving.leave(reader.row, offer.by_key("asia-arabic"), now=now)
     db.session.commit()
