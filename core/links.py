@@ -29,6 +29,11 @@ PATHS: Mapping[str, str] = {
     "why": "/why/t/<token>",
     "unsubscribe": "/unsubscribe/<digest>/t/<token>",
     "unsubscribe_all": "/unsubscribe/t/<token>",
+    "undo": "/undo/t/<token>",
+    "undo_one": "/undo/<change>/t/<token>",
+    "not_me": "/not-me/t/<token>",
+    "address": "/address/t/<token>",
+    "confirm_address": "/address/confirm/t/<token>",
     "webhook": "/webhooks/<service>",
 }
 
@@ -72,6 +77,26 @@ class Links:
         """Return the link that leaves one digest. An empty `digest` leaves all of them."""
         token = self.tokens.mint(Purpose.UNSUBSCRIBE, key, version=version, day=day, scope=digest)
         return self.base_url + _before_token("unsubscribe" if digest else "unsubscribe_all", digest) + token
+
+    def undo(self, key: bytes, *, version: int, day: int, change: str = "") -> str:
+        """Return the link that takes one change back, named by its opaque id; without one, the latest changes."""
+        token = self.tokens.mint(Purpose.UNDO, key, version=version, day=day, scope=change)
+        return self.base_url + path("undo_one" if change else "undo", change=change, token=token)
+
+    def not_me(self, key: bytes, *, version: int, day: int) -> str:
+        """Return the link of whoever did not make a change: it renews all of the reader's links."""
+        token = self.tokens.mint(Purpose.NOT_ME, key, version=version, day=day)
+        return self.base_url + _before_token("not_me") + token
+
+    def address(self, key: bytes, *, version: int, day: int) -> str:
+        """Return the link to the page on which a reader types a new address."""
+        token = self.tokens.mint(Purpose.ADDRESS, key, version=version, day=day)
+        return self.base_url + _before_token("address") + token
+
+    def confirm_address(self, key: bytes, *, day: int) -> str:
+        """Return the link that confirms one change of address: `key` is that change's own opaque 16 bytes."""
+        token = self.tokens.mint(Purpose.NEW_ADDRESS, key, version=0, day=day)
+        return self.base_url + _before_token("confirm_address") + token
 
     def confirm(self, key: bytes, *, day: int) -> str:
         """Return the link that confirms one request: `key` is the request's opaque 16 bytes."""

@@ -28,7 +28,7 @@ def from_settings(settings: Settings) -> Services:
     """Return the services of an installation."""
     return Services(
         publication=settings.publication,
-        links=Links(settings.publication.base_url, Tokens(settings.secret_key)),
+        links=Links(settings.publication.base_url, Tokens(settings.secret_key, settings.older_secret_keys)),
         keyring=Keyring(settings.hash_key),
         identity=settings.mail,
         dkim=settings.dkim,

@@ -46,6 +46,7 @@ class Settings:
     secret_key: bytes
     hash_key: bytes
     consent_key: bytes
+    older_secret_keys: tuple[bytes, ...] = ()
     trusted_proxies: int = 0
     metrics_token: bytes | None = None
     alerts: AlertSettings = field(default_factory=AlertSettings)
@@ -80,6 +81,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         secret_key=_secret(env, "SECRET_KEY"),
         hash_key=_secret(env, "HASH_KEY"),
         consent_key=_secret(env, "CONSENT_KEY"),
+        older_secret_keys=_older_secrets(env, "SECRET_KEYS_OLD"),
         trusted_proxies=_count(env, "TRUSTED_PROXIES"),
         metrics_token=_metrics_token(env.get("METRICS_TOKEN", "").strip()),
         alerts=alerting.read_alerts(env),
@@ -131,6 +133,12 @@ def _secret(env: Mapping[str, str], name: str) -> bytes:
         cure = 'python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
         raise SettingsError(f"{name} is a default or too weak. Make one of your own with: {cure}")
     return value.encode()
+
+
+def _older_secrets(env: Mapping[str, str], name: str) -> tuple[bytes, ...]:
+    """Return the keys that signed links before, newest first: each was a SECRET_KEY, so each must be as good."""
+    listed = [one.strip() for one in env.get(name, "").split(",") if one.strip()]
+    return tuple(_secret({name: one}, name) for one in listed)
 
 
 def _metrics_token(value: str) -> bytes | None:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -19,6 +20,12 @@ class Purpose(StrEnum):
     CONFIRM = "confirm"
     PREFERENCES = "preferences"
     UNSUBSCRIBE = "unsubscribe"
+    UNDO = "undo"
+    NOT_ME = "not-me"
+    ADDRESS = "address"
+    """It opens the page on which a reader types a new address."""
+    NEW_ADDRESS = "new-address"
+    """It confirms one change of address: only a mail to the new address holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +77,32 @@ def decode(text: str) -> bytes:
     return raw
 
 
-class Tokens:
-    """Makes and reads tokens with one secret key."""
+def _keyed(secret: bytes) -> hmac.HMAC:
+    """Return the code's beginning. Keyed once: a copy of it costs half of what a new one does."""
+    return hmac.new(hashlib.sha256(b"postrider tokens" + secret).digest(), digestmod="sha256")
 
-    def __init__(self, secret: bytes) -> None:
-        key = hashlib.sha256(b"postrider tokens" + secret).digest()
-        # Keyed once: a copy of it costs half of what a new one does.
-        self._keyed = hmac.new(key, digestmod="sha256")
+
+def _code(keyed: hmac.HMAC, text: bytes) -> bytes:
+    code = keyed.copy()
+    code.update(text)
+    return code.digest()[:MAC_BYTES]
+
+
+class Tokens:
+    """Makes tokens with one secret key. It reads those made with `older` keys, too: links in mails live for years."""
+
+    def __init__(self, secret: bytes, older: Sequence[bytes] = ()) -> None:
+        self._keyed = _keyed(secret)
+        self._older = tuple(_keyed(one) for one in older)
 
     def mac(self, purpose: str, payload: bytes, *, scope: str = "") -> bytes:
-        """Return the 10-byte authentication code of a payload for one purpose and scope."""
-        code = self._keyed.copy()
-        code.update(b"\0".join((purpose.encode(), scope.encode(), payload)))
-        return code.digest()[:MAC_BYTES]
+        """Return the 10-byte authentication code of a payload for one purpose and scope, by the newest key."""
+        return _code(self._keyed, b"\0".join((purpose.encode(), scope.encode(), payload)))
+
+    def is_ours(self, mac: bytes, purpose: str, payload: bytes, *, scope: str = "") -> bool:
+        """Return whether `mac` is the code of a payload by any of the keys, compared in constant time."""
+        text = b"\0".join((purpose.encode(), scope.encode(), payload))
+        return any(hmac.compare_digest(mac, _code(key, text)) for key in (self._keyed, *self._older))
 
     def mint(self, purpose: Purpose, key: bytes, *, version: int, day: int, scope: str = "") -> str:
         """Return a token of 47 characters. `scope` (a digest's key) is signed, not carried: the URL names it."""
@@ -95,6 +115,6 @@ class Tokens:
             raise errors.LinkDamaged
         raw = decode(token)
         payload, mac = raw[:-MAC_BYTES], raw[-MAC_BYTES:]
-        if not hmac.compare_digest(mac, self.mac(purpose, payload, scope=scope)):
+        if not self.is_ours(mac, purpose, payload, scope=scope):
             raise errors.LinkDamaged
         return Token(payload[:KEY_BYTES], payload[KEY_BYTES], int.from_bytes(payload[-2:], "big"))

@@ -57,10 +57,12 @@ class Recipe:
     format: str
     parts: InitVar[Sequence[content.Part]]
     mail: content.Pieces = field(init=False, repr=False)
+    offers_to_leave_all: bool = field(init=False, repr=False)
 
     def __post_init__(self, parts: Sequence[content.Part]) -> None:
         """Compile the mail."""
         object.__setattr__(self, "mail", content.merged(_pieces(self, parts)))
+        object.__setattr__(self, "offers_to_leave_all", "unsubscribe_all" in content.places(*parts))
         if self.octets > MAX_OCTETS:
             raise ValueError(f"The mail would be longer than {MAX_OCTETS:,} octets: shorten its longest story.")
 
@@ -173,9 +175,25 @@ def values_for(intent: Intent, recipe: Recipe, services: Services) -> Mapping[st
         return {}
     if intent.link_set == LinkSet.REQUEST:
         return {"confirm": services.links.confirm(intent.reader_key, day=day)}
+    if intent.link_set == LinkSet.ADDRESS:
+        return {"confirm_address": services.links.confirm_address(intent.reader_key, day=day)}
+    if intent.link_set == LinkSet.CHANGED:
+        return _of_changes(intent.reader_key, intent.link_version, day, services)
     _scheme, _colon, digest = recipe.stream.partition(":")
     links = services.links.reader(intent.reader_key, digest=digest, version=intent.link_version, day=day)
-    return {"preferences": links.preferences, "why": links.why, "unsubscribe": links.unsubscribe}
+    found = {"preferences": links.preferences, "why": links.why, "unsubscribe": links.unsubscribe}
+    if recipe.offers_to_leave_all:
+        everything = services.links.unsubscribe(intent.reader_key, digest="", version=intent.link_version, day=day)
+        found["unsubscribe_all"] = everything
+    return found
+
+
+def _of_changes(key: bytes, version: int, day: int, services: Services) -> Mapping[str, str]:
+    return {
+        "preferences": services.links.preferences(key, version=version, day=day),
+        "undo": services.links.undo(key, version=version, day=day),
+        "not_me": services.links.not_me(key, version=version, day=day),
+    }
 
 
 def envelope_sender(recipe: Recipe, intent: Intent, services: Services) -> str:

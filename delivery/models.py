@@ -35,6 +35,8 @@ class LinkSet(IntEnum):
     NONE = 0
     READER = 1
     REQUEST = 2
+    CHANGED = 3
+    ADDRESS = 4
 
 
 class Mailing(Base):

@@ -19,8 +19,10 @@ from delivery.states import State
 
 PLACES = {
     LinkSet.NONE: frozenset[str](),
-    LinkSet.READER: frozenset({"preferences", "why", "unsubscribe"}),
+    LinkSet.READER: frozenset({"preferences", "why", "unsubscribe", "unsubscribe_all"}),
     LinkSet.REQUEST: frozenset({"confirm"}),
+    LinkSet.CHANGED: frozenset({"preferences", "undo", "not_me"}),
+    LinkSet.ADDRESS: frozenset({"confirm_address"}),
 }
 """The personal values that a mail of each link set may hold."""
 

@@ -1,7 +1,5 @@
 """The envelope sender of a delivery: it carries a signed token, so a bounce names the one delivery it is about."""
 
-import hmac
-
 from core import errors
 from core.tokens import MAC_BYTES, Tokens, decode, encode
 
@@ -35,7 +33,7 @@ def read(text: str, *, tokens: Tokens, prefix: str = PREFIX) -> int:
         raise errors.LinkDamaged
     raw = decode(text.lower())
     number, mac = raw[:_ID_BYTES], raw[-MAC_BYTES:]
-    if not hmac.compare_digest(mac, tokens.mac("verp" if prefix == PREFIX else "verp-leave", number)):
+    if not tokens.is_ours(mac, "verp" if prefix == PREFIX else "verp-leave", number):
         raise errors.LinkDamaged
     return int.from_bytes(number, "big")
 

@@ -103,11 +103,14 @@ def _readers(edition: Edition, wave: Wave, most: int) -> list[rhythm.DueReader]:
 
 @dataclass(frozen=True, slots=True)
 class _Outlook:
-    """What a mail says of dates: its own, and in a first edition when the digest comes again and others begin."""
+    """What a mail says beside its stories: its date, in a first edition when the digest comes again and others begin,
+    and which other digest the reader's mail program has left.
+    """
 
     dated: date
     own: str
     others: tuple[tuple[str, str], ...]
+    left: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,16 +223,23 @@ class Reading:
             first=self._first,
             rhythm_next=outlook.own,
             begins=outlook.others,
+            left=outlook.left,
         )
 
     def _outlook(self, reader: rhythm.DueReader) -> _Outlook:
         if not self._first:
-            return _Outlook(self._slot, "", ())
+            return _Outlook(self._slot, "", (), self._left(reader))
         own = db.session.get_one(Subscription, reader.subscription_id)
         # The regular slot of this date, as it is where the reader is, is skipped: see rhythm.first_sent.
         today = rhythm.local_date(self._now, reader.zone)
         comes = self._when(own, not_before=today + timedelta(days=1))
-        return _Outlook(today, comes, tuple((one.digest.name, self._when(one)) for one in editions.to_begin(own)))
+        others = tuple((one.digest.name, self._when(one)) for one in editions.to_begin(own))
+        return _Outlook(today, comes, others, self._left(reader))
+
+    def _left(self, reader: rhythm.DueReader) -> str:
+        if reader.left_by_click_id in (None, self._digest.id):
+            return ""
+        return db.session.get_one(Digest, reader.left_by_click_id).name
 
     def _when(self, subscription: Subscription, *, not_before: date | None = None) -> str:
         at = timetable.next_mail(subscription, now=self._now, not_before=not_before)

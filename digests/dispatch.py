@@ -18,7 +18,7 @@ from delivery.models import Lane
 from digests import editions, histories, rendering
 from digests.cohorts import Chunk, Group
 from digests.models import Cohort, Wave
-from subscribers import rhythm
+from subscribers import leaving, rhythm
 
 View = rendering.Opening | rendering.StoryView
 """What is shown, and by that what is compiled once."""
@@ -67,6 +67,7 @@ def write_chunk(made: Made, now: datetime, services: Services) -> bool:
     won = [_Won(group, tuple(one for one in group.readers if one.subscriber_id in moved)) for group in groups]
     won = [one for one in won if one.readers]
     _queue(chunk, _contents(chunk, won, shells, blocks), services)
+    leaving.were_told([reader.subscriber_id for one in won if one.group.opening.left for reader in one.readers])
     if chunk.kind == "first":
         _note_first(chunk, groups, won, now)
     losers = [one for group in groups for one in group.readers if one.subscriber_id not in moved]

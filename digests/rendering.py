@@ -32,6 +32,7 @@ class Opening:
     """What stands before the stories: how much there is to read, and for a first edition what comes after it.
 
     `begins` are (digest name, when in words) of the reader's other digests; `rhythm_next` says when this one comes.
+    `left` is another digest that the reader's mail program has left for them, which no page has told them yet.
     """
 
     publication: str
@@ -43,6 +44,7 @@ class Opening:
     first: bool
     rhythm_next: str
     begins: tuple[tuple[str, str], ...]
+    left: str = ""
 
 
 def story_view(article: Article, services: Services) -> StoryView:

@@ -101,8 +101,13 @@ def put_off(request_id: int, *, now: datetime) -> None:
     """
     request = _held(request_id)
     if request is not None and request.state == "new":
-        request.next_try_at = now + min(max(now - request.at, _SHORTEST_WAIT), _LONGEST_WAIT)
+        request.next_try_at = later(request.at, now)
         db.session.flush()
+
+
+def later(at: datetime, now: datetime) -> datetime:
+    """Return when what was asked `at` and failed `now` is tried again."""
+    return now + min(max(now - at, _SHORTEST_WAIT), _LONGEST_WAIT)
 
 
 def _held(request_id: int) -> SignupRequest | None:

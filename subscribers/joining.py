@@ -52,6 +52,8 @@ def join(request: SignupRequest, *, now: datetime) -> Joined:
             origin=request.origin_truncated,
             now=now,
         )
+    if subscriber.left_by_click_id in {digest.id for digest in digests}:
+        subscriber.left_by_click_id = None
     for digest in digests:
         suppression.lift(subscriber.addr_hash, scope=digest.stream, reason=LEFT)
     # What came back from this address before, or a complaint: whoever has just confirmed is there, and wants mail.

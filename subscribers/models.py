@@ -63,6 +63,8 @@ class Subscriber(database.Base):
     """A person's address and its state. `paused_until` is the first date on which mail comes again, `paused_at` when
     that pause began. `languages` are those the reader reads, the best one first; `version` is of what holds for all
     digests.
+
+    `left_by_click_id` is the digest that a mail program left: the next mail of another one says so, once.
     """
 
     __tablename__ = "subscribers"
@@ -82,6 +84,7 @@ class Subscriber(database.Base):
     once_over_digests: Mapped[bool] = mapped_column(default=False, server_default=false())
     version: Mapped[int] = mapped_column(default=1, server_default="1")
     link_version: Mapped[int] = mapped_column(SmallInteger, default=1)
+    left_by_click_id: Mapped[int | None] = mapped_column(ForeignKey("digests.id"))
     created_at: Mapped[datetime]
 
     @property

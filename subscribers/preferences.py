@@ -15,6 +15,7 @@ from subscribers import changes, consent, joining, tastes
 from subscribers import rhythm as rhythms
 from subscribers.changes import Change
 from subscribers.models import Digest, Rhythm, Subscriber, Subscription, Taste
+from subscribers.trail import FormerKey
 
 LINK_DAYS = 90
 """How long a link to the choices works: it may have been forwarded with the mail it came in."""
@@ -110,10 +111,12 @@ def by_token(token: tokens.Token, now: datetime) -> Subscriber:
 
 
 def by_key(key: bytes) -> Subscriber:
-    """Return the subscriber with this opaque key. Raises LinkDamaged when there is none."""
+    """Return the subscriber with this opaque key. Raises LinkDamaged when there is none, LinkExpired when the reader
+    has got another one, with another address.
+    """
     subscriber = db.session.scalar(select(Subscriber).filter_by(public_id=key))
     if subscriber is None:
-        raise errors.LinkDamaged
+        raise errors.LinkExpired if db.session.get(FormerKey, key) else errors.LinkDamaged
     return subscriber
 
 

@@ -10,6 +10,7 @@ from delivery import outcomes
 from delivery.outcomes import Kind
 from subscribers import joining, unsubscribe
 from subscribers.models import Subscriber
+from subscribers.trail import FormerKey
 
 log = logs.get(__name__)
 
@@ -31,7 +32,7 @@ def record_outcomes(until: int, *, limit: int, now: datetime) -> int:
     after = _held_cursor()
     found = outcomes.between(after, until, limit=limit)
     for one in found:
-        subscriber = _reader(one.reader_key, one.addr_hash)
+        subscriber = _reader(one.reader_key, one.addr_hash, at=one.at)
         if subscriber is not None:
             _record(subscriber, one.kind, one.stream, at=one.at, now=now)
     if found:
@@ -71,10 +72,16 @@ def _record(subscriber: Subscriber, kind: str, stream: str, *, at: datetime, now
             unsubscribe.leave(subscriber, one.digest, now=now, form=_LEAVES[kind])
 
 
-def _reader(reader_key: bytes | None, addr_hash: bytes) -> Subscriber | None:
-    """Return whose mail it was; system mail does not name its reader, and then the address does."""
+def _reader(reader_key: bytes | None, addr_hash: bytes, *, at: datetime) -> Subscriber | None:
+    """Return whose mail it was; system mail does not name its reader, and then the address does.
+
+    What happened at an address that its reader has given up since counts for them only if they had it `at` that time.
+    """
     if reader_key is not None:
         by_key = db.session.scalar(select(Subscriber).filter_by(public_id=reader_key))
         if by_key is not None:
             return by_key
+        former = db.session.get(FormerKey, reader_key)
+        if former is not None and at <= former.at:
+            return db.session.get(Subscriber, former.subscriber_id)
     return db.session.scalar(select(Subscriber).filter_by(addr_hash=addr_hash))

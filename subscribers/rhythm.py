@@ -71,6 +71,7 @@ class DueReader:
     rhythm: str
     zone: str
     away_from: datetime | None = None
+    left_by_click_id: int | None = None
 
 
 @lru_cache(maxsize=1)
@@ -268,6 +269,7 @@ def _due_reader(
         rhythm=row.rhythm,
         zone=row.zone,
         away_from=_away_from(subscriber, row, slot) if subscriber.catch_up and slot else None,
+        left_by_click_id=subscriber.left_by_click_id,
     )
 
 

@@ -22,10 +22,11 @@ def by_token(token: tokens.Token) -> Subscriber:
     return preferences.by_key(token.key)
 
 
-def leave(subscriber: Subscriber, digest: Digest | None, *, now: datetime, form: str = "unsubscribe") -> None:
-    """Leave `digest`, or all of them when it is None. What was left before stays left, and proves nothing new.
+def leave(subscriber: Subscriber, digest: Digest | None, *, now: datetime, form: str = "unsubscribe") -> list[str]:
+    """Leave `digest`, or all of them when it is None; return the streams that are kept away by this, and were not.
 
-    Mail that is queued already is stopped by the suppression, inside the sender's own statement.
+    What was left before stays left, and proves nothing new. Mail that is queued already is stopped by the suppression,
+    inside the sender's own statement.
     """
     joining.hold(subscriber)
     known = joining.subscriptions_of(subscriber)
@@ -33,11 +34,15 @@ def leave(subscriber: Subscriber, digest: Digest | None, *, now: datetime, form:
     streams = {found.digest.stream for found in leaving} | ({digest.stream} if digest else set())
     for subscription in leaving:
         _turn_off(subscription, form=form, now=now)
-    for stream in sorted(streams):
-        suppression.suppress(subscriber.addr_hash, scope=stream, reason=joining.LEFT, source=form, now=now)
+    kept_away = [
+        stream
+        for stream in sorted(streams)
+        if suppression.suppress(subscriber.addr_hash, scope=stream, reason=joining.LEFT, source=form, now=now)
+    ]
     if all(found.state == "off" for found in known.values()):
         subscriber.state = "left"
     db.session.flush()
+    return kept_away
 
 
 def leave_by_hash(addr_hash: bytes, stream: str, *, now: datetime, form: str) -> bool:

@@ -14,6 +14,7 @@ QUEUES = ("work", "pump")
 """`work` is everything that decides and composes; `pump` only rings the sender's bell."""
 MODULES = (
     "tasks.signup",
+    "tasks.notices",
     "tasks.digests",
     "tasks.feeds",
     "tasks.heartbeat",

@@ -24,6 +24,16 @@ def signup() -> None:
     _nudge("tasks.signup.answer_waiting")
 
 
+def addresses() -> None:
+    """Readers want mail at another address."""
+    _nudge("tasks.notices.answer_addresses")
+
+
+def changes() -> None:
+    """Something was changed that is told at once."""
+    _nudge("tasks.notices.tell")
+
+
 def digests() -> None:
     """An edition may be due."""
     _nudge("tasks.digests.open_due")

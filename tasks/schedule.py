@@ -12,6 +12,9 @@ def _every(seconds: float, task: str) -> dict[str, Any]:
 
 BEAT: Final = {
     "answer requests": _every(15.0, "tasks.signup.answer_waiting"),
+    "tell what links changed": _every(30.0, "tasks.notices.tell"),
+    "answer changes of address": _every(15.0, "tasks.notices.answer_addresses"),
+    "forget old changes": _every(3600.0, "tasks.notices.forget_old"),
     "open what is due": _every(5.0, "tasks.digests.open_due"),
     "fetch feeds": _every(60.0, "tasks.feeds.fetch_due"),
     "ring the sender": _every(15.0, "tasks.delivery.ring"),

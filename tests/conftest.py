@@ -28,6 +28,7 @@ for _name in (
     "REDIS_URL",
     "SMTP_URL",
     "SECRET_KEY",
+    "SECRET_KEYS_OLD",
     "HASH_KEY",
     "CONSENT_KEY",
     "BASE_URL",

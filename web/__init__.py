@@ -3,6 +3,7 @@
 from flask import Flask
 
 from web import (
+    address,
     articles,
     bodies,
     choices,
@@ -15,6 +16,7 @@ from web import (
     sharing,
     signup,
     subscribing,
+    undo,
     unsubscribe,
     webhooks,
     why,
@@ -41,6 +43,8 @@ def register(app: Flask) -> None:
         preferences.preferences,
         choices.choices,
         unsubscribe.unsubscribe,
+        undo.undo,
+        address.address,
         webhooks.webhooks,
         why.why,
     ):

@@ -13,6 +13,7 @@ from core.links import PATHS
 from digests import preview as previews
 from digests import timetable
 from subscribers import changes as changes_of
+from subscribers import linkchanges
 from subscribers import preferences as choices_of
 from subscribers.models import Subscriber
 from subscribers.preferences import Choice, Chosen
@@ -64,9 +65,11 @@ def save(digest: str, token: str) -> Response:
         return _preview(preferences.opened(token, now), digest, token, now)
     try:
         with database.write_turn():
-            choice = preferences.choice_of(preferences.opened(token, now), digest, now)
+            reader = preferences.opened(token, now)
+            choice, before = preferences.choice_of(reader, digest, now), linkchanges.snapshot(reader)
             chosen, version = _read(choice)
             changed = choices_of.save(choice.subscription, chosen, version=version, now=now)
+            linkchanges.note_choices(reader, changed, digest=choice.digest, before=before, now=now)
             db.session.commit()
     except (errors.Invalid, forms.Refused) as error:
         choice = preferences.choice_of(preferences.opened(token, now), digest, now)

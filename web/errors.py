@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException, ServiceUnavailable
 from core import errors, logs
 from core.database import db
 from core.errors import _
+from subscribers import address
 from web import forms, pages, subscribing
 
 log = logs.get(__name__)
@@ -18,6 +19,7 @@ KINDS: dict[type[errors.DomainError], tuple[int, str]] = {
     errors.LinkExpired: (410, _("You need a fresh link")),
     errors.NotFound: (404, _("Not found")),
     errors.Conflict: (409, _("Changed meanwhile")),
+    address.Taken: (409, _("Changed meanwhile")),
     errors.Invalid: (422, _("This cannot be taken")),
     forms.Refused: (422, _("This cannot be taken")),
     errors.DomainError: (500, _("Something went wrong")),

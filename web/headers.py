@@ -46,7 +46,7 @@ def publicly(response: Response) -> Response:
     return response.make_conditional(request)  # type: ignore[return-value]
 
 
-def _is_one_click() -> bool:
+def is_one_click() -> bool:
     """Say whether a mail program asks to unsubscribe, in either body encoding."""
     name, value = ONE_CLICK
     return request.blueprint == "unsubscribe" and request.form.get(name) == value
@@ -58,7 +58,7 @@ def refuse_foreign_posts() -> None:
     One-click unsubscribing comes from anywhere: from webmail too, whose pages are another site (RFC 8058).
     """
     foreign = request.headers.get("Sec-Fetch-Site") == "cross-site"
-    if request.method == "POST" and foreign and PERSONAL in request.path and not _is_one_click():
+    if request.method == "POST" and foreign and PERSONAL in request.path and not is_one_click():
         raise Forbidden
 
 

@@ -13,7 +13,7 @@ from core.errors import _
 from core.links import PATHS
 from digests import timetable
 from subscribers import changes as changes_of
-from subscribers import overall, rhythm
+from subscribers import linkchanges, overall, rhythm
 from subscribers import preferences as choices_of
 from subscribers.changes import Change
 from subscribers.models import Digest, Subscriber
@@ -43,7 +43,9 @@ def change(token: str) -> Response:
     try:
         with database.write_turn():
             subscriber = opened(token, now)
+            before = linkchanges.snapshot(subscriber)
             changed = _act(subscriber, now)
+            linkchanges.note_choices(subscriber, changed, digest=_digest_of(subscriber, now), before=before, now=now)
             db.session.commit()
     except errors.Conflict as error:
         return _conflict(opened(token, now), token, error, now)
@@ -79,6 +81,12 @@ def saved(token: str, *, changed: bool) -> Response:
 def spoken() -> tuple[str, ...]:
     """Return the languages that a reader can put in order."""
     return tuple(services.current().publication.languages)
+
+
+def _digest_of(subscriber: Subscriber, now: datetime) -> Digest | None:
+    """Return the digest that a button is about; None for what holds for all mail."""
+    key = request.form.get("digest", "")
+    return choice_of(subscriber, key, now).digest if key else None
 
 
 def _act(subscriber: Subscriber, now: datetime) -> list[Change]:
@@ -179,6 +187,7 @@ def _overview(
         "paused": languages.date_text(until, pages.language()) if until else None,
         "stop_all": _stop(subscriber, "", now),
         "why": links.path("why", token=token),
+        "address_page": _address_page(subscriber, now),
         "version": subscriber.version,
         "typed": typed or choiceforms.filled_overall(overall.view(subscriber, spoken=spoken(), now=now)),
         "spoken": spoken(),
@@ -235,3 +244,11 @@ def _stop(subscriber: Subscriber, digest: str, now: datetime) -> str:
 
 def _labelled(choices: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(value, pages.gettext(label)) for value, label in choices]
+
+
+def _address_page(subscriber: Subscriber, now: datetime) -> str:
+    """Return the path of the page on which the address is changed."""
+    link = services.current().links.address(
+        subscriber.public_id, version=subscriber.link_version, day=clock.day_number(now)
+    )
+    return pages.local(link)

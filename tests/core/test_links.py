@@ -15,6 +15,7 @@ from core.tokens import Purpose, Tokens
 TOKENS = Tokens(b"one secret of an installation!!!")
 LINKS = Links("https://news.example.org", TOKENS)
 KEY = bytes(range(16))
+PERSONAL = sorted(page for page in PATHS if PATHS[page].endswith("/t/<token>") and page != "choices")
 
 
 def names_in(pattern: str) -> list[str]:
@@ -104,7 +105,7 @@ def test_the_links_that_were_sent_stay_what_they_were():
     assert LINKS.confirm(KEY, day=7) == confirm
 
 
-@given(st.sampled_from(["preferences", "unsubscribe", "unsubscribe_all", "confirm"]), st.text(min_size=1, max_size=20))
+@given(st.sampled_from(PERSONAL), st.text(min_size=1, max_size=20))
 def test_a_personal_link_is_the_page_of_its_name(page, digest):
     digest = digest.encode(errors="ignore").decode() or "x"
     made = {
@@ -112,8 +113,13 @@ def test_a_personal_link_is_the_page_of_its_name(page, digest):
         "unsubscribe": lambda: LINKS.unsubscribe(KEY, digest=digest, version=2, day=7),
         "unsubscribe_all": lambda: LINKS.unsubscribe(KEY, digest="", version=2, day=7),
         "confirm": lambda: LINKS.confirm(KEY, day=7),
+        "undo": lambda: LINKS.undo(KEY, version=2, day=7),
+        "undo_one": lambda: LINKS.undo(KEY, version=2, day=7, change="0a" * 16),
+        "not_me": lambda: LINKS.not_me(KEY, version=2, day=7),
+        "address": lambda: LINKS.address(KEY, version=2, day=7),
+        "confirm_address": lambda: LINKS.confirm_address(KEY, day=7),
     }[page]()
-    assert made == LINKS.to(page, digest=digest, token=made.rpartition("/")[2])
+    assert made == LINKS.to(page, digest=digest, change="0a" * 16, token=made.rpartition("/")[2])
 
 
 def test_a_personal_link_fits_on_a_line_of_a_mail_program():

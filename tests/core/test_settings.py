@@ -110,9 +110,18 @@ def test_without_a_token_there_is_none_and_any_one_will_not_do(load):
     assert load(METRICS_TOKEN=f" {SECRET[:16]} ").metrics_token == SECRET[:16].encode()
 
 
+def test_keys_of_before_are_a_list_each_as_good_as_the_newest(load):
+    assert load().older_secret_keys == ()
+    assert load(SECRET_KEYS_OLD=" , ").older_secret_keys == ()
+    loaded = load(SECRET_KEYS_OLD=f"{OTHER}, {SECRET[::-1]},")
+    assert loaded.older_secret_keys == (OTHER.encode(), SECRET[::-1].encode())
+    assert loaded.secret_key == SECRET.encode()
+
+
 WRONG: dict[str, tuple[str, list[Any]]] = {
     "METRICS_TOKEN": ("METRICS_TOKEN", [SECRET[:15], "sixteen letters and spaces", "é" * 16, "a" * 16 + "\0"]),
     "SECRET_KEY": ("SECRET_KEY", [None, "", "  ", SECRET[:31], "a" * 40, "changeme" + SECRET, "my-secret-" + SECRET]),
+    "SECRET_KEYS_OLD": ("SECRET_KEYS_OLD", ["short", f"{OTHER},short", "changeme" + SECRET]),
     "HASH_KEY": ("HASH_KEY", [None, "", "0123456789", "abab" * 20, "Change-me-please-" + OTHER]),
     "CONSENT_KEY": ("CONSENT_KEY", [None, "", "0123456789", "abab" * 20, "Change-me-please-" + OTHER]),
     "DATABASE_URL": (

@@ -119,6 +119,32 @@ def test_a_token_of_another_installation_opens_nothing():
         Tokens(b"another secret, as long as a key").read(Purpose.UNSUBSCRIBE, minted())
 
 
+def test_a_key_of_before_still_opens_what_it_signed_and_signs_nothing_any_more():
+    newer = Tokens(
+        b"the newest secret, as long as a key",
+        [b"one in between, as long as a key", b"one secret of an installation!!!"],
+    )
+    assert newer.read(Purpose.UNSUBSCRIBE, minted()).key == KEY
+    fresh = newer.mint(Purpose.UNSUBSCRIBE, KEY, version=3, day=DAY)
+    assert fresh == Tokens(b"the newest secret, as long as a key").mint(Purpose.UNSUBSCRIBE, KEY, version=3, day=DAY)
+    with pytest.raises(errors.LinkDamaged):
+        TOKENS.read(Purpose.UNSUBSCRIBE, fresh)
+
+
+def test_a_key_that_was_taken_out_of_the_list_opens_nothing():
+    with pytest.raises(errors.LinkDamaged):
+        Tokens(b"the newest secret, as long as a key", [b"one in between, as long as a key"]).read(
+            Purpose.UNSUBSCRIBE, minted()
+        )
+
+
+def test_a_key_of_before_opens_no_other_door_either():
+    newer = Tokens(b"the newest secret, as long as a key", [b"one secret of an installation!!!"])
+    for purpose in set(Purpose) - {Purpose.UNSUBSCRIBE}:
+        with pytest.raises(errors.LinkDamaged):
+            newer.read(purpose, minted())
+
+
 def test_a_code_made_for_a_bounce_or_a_message_id_is_no_token():
     raw = KEY + bytes((3,)) + DAY.to_bytes(2, "big")
     for purpose in ("verp", "message-id", ""):

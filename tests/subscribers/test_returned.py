@@ -5,11 +5,13 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import insert, select
 
+from core import addresses
 from core.database import Mark, db
 from delivery import outcomes, suppression
 from delivery.models import Mailing, Outcome
-from subscribers import joining, returned, signup, unsubscribe
+from subscribers import address, joining, returned, signup, unsubscribe
 from subscribers.models import ConsentEntry, ConsentParticulars, Subscriber
+from subscribers.trail import AddressChange
 from tests.subscribers.people import NOW, answered, count, joined, left_streams
 
 LATER = NOW + timedelta(hours=3)
@@ -158,3 +160,17 @@ def test_an_opt_in_counts_from_when_it_is_confirmed_not_from_when_it_was_asked_f
     came("complaint", subscriber, at=NOW + timedelta(hours=1))
     signup.confirm(asked, now=NOW + timedelta(hours=2))
     assert read() == 2 and set(states(subscriber).values()) == {"on"}
+
+
+@pytest.mark.parametrize(("at", "left"), [(LATER, True), (LATER + timedelta(hours=2), False)], ids=["before", "after"])
+def test_what_happened_at_an_address_counts_for_its_reader_while_it_was_theirs(subscriber, services, at, left):
+    came("complaint", subscriber, at=at)
+    moved = LATER + timedelta(hours=1)
+    address.note(
+        subscriber, addresses.parse("new@example.org"), public_id=bytes(16), now=moved, keyring=services.keyring
+    )
+    change = db.session.scalars(select(AddressChange)).one()
+    change.state = "answered"
+    address.confirm(change, now=moved)
+    read()
+    assert (subscriber.state == "left") == left

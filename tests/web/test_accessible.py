@@ -9,6 +9,7 @@ from werkzeug.serving import make_server
 from articles import shelf
 from core import links
 from core.database import db
+from tests.web import doors
 from tests.web.readers import korea_and_cuba
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -41,6 +42,9 @@ def paths(readers):
         pages += [reader.preferences, reader.choices(digests[0]), reader.links(digest=digests[0])[1], reader.confirm]
         pages += [links.path("subscribe", language=language) + "?topics=kr,cu", "/preferences/t/damaged"]
         pages.append(readers.ask(f"new@{language}.example", digests=digests, language=language))
+        house = doors.built(readers, f"house@{language}.example", language=language)
+        pages += [house.path(page) for page in ("undo", "undo_one", "not_me", "address", "confirm_address")]
+        pages += [house.path(page) for page in ("unsubscribe", "unsubscribe_all")]
         found[language] = pages
     db.session.rollback()
     return found
@@ -54,6 +58,61 @@ def test_every_page_can_be_used_by_everybody(served, paths, new_page, assert_acc
         assert_accessible(page)
         too_wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert page.evaluate(too_wide) == 0, path
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
+def test_a_reader_leaves_says_why_comes_back_and_renews_their_links(
+    served, readers, new_page, assert_accessible, nudged, scripts
+):
+    page = new_page(viewport={"width": 320, "height": 640}, java_script_enabled=scripts)
+    house = doors.built(readers)
+
+    def look(words: str) -> None:
+        assert words in page.inner_text("main")
+        if scripts:
+            assert_accessible(page)
+
+    page.goto(served + house.path("unsubscribe"))
+    page.click("text=Once a week instead")
+    look("comes once a week now")
+    page.click("text=Undo: send it again as before")
+    look("This was taken back")
+    page.goto(served + house.path("unsubscribe"))
+    page.click("text=Yes, stop it")
+    look("is not sent to")
+    page.check("text=Too many mails")
+    page.click("text=Send the reason")
+    look("Your reason was counted")
+    page.goto(served + house.path("undo"))
+    look("was stopped.")
+    page.click("text=Take it back")
+    look("This was taken back")
+    page.goto(served + house.path("not_me"))
+    page.click("text=Renew all my links")
+    look("What was changed lately")
+
+
+def test_a_reader_changes_the_address_and_takes_it_back(served, readers, new_page, assert_accessible, nudged):
+    page = new_page(viewport={"width": 320, "height": 640})
+    house = doors.built(readers)
+    page.goto(served + house.path("address"))
+    page.fill("#email", "no address")
+    page.click("text=Send a mail to the new address")
+    assert_accessible(page)
+    page.fill("#email", "other@example.org")
+    page.click("text=Send a mail to the new address")
+    assert "a mail is on its way to it" in page.inner_text("main")
+    page.goto(served + house.path("confirm_address"))
+    page.click("text=Yes, send them here")
+    assert "Your digests come to the new address" in page.inner_text("main")
+    assert_accessible(page)
+    page.goto(served + house.path("unsubscribe", version=house.reader.version))
+    assert_accessible(page)
+    page.goto(served + house.path("undo", version=house.reader.version))
+    assert_accessible(page)
+    page.click("text=Yes, send it here again")
+    assert "Mail comes to your old address again." in page.inner_text("main")
+    assert_accessible(page)
 
 
 def test_a_form_with_faults_brings_the_reader_to_them(served, new_page, assert_accessible):
