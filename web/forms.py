@@ -37,6 +37,7 @@ class Typed:
 
     email: str = ""
     zone: str = ""
+    rhythm: str = ""
     digests: Sequence[str] = ()
     topics: Sequence[str] = ()
 
