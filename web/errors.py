@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException, ServiceUnavailable
 from core import errors, logs
 from core.database import db
 from core.errors import _
-from web import forms, pages, subscribing
+from web import door, forms, pages, subscribing
 
 log = logs.get(__name__)
 
@@ -20,6 +20,7 @@ KINDS: dict[type[errors.DomainError], tuple[int, str]] = {
     errors.Conflict: (409, _("Changed meanwhile")),
     errors.Invalid: (422, _("This cannot be taken")),
     forms.Refused: (422, _("This cannot be taken")),
+    door.OfferedAgain: (422, _("This cannot be taken")),
     errors.DomainError: (500, _("Something went wrong")),
 }
 STATUSES: dict[int, tuple[str, str]] = {
