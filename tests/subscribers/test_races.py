@@ -11,7 +11,7 @@ from sqlalchemy import select
 from core import database
 from core.database import db
 from delivery.models import Delivery
-from subscribers import joining, preferences, rhythm, signup, unsubscribe
+from subscribers import flood, joining, preferences, rhythm, signup, unsubscribe
 from subscribers.models import ConsentEntry, Rhythm, SignupRequest, Subscriber, Subscription, Taste
 from tests import at_once
 from tests.subscribers import conftest, people

@@ -278,6 +278,11 @@ def test_an_origin_sends_so_many_forms_an_hour(client, send, door):
     assert len(noted()) == 4
 
 
+def test_zero_is_without_a_limit(client, send, door):
+    door(proof_of_work=False, least_age_s=0, per_origin_hour=0, per_origin_day=0)
+    assert sendings(send, client, ["192.0.2.1"] * 25) == [303] * 25
+
+
 def test_an_ipv6_network_is_one_origin_and_a_mapped_address_is_the_ipv4_it_maps(client, send, door):
     door(proof_of_work=False, least_age_s=0, per_origin_hour=2)
     assert sendings(send, client, ["2001:db8::1", "2001:db8::ffff", "2001:db8::2:1"]) == [303, 303, 429]
