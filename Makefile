@@ -6,7 +6,7 @@ SETUP = $(PYTHON) tools/setup.py
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .SUFFIXES:
-.PHONY: help run test check format messages pins bench proof-chaos proof-doorbell proof-guards proof-kill proof-mailbox proof-signatures proof-splice clean
+.PHONY: help run test check format messages pins bench proof-chaos proof-doorbell proof-flood proof-guards proof-kill proof-mailbox proof-signatures proof-splice clean
 
 help: ## list these commands
 	@echo "Postrider: a newsletter service. The commands:"
@@ -47,6 +47,9 @@ proof-chaos: $(VENV)/tests.stamp ## hundreds of seeds against senders, databases
 
 proof-doorbell: $(VENV)/tests.stamp ## take Redis and workers away in every way; writes docs/proofs/doorbell.md
 	@$(BIN) -m tests.proofs.doorbell
+
+proof-flood: $(VENV)/tests.stamp ## sign one address up 10,000 times; writes docs/proofs/flood.md
+	@$(BIN) -m tests.proofs.flood
 
 proof-guards: $(VENV)/tests.stamp ## take each guard of the ledger out of a copy, and see the checker fail; writes docs/proofs/guards.md
 	@$(BIN) -m tests.proofs.guards

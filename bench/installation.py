@@ -44,6 +44,8 @@ sender = "news@monsoon.example.org"
 domain = "monsoon.example.org"
 bounce_domain = "bounces.monsoon.example.org"
 feedback_sender = "monsoon"
+[signup]
+most_unconfirmed = 1000000
 [relays.main]
 connections = {connections}
 """

@@ -14,7 +14,7 @@ NUMBERS = {
     "per_domain_hour": budgets.MOST,
     "most_unconfirmed": 1_000_000,
 }
-"""With the largest value of each."""
+"""With the largest value of each. The smallest is 0, without a limit; but the breaker is always there."""
 KEYS = ("proof_of_work", "frame_ancestors", *NUMBERS)
 MOST_ANCESTORS = 20
 _HOST = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*")
@@ -27,9 +27,9 @@ class SignupSettings:
 
     `proof_of_work` asks the browser to compute for a moment. `frame_ancestors` are the sites that may show the form in
     a frame. One origin (an IPv4 address, an IPv6 /64) sends at most `per_origin_hour` and `per_origin_day` forms; one
-    mail domain gets at most `per_domain_hour` confirmations. With more than `most_unconfirmed` of an hour's
-    confirmations unused and few used, nothing more is sent. A form that comes back in less than `least_age_s` seconds
-    was filled in by a machine, as a rule.
+    mail domain gets at most `per_domain_hour` confirmations; 0 is without a limit. With more than `most_unconfirmed`
+    of an hour's confirmations unused and few used, nothing more is sent. A form that comes back in less than
+    `least_age_s` seconds was filled in by a machine, as a rule.
     """
 
     proof_of_work: bool = True
@@ -55,8 +55,9 @@ def read_signups(table: Mapping[str, Any]) -> SignupSettings:
 
 
 def _number(name: str, value: object, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-        raise SettingsError(f"signup.{name} is {value!r}; it must be a whole number from 1 to {most}.")
+    least = 0 if name.startswith("per_") else 1
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise SettingsError(f"signup.{name} is {value!r}; it must be a whole number from {least} to {most}.")
     return value
 
 

@@ -142,7 +142,7 @@ def _cost(request: SignupRequest, letter: mails.Letter, services: Services) -> l
 def _cost_of_domain(
     request: SignupRequest, letter: mails.Letter, services: Services, limits: SignupSettings
 ) -> list[Charge]:
-    if letter.name != "confirm":
+    if letter.name != "confirm" or not limits.per_domain_hour:
         return []
     return [flood.domain(request.mailbox, services.keyring, per_hour=limits.per_domain_hour)]
 

@@ -45,10 +45,11 @@ class OfferedAgain(errors.DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A form that may come in, and what that costs."""
+    """A form that may come in, and what that costs: its origin, and its proof or the allowance of those without."""
 
-    costs: Sequence[Charge]
-    without_proof: bool
+    origin: Sequence[Charge] = ()
+    proof: Sequence[Charge] = ()
+    without_proof: bool = False
 
 
 def limits() -> SignupSettings:
@@ -82,34 +83,40 @@ def check(values: forms.Values, form_id: bytes, *, now: datetime) -> Entry:
 def _proved(values: forms.Values, form_id: bytes, now: datetime) -> Entry:
     """Look at the proof of work. A browser without JavaScript brings none: of those there is a small allowance."""
     given, keyring = services.current(), services.current().keyring
-    form = flood.form(request.remote_addr, keyring, per_day=limits().per_origin_day)
     if not limits().proof_of_work:
-        return Entry([form], without_proof=False)
+        return Entry(_origin_s_day())
     text = values.get("altcha", "")
     if not text:
-        return Entry([form, *flood.without_proof(request.remote_addr, keyring)], without_proof=True)
+        return Entry(_origin_s_day(), flood.without_proof(request.remote_addr, keyring), without_proof=True)
     signature = proof.verified(text, form_id, given.links.tokens, now=now)
     if signature is None:
         raise OfferedAgain(422, PROVE_AGAIN)
     good_for_s = int(proof.GOOD_FOR.total_seconds())
-    return Entry([form, flood.proof(signature, keyring, good_for_s=good_for_s)], without_proof=False)
+    return Entry(_origin_s_day(), [flood.proof(signature, keyring, good_for_s=good_for_s)])
+
+
+def _origin_s_day() -> list[Charge]:
+    per_day = limits().per_origin_day
+    return [flood.form(request.remote_addr, services.current().keyring, per_day=per_day)] if per_day else []
 
 
 def count_origin() -> None:
     """Count a form of this origin in the short window, before anything is written. Raises OfferedAgain."""
+    per_hour = limits().per_origin_hour
+    if not per_hour:
+        return
     windows: Windows = current_app.extensions[_WINDOWS]
     key = services.current().keyring.blur("form in an hour", origins.counted(request.remote_addr))
-    if not windows.hit(key, limit=limits().per_origin_hour, window_s=_HOUR_S):
+    if not windows.hit(key, limit=per_hour, window_s=_HOUR_S):
         raise OfferedAgain(429, TOO_MANY)
 
 
 def pay(entry: Entry, *, now: datetime) -> None:
     """Spend what a form costs. Raises OfferedAgain when there is no room; then nothing of the form may be kept."""
-    over = budgets.spend(db.session(), entry.costs, now=now)
+    over = budgets.spend(db.session(), [*entry.origin, *entry.proof], now=now)
     if over is None:
         return
-    place = list(entry.costs).index(over)
-    if place == 0:
+    if over in entry.origin:
         raise OfferedAgain(429, TOO_MANY)
     if entry.without_proof:
         raise OfferedAgain(429, NO_SCRIPT, contact=services.current().publication.contact)
@@ -118,5 +125,4 @@ def pay(entry: Entry, *, now: datetime) -> None:
 
 def pay_for_form(*, now: datetime) -> None:
     """Spend what any other form that makes mail costs its origin. Raises OfferedAgain."""
-    form = flood.form(request.remote_addr, services.current().keyring, per_day=limits().per_origin_day)
-    pay(Entry([form], without_proof=False), now=now)
+    pay(Entry(_origin_s_day()), now=now)

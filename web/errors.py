@@ -10,7 +10,7 @@ from core import errors, logs
 from core.database import db
 from core.errors import _
 from subscribers import address
-from web import forms, pages, subscribing
+from web import door, forms, pages, subscribing
 
 log = logs.get(__name__)
 
@@ -22,6 +22,7 @@ KINDS: dict[type[errors.DomainError], tuple[int, str]] = {
     address.Taken: (409, _("Changed meanwhile")),
     errors.Invalid: (422, _("This cannot be taken")),
     forms.Refused: (422, _("This cannot be taken")),
+    door.OfferedAgain: (422, _("This cannot be taken")),
     errors.DomainError: (500, _("Something went wrong")),
 }
 STATUSES: dict[int, tuple[str, str]] = {

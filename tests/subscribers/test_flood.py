@@ -1,5 +1,6 @@
 """What the form can be made to send: to one inbox, to one domain, in all; and what it cannot."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -142,6 +143,13 @@ def test_a_domain_over_its_budget_gets_the_rest_later_and_loses_none(app, servic
     for request in waiting[3:]:
         answer(request, services, later)
     assert [request.state for request in waiting] == ["answered"] * 5
+
+
+def test_a_domain_without_a_limit_gets_all_at_once(app, services):
+    for number in range(5):
+        request = note(services, f"r{number}@example.org")
+        answer(request, services, NOW, replace(LIMITS, per_domain_hour=0))
+        assert request.state == "answered"
 
 
 def test_a_waiting_request_of_a_full_domain_has_not_used_up_its_inbox_s_budget(app, services):

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from sqlalchemy import select
 from core import database
 from core.database import db
 from delivery.models import Delivery
-from subscribers import joining, preferences, rhythm, signup, unsubscribe
+from subscribers import flood, joining, preferences, rhythm, signup, unsubscribe
 from subscribers.models import ConsentEntry, Rhythm, SignupRequest, Subscriber, Subscription, Taste
 from tests import at_once
 from tests.subscribers import conftest, people
@@ -51,9 +50,11 @@ def test_one_request_confirmed_by_many_at_once_makes_one_subscriber(app, service
 
 def test_many_requests_of_one_address_confirmed_at_once_make_one_subscriber(app, services):
     wanted = [["asia-daily", "asia-arabic"], ["asia-arabic", "asia-daily"]] * (RUNNERS // 2)
-    # A day apart: an address gets three answers a day.
-    asked = [NOW - timedelta(days=days) for days in reversed(range(RUNNERS))]
-    ids = [answered(services, digests=digests, at=at).id for digests, at in zip(wanted, asked, strict=True)]
+    ids = []
+    for digests in wanted:
+        request = answered(services, digests=digests)
+        flood.forgive(request.mailbox, services.keyring)  # else the inbox would get one of them
+        ids.append(request.id)
     db.session.commit()
 
     def press(request_id: int) -> bool:
@@ -106,16 +107,16 @@ def test_one_request_answered_by_many_workers_at_once_sends_one_mail(app, servic
     assert people.count(Delivery) == before + 1
 
 
-def test_many_requests_of_one_address_answered_at_once_get_no_more_than_three_mails(app, services):
+def test_many_requests_of_one_address_answered_at_once_get_one_mail(app, services):
     topics = ["kr", "cu", "economy", "diplomacy"]
     ids = [note(services, topics=topics[:number]).id for number in range(5)]
     db.session.commit()
     doors = [lambda one=one: people.answer(one, services=services, now=NOW) for one in ids]
     for _again in range(5):
         at_once.run_as_writers(app, *doors)  # What another one made untrue is decided anew, as the door does.
-    assert people.count(Delivery) == 3
+    assert people.count(Delivery) == 1
     states = db.session.scalars(select(SignupRequest.state)).all()
-    assert sorted(states) == ["answered"] * 3 + ["dropped"] * 2
+    assert sorted(states) == ["answered"] + ["dropped"] * 4
 
 
 def test_many_first_answers_at_once_open_their_mailing_once(app, services):

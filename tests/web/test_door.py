@@ -77,7 +77,7 @@ def test_what_falls_into_the_trap_is_thanked_like_anybody_and_leaves_nothing(cli
 
 
 def without_cookie(answer) -> str:
-    return re.sub(r"signup=[\w-]{43};", "", str(answer.headers))
+    return re.sub(r"signup=[\w-]{43}; Expires=[^;]+;", "", str(answer.headers))
 
 
 # --- the stamp --------------------------------------------------------------------------------------------------
@@ -276,6 +276,11 @@ def test_an_origin_sends_so_many_forms_an_hour(client, send, door):
     assert sendings(send, client, ["192.0.2.1"] * 5) == [303] * 3 + [429] * 2
     assert send(form(client), origin="192.0.2.2").status_code == 303
     assert len(noted()) == 4
+
+
+def test_zero_is_without_a_limit(client, send, door):
+    door(proof_of_work=False, least_age_s=0, per_origin_hour=0, per_origin_day=0)
+    assert sendings(send, client, ["192.0.2.1"] * 25) == [303] * 25
 
 
 def test_an_ipv6_network_is_one_origin_and_a_mapped_address_is_the_ipv4_it_maps(client, send, door):
