@@ -37,6 +37,7 @@ def paths(readers):
         pages += [links.path(name, language=language, story=story.ref) for name in ("story", "print", "share")]
         pages += [reader.preferences, reader.choices(digests[0]), reader.links(digest=digests[0])[1], reader.confirm]
         pages += [links.path("subscribe", language=language) + "?topics=kr,cu", "/preferences/t/damaged"]
+        pages.append(reader.preferences.replace("/preferences/", "/why/"))
         pages.append(readers.ask(f"new@{language}.example", digests=digests, language=language))
         found[language] = pages
     db.session.rollback()
