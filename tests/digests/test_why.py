@@ -168,6 +168,13 @@ def test_paused_days_are_told_also_when_the_pause_is_long_over(house):
     assert "No mail: you had paused until 4 March 2026." in said(now=DUE + 3 * DAY + HOUR)
 
 
+def test_a_pause_that_ended_by_itself_explains_no_day_after_it(one_house):
+    pause(one_house, one_house.reader(), date(2026, 3, 4), at=NOW + HOUR)
+    for days in range(2):
+        one_house.go(DUE + days * DAY)
+    assert reasons(now=DUE + DAY + HOUR) == [Reason.NOTHING, Reason.PAUSED, Reason.NOT_YET]
+
+
 def pause(house, subscription: int, until: date | None, *, at) -> None:
     with database.write_turn():
         preferences.pause(house.subscription(subscription).subscriber, until, at)
