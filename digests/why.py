@@ -1,7 +1,7 @@
 """Why a reader got a mail, or none: their last slots, told from the ledger, the waves, and what they had chosen."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -55,9 +55,9 @@ class Reason(StrEnum):
 class Slot:
     """One slot of a reader, or the moment at which they joined or left. `at` is an instant to be shown in `zone`.
 
-    `provider` is the domain that the mail went to, where it is known; `until` the end of a pause; `topics` are what
-    there was nothing new on, empty for everything, None when that is not known; `least` is how many stories the digest
-    waits for.
+    `provider` is the domain that the mail went to, where it is known, `full` that the mailbox was; `until` the end of a
+    pause; `topics` are what
+    there was nothing new on, empty for everything, None when that is not known.
     """
 
     digest: Digest
@@ -69,7 +69,6 @@ class Slot:
     full: bool = False
     until: date | None = None
     topics: tuple[str, ...] | None = None
-    least: int = 1
 
 
 def recent(subscriber: Subscriber, *, now: datetime) -> list[Slot]:
@@ -87,6 +86,19 @@ def recent(subscriber: Subscriber, *, now: datetime) -> list[Slot]:
     return sorted(found, key=lambda slot: slot.at, reverse=True)[:MOST]
 
 
+@dataclass(frozen=True, slots=True)
+class _Waves:
+    """What became of waves: by edition and instant; and of an edition that had none at the reader's, of all of them."""
+
+    own: Mapping[tuple[int, datetime], str]
+    others: Mapping[int, Collection[str]]
+
+    def states(self, edition_id: int, due_at: datetime) -> frozenset[str]:
+        """Return the states of the wave of an instant, or of the others."""
+        own = self.own.get((edition_id, due_at))
+        return frozenset(self.others.get(edition_id, ())) if own is None else frozenset({own})
+
+
 class _Reading:
     """One subscription: the slots that it had, and what was found of their editions."""
 
@@ -96,7 +108,7 @@ class _Reading:
         self.planned = past.slots(subscription, self._spans, now=now, most=MOST)
         self.editions: dict[tuple[str, date], Row[*tuple[Any, ...]]] = {}
         self.deliveries: dict[int, Delivery] = {}
-        self.waves: dict[int, list[Row[*tuple[Any, ...]]]] = {}
+        self.waves = _Waves({}, {})
 
     @property
     def first_day(self) -> date:
@@ -117,9 +129,7 @@ class _Reading:
             # A first edition stands for the regular one of its date, as it is where the reader is.
             told |= {day} if kind == "regular" else {day, rhythm.local_date(at, zone)}
             yield self._mailed(delivery, edition, at, zone, subscriber)
-        for one in self.planned:
-            if one.day not in told:
-                yield from self._not_mailed(one)
+        yield from self._not_mailed([one for one in reversed(self.planned) if one.day not in told])
         yield from self._marks(zone)
 
     def _mailed(
@@ -135,23 +145,25 @@ class _Reading:
             full=delivery.returned_as == Class.FULL,
         )
 
-    def _not_mailed(self, slot: Planned) -> Iterable[Slot]:
+    def _not_mailed(self, slots: Sequence[Planned]) -> Iterable[Slot]:
+        """Yield what became of the slots without a mail, the oldest first."""
         first_due_at = self.subscription.first_due_at
-        if first_due_at is not None and first_due_at <= slot.due_at:
-            return  # As long as the first edition has not come, no regular one does.
-        zone = slot.span.choice.zone if slot.span.choice else self.subscription.rhythm.zone
-        pause = past.paused(self._past, slot)
-        if pause is not None:
-            yield Slot(self.digest, Reason.PAUSED, slot.promised_at, zone, until=pause.until)
-            return
-        edition = self.editions.get(("regular", slot.day))
-        reason = self._none(slot, self.waves.get(edition.id, []) if edition else [])
-        yield Slot(self.digest, reason, slot.promised_at, zone, topics=slot.span.topics, least=self.digest.least)
+        before = Reason.NOTHING
+        for one in slots:
+            if first_due_at is not None and first_due_at <= one.due_at:
+                return  # As long as the first edition has not come, no regular one does.
+            reason = self._none(one, self.editions.get(("regular", one.day)))
+            if reason == Reason.NOT_OUT and before == Reason.MISSED:
+                reason = Reason.MISSED  # Of an outage only the first slot leaves a wave.
+            before = reason
+            zone = one.span.choice.zone if one.span.choice else self.subscription.rhythm.zone
+            told = Slot(self.digest, reason, one.promised_at, zone, topics=one.span.topics)
+            pause = past.paused(self._past, one)
+            yield told if pause is None else replace(told, reason=Reason.PAUSED, until=pause.until)
 
-    def _none(self, slot: Planned, waves: Sequence[Row[*tuple[Any, ...]]]) -> Reason:
+    def _none(self, slot: Planned, edition: Row[*tuple[Any, ...]] | None) -> Reason:
         """Return why a slot brought no mail, by its own wave; where that is not found, by the others of the edition."""
-        own = [wave.state for wave in waves if wave.due_at == slot.due_at]
-        states = set(own or [wave.state for wave in waves])
+        states = self.waves.states(edition.id, slot.due_at) if edition else frozenset()
         if not states:
             return Reason.COMING if self._now - slot.due_at < _OPENING else Reason.NOT_OUT
         if states == {"missed"}:
@@ -181,11 +193,12 @@ def _look_up(readings: Sequence[_Reading], subscriber: Subscriber, known: Past) 
         .where(Edition.digest_id.in_(by_digest), Edition.slot >= min(one.first_day for one in readings))
     ).all()
     mails = _mails([edition.mailing_id for edition in editions], subscriber, known)
-    waves = _waves([edition.id for edition in editions if edition.mailing_id not in mails])
+    unmailed = [edition.id for edition in editions if edition.kind == "regular" and edition.mailing_id not in mails]
+    waves = _waves(unmailed, {slot.due_at for one in readings for slot in one.planned})
     for edition in editions:
         reading = by_digest[edition.digest_id]
         reading.editions[edition.kind, edition.slot] = edition
-        reading.waves[edition.id] = waves.get(edition.id, [])
+        reading.waves = waves
         if edition.mailing_id in mails:
             reading.deliveries[edition.mailing_id] = mails[edition.mailing_id]
 
@@ -201,13 +214,18 @@ def _mails(mailing_ids: Sequence[int], subscriber: Subscriber, known: Past) -> M
     return {row.mailing_id: row for row in rows}
 
 
-def _waves(edition_ids: Sequence[int]) -> dict[int, list[Row[*tuple[Any, ...]]]]:
-    found: dict[int, list[Row[*tuple[Any, ...]]]] = {}
-    for row in db.session.execute(
-        select(Wave.edition_id, Wave.due_at, Wave.state).where(Wave.edition_id.in_(edition_ids))
-    ):
-        found.setdefault(row.edition_id, []).append(row)
-    return found
+def _waves(edition_ids: Sequence[int], due_at: Collection[datetime]) -> _Waves:
+    """Return the waves of the instants at which the reader was due; of an edition that had none then, what it had."""
+    wanted = select(Wave.edition_id, Wave.due_at, Wave.state).where(
+        Wave.edition_id.in_(edition_ids), Wave.due_at.in_(due_at)
+    )
+    own = {(row.edition_id, row.due_at): row.state for row in db.session.execute(wanted)}
+    rest = set(edition_ids) - {edition_id for edition_id, _due_at in own}
+    others: dict[int, set[str]] = {}
+    if rest:
+        for row in db.session.execute(select(Wave.edition_id, Wave.state).where(Wave.edition_id.in_(rest)).distinct()):
+            others.setdefault(row.edition_id, set()).add(row.state)
+    return _Waves(own, others)
 
 
 _BY_STATE = {

@@ -63,10 +63,15 @@ def keep_away(changes: Iterable[Change], *, now: datetime) -> int:
 
     Where it is a reader who left a digest, they leave it here, too, as if they had pressed the button.
     """
+    changes = list(changes)
+    leaving = {one.addr_hash for one in changes if one.reason == joining.LEFT}
+    readers = set(db.session.scalars(select(Subscriber.addr_hash).where(Subscriber.addr_hash.in_(leaving))))
+    stands = suppression.standing(readers)
     rest, left = [], 0
     for one in changes:
-        if one.reason == joining.LEFT and leave_by_hash(one.addr_hash, one.scope, now=now, form=one.source):
-            left += 1
+        reader = one.reason == joining.LEFT and one.addr_hash in readers
+        if reader and leave_by_hash(one.addr_hash, one.scope, now=now, form=one.source):
+            left += (one.addr_hash, one.scope, one.reason) not in stands
         else:
             rest.append(one)
     return left + len(suppression.suppress_all(rest, now=now))

@@ -115,6 +115,18 @@ def test_a_reader_who_left_by_word_of_an_operator_has_left_on_the_pages_too(flas
     assert standing("reader@example.org") == [(DAILY, "left", "operator")]
 
 
+def test_readers_of_a_file_leave_once_and_a_second_time_nothing_is_news(flask, offered, csv_file):
+    with database.write_turn():
+        people.joined(services.current())
+        db.session.commit()
+    csv_file.write_text("reader@example.org\nstranger@example.org\n")
+    for news in (2, 0):
+        ended = imported(flask, csv_file, f"--scope {DAILY} --reason left")
+        assert f"2 addresses read, none left out; {news} are news." in ended.stdout
+    db.session.rollback()
+    assert db.session.scalar(select(Subscriber.state)) == "left"
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -168,6 +168,13 @@ def test_paused_days_are_told_also_when_the_pause_is_long_over(house):
     assert "No mail: you had paused until 4 March 2026." in said(now=DUE + 3 * DAY + HOUR)
 
 
+def test_a_pause_that_ended_by_itself_explains_no_day_after_it(one_house):
+    pause(one_house, one_house.reader(), date(2026, 3, 4), at=NOW + HOUR)
+    for days in range(2):
+        one_house.go(DUE + days * DAY)
+    assert reasons(now=DUE + DAY + HOUR) == [Reason.NOTHING, Reason.PAUSED, Reason.NOT_YET]
+
+
 def pause(house, subscription: int, until: date | None, *, at) -> None:
     with database.write_turn():
         overall.pause(house.subscription(subscription).subscriber, until, spoken=("en", "ar"), now=at)
@@ -179,8 +186,16 @@ def test_after_an_outage_the_slots_that_were_missed_are_told(house):
     house.article("News", at=NOW)
     house.open(DUE + 3 * DAY + 13 * HOUR)
     found = told(now=DUE + 3 * DAY + 14 * HOUR)
-    assert [slot.reason for slot in found] == [Reason.NOT_OUT] * 3 + [Reason.MISSED, Reason.NOT_YET]
+    assert [slot.reason for slot in found] == [Reason.MISSED] * 4 + [Reason.NOT_YET]
     assert whywords.sentence(found[3], "en").startswith("No mail: we had a breakdown")
+
+
+def test_a_day_on_which_the_digest_did_not_come_out_is_told(house):
+    house.reader()
+    house.go(DUE)
+    write(update(Digest).values(active=False))
+    house.go(DUE + DAY)
+    assert reasons(now=DUE + DAY + HOUR) == [Reason.NOT_OUT, Reason.NOTHING, Reason.NOT_YET]
 
 
 def test_what_is_just_being_made_is_told_so(house):

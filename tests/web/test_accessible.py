@@ -41,6 +41,7 @@ def paths(readers):
         pages += [links.path(name, language=language, story=story.ref) for name in ("story", "print", "share")]
         pages += [reader.preferences, reader.choices(digests[0]), reader.links(digest=digests[0])[1], reader.confirm]
         pages += [links.path("subscribe", language=language) + "?topics=kr,cu", "/preferences/t/damaged"]
+        pages.append(reader.preferences.replace("/preferences/", "/why/"))
         pages.append(readers.ask(f"new@{language}.example", digests=digests, language=language))
         house = doors.built(readers, f"house@{language}.example", language=language)
         pages += [house.path(page) for page in ("undo", "undo_one", "not_me", "address", "confirm_address")]
