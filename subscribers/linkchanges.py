@@ -247,9 +247,22 @@ def _subscriptions_back(change: LinkChange, now: datetime) -> list[Subscription]
             origin=None,
             now=now,
         )
+        _reconnect(change, str(one.id), was["version"], one.version)
         back.append(one)
     db.session.flush()
     return back
+
+
+def _reconnect(change: LinkChange, subscription: str, before: int, now_at: int) -> None:
+    """Let earlier changes be taken back still: a subscription is again as they left it, only its version went on."""
+    wanted = select(LinkChange).where(
+        LinkChange.subscriber_id == change.subscriber_id, LinkChange.id < change.id, LinkChange.undone_at.is_(None)
+    )
+    for earlier in db.session.scalars(wanted):
+        side = earlier.after["subscriptions"].get(subscription)
+        if side is not None and side["version"] == before:
+            rows = {**earlier.after["subscriptions"], subscription: {**side, "version": now_at}}
+            earlier.after = {**earlier.after, "subscriptions": rows}
 
 
 def _lift(change: LinkChange, back: Sequence[Subscription]) -> list[str]:

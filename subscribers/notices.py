@@ -95,7 +95,8 @@ def _to_old_address(moved: LinkChange, lines: tuple[mails.Told, ...], now: datet
 def _told(change: LinkChange, language: str, zone: str) -> mails.Told:
     """Return a change in the words of a mail."""
     was, became = _sides(change)
-    until = change.after["subscriber"].get("paused_until")
+    until = change.after["subscriber"]["paused_until"]
+    until = None if until == change.before["subscriber"]["paused_until"] else until
     same_when = was.get("rhythm_id") == became.get("rhythm_id")
     return mails.Told(
         kind=change.kind,

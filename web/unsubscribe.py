@@ -47,9 +47,10 @@ def leave(token: str, digest: str = "") -> Response:
     elsewhere (RFC 8058, section 3.1). The other buttons of the page come here too: less instead, and why.
     """
     now = clock.utc_now()
-    if "instead" in request.form:
+    one_click = headers.is_one_click()  # it may come from anywhere, so it does nothing else
+    if "instead" in request.form and not one_click:
         return _less(token, digest, now)
-    if "reason" in request.form:
+    if "reason" in request.form and not one_click:
         return _reason(token, digest, now)
     change = None
     with database.write_turn():
@@ -57,7 +58,7 @@ def leave(token: str, digest: str = "") -> Response:
         if isinstance(reader, FormerKey):
             leaving.leave_former(reader, left, now=now)
         else:
-            change = leaving.leave(reader, left, now=now, one_click=headers.is_one_click())
+            change = leaving.leave(reader, left, now=now, one_click=one_click)
         db.session.commit()
     if isinstance(reader, FormerKey):
         return pages.page("unsubscribe/done_former.html", {"digest": left})

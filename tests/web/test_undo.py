@@ -13,6 +13,7 @@ from subscribers.models import ConsentEntry
 from subscribers.trail import AddressChange, LeavingReason, LinkChange
 from tests.web import doors, markup
 from tests.web.readers import dump
+from tests.web.test_preferences import filled
 
 
 @pytest.fixture
@@ -225,3 +226,36 @@ def test_the_pages_are_sound(client, readers):
     for answer in pages:
         assert answer.status_code == 200
         assert markup.problems(markup.read(answer.text)) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "kind"),
+    [({"rhythm": "weekly"}, "saved"), ({"pause": "week"}, "paused"), ({"rhythm": "weekly", "pause": "week"}, "saved")],
+)
+def test_choices_that_were_saved_are_taken_back(client, both, changed, kind):
+    before = choices(both), both.row.paused_until
+    saved = client.post(both.choices(), data=filled(client, both) | changed)
+    assert saved.status_code == 303
+    (change,) = db.session.scalars(select(LinkChange)).all()
+    assert change.kind == kind
+    link = services.current().links.undo(both.key, version=both.version, day=clock.day_number(clock.utc_now()))
+    client.post(undo_path(client.get(link.removeprefix(services.current().links.base_url))))
+    assert (choices(both), both.row.paused_until) == before
+
+
+def test_a_pause_that_was_ended_is_taken_back(client, both):
+    client.post(both.unsubscribe, data={"instead": "pause"})
+    until = both.row.paused_until
+    assert client.post(both.preferences, data={"action": "resume"}).status_code == 303
+    change = db.session.scalars(select(LinkChange).order_by(LinkChange.id.desc())).first()
+    assert change is not None and change.kind == "resumed"
+    link = services.current().links.undo(
+        both.key, version=both.version, day=clock.day_number(clock.utc_now()), change=change.public_id.hex()
+    )
+    client.post(link.removeprefix(services.current().links.base_url))
+    assert both.row.paused_until == until is not None
+
+
+def test_choices_saved_as_they_were_are_no_change(client, both):
+    assert client.post(both.choices(), data=filled(client, both)).status_code == 303
+    assert db.session.scalars(select(LinkChange)).all() == []

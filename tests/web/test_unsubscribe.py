@@ -71,6 +71,15 @@ def test_one_click_leaves_from_anywhere_without_a_cookie_and_as_often_as_it_come
     assert suppressed(both)
 
 
+@pytest.mark.parametrize("more", [{"instead": "pause"}, {"reason": "other"}], ids=str)
+def test_a_page_of_another_site_can_press_no_other_button(client, both, more):
+    foreign = {"Sec-Fetch-Site": "cross-site"}
+    assert client.post(both.unsubscribe, data=more, headers=foreign).status_code == 403
+    client.post(both.unsubscribe, data={"List-Unsubscribe": "One-Click", **more}, headers=foreign)
+    assert both.row.paused_until is None
+    assert suppressed(both)
+
+
 def test_a_link_to_leave_works_for_ever(client, both):
     _preferences, years_old = both.links(days_ago=900)
     both.row.link_version += 1
