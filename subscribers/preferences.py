@@ -259,11 +259,13 @@ def record(
 
 
 def _prove(subscription: Subscription, chosen: Chosen, source: str, now: datetime) -> None:
+    # subscribers.past reads it back: what somebody had chosen says why a slot brought a mail, or none.
+    told = {**chosen.fields(), "rhythm": chosen.rhythm, "weekdays": str(subscription.rhythm.weekdays)}
     consent.record(
         "change",
         subscriber=subscription.subscriber,
         digest=subscription.digest,
-        wording=" ".join(f"{name}={value}" for name, value in chosen.fields().items()),
+        wording=" ".join(f"{name}={value}" for name, value in told.items()),
         form=source,
         origin=None,
         now=now,
