@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from core import clock, errors, tokens
 from core.database import db
-from subscribers import offer, overall, preferences, unsubscribe
+from subscribers import offer, overall, past, preferences, unsubscribe
 from subscribers.changes import Change, PreferenceChange
 from subscribers.models import ConsentEntry, Subscriber, Subscription, Taste
 from subscribers.preferences import Chosen
@@ -318,3 +318,14 @@ def test_the_last_change_can_be_taken_back_once(subscription):
 def test_what_was_written_down_of_choices_brings_them_back(chosen):
     other = replace(FORM, topics=(), countries=(), rhythm="daily", weekday=None, zone="Asia/Tokyo")
     assert preferences.with_fields(other, chosen.fields()) == replace(chosen, countries=tuple(sorted(chosen.countries)))
+
+
+def test_what_was_chosen_before_can_be_read_back_from_the_proof_of_it(subscription):
+    save(subscription)
+    save(subscription, rhythm="daily", weekday=None)
+    db.session.flush()
+    *_first, before, now = past.spans(subscription, past.of(subscription.subscriber))
+    assert before.choice is not None and now.choice is not None
+    assert (before.choice.rhythm, before.choice.weekdays, before.choice.minute) == ("weekly", 64, 18 * 60 + 15)
+    assert before.choice.zone == "Europe/Rome" and before.topics == ("cu", "kr", "economy")
+    assert now.choice.rhythm == "daily"
