@@ -190,7 +190,8 @@ def test_each_change_leaves_a_proof_of_what_was_chosen(subscription):
     save(subscription)
     entry = db.session.scalars(select(ConsentEntry).filter_by(kind="change")).one()
     assert entry.wording == (
-        "topics=economy countries=cu,kr rhythm=weekly:6 minute=1095 zone=Europe/Rome breaking=0 most=5 format=text"
+        "topics=economy countries=cu,kr rhythm=weekly minute=1095 zone=Europe/Rome breaking=0 most=5 format=text "
+        "weekdays=64"
     )
 
 
