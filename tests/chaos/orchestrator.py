@@ -17,7 +17,8 @@ from tests.chaos.ground import Ground
 from tests.chaos.house import House, Sender
 from tests.chaos.ledger import Ledger, Unavailable
 
-LIMIT_S = 120.0
+LIMIT_S, STUCK_S = 900.0, 150.0
+"""So long a run may take, and so long nothing may change in it before its end: longer than a relay is left alone."""
 STARTS_S = 20.0
 QUIET_S, QUIET_AFTER_FAULTS_S = 1.0, 3.0
 """All is over when nothing has changed for so long: who wakes late may still bring proof of what it sent."""
@@ -104,8 +105,8 @@ class Run:
     def _pass_time(self) -> None:
         """Let the run go on until everybody is served, or for as long as is allowed."""
         limit = time.monotonic() + LIMIT_S
-        self._moved_at = time.monotonic()
-        while time.monotonic() < limit:
+        self._moved_at = self._changed_at = time.monotonic()
+        while time.monotonic() < min(limit, max(self._moved_at, self._changed_at) + STUCK_S):
             time.sleep(0.03)
             self._listen()
             self.acts.tend()
