@@ -113,6 +113,7 @@ def test_a_personal_link_is_the_page_of_its_name(page, digest):
         "unsubscribe": lambda: LINKS.unsubscribe(KEY, digest=digest, version=2, day=7),
         "unsubscribe_all": lambda: LINKS.unsubscribe(KEY, digest="", version=2, day=7),
         "confirm": lambda: LINKS.confirm(KEY, day=7),
+        "why": lambda: LINKS.reader(KEY, digest="x", version=2, day=7).why,
         "undo": lambda: LINKS.undo(KEY, version=2, day=7),
         "undo_one": lambda: LINKS.undo(KEY, version=2, day=7, change="0a" * 16),
         "not_me": lambda: LINKS.not_me(KEY, version=2, day=7),

@@ -15,6 +15,7 @@ OPENS = {
     "confirm": (Purpose.CONFIRM, ""),
     "preferences": (Purpose.PREFERENCES, ""),
     "choices": (Purpose.PREFERENCES, ""),
+    "why": (Purpose.PREFERENCES, ""),
     "unsubscribe": (Purpose.UNSUBSCRIBE, DIGEST),
     "unsubscribe_all": (Purpose.UNSUBSCRIBE, ""),
     "undo": (Purpose.UNDO, ""),
@@ -24,6 +25,13 @@ OPENS = {
     "confirm_address": (Purpose.NEW_ADDRESS, ""),
 }
 """What opens each page of core.links.PATHS that has a token; the scope `change` is the id of a change."""
+SHOWS_ONLY = frozenset({"why"})
+"""The pages that take no POST."""
+
+
+def refusal(page: str, status: int) -> int:
+    """Return what a POST to a page is answered with that a GET is answered with `status`."""
+    return 405 if page in SHOWS_ONLY else status
 
 
 @dataclass(frozen=True)

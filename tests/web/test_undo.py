@@ -11,9 +11,11 @@ from delivery import suppression
 from subscribers import joining
 from subscribers.models import ConsentEntry
 from subscribers.trail import AddressChange, LeavingReason, LinkChange
-from tests.web import doors, markup
+from tests.web import doors, fields, markup
 from tests.web.readers import dump
 from tests.web.test_preferences import filled
+
+WEEKLY = {"action": "save", "rhythm": "weekly"}
 
 
 @pytest.fixture
@@ -40,6 +42,10 @@ def states(reader):
 def suppressed(reader, digest="asia-daily", reason="left"):
     stands = suppression.of(reader.row.addr_hash, now=clock.utc_now())
     return (f"digest:{digest}", reason) in {(one.scope, one.reason) for one in stands}
+
+
+def suppressed_scopes(reader):
+    return {one.scope for one in suppression.of(reader.row.addr_hash, now=clock.utc_now())}
 
 
 def undo_path(answer):
@@ -180,9 +186,9 @@ def test_not_me_ends_all_links_but_those_that_stop_mail(client, readers):
     preferences, unsubscribe = house.reader.preferences, house.reader.unsubscribe
     answer = client.post(paths["not_me"])
     assert "Your links are renewed" in answer.text
-    for page in ("preferences", "choices", "undo", "undo_one", "address", "confirm_address"):
+    for page in ("preferences", "choices", "why", "undo", "undo_one", "address", "confirm_address"):
         assert client.get(paths[page]).status_code == 410, page
-        assert client.post(paths[page]).status_code == 410, page
+        assert client.post(paths[page]).status_code == doors.refusal(page, 410), page
     assert client.get(preferences).status_code == 410
     assert client.post(unsubscribe).status_code == 200
     assert suppressed(house.reader)
@@ -228,19 +234,30 @@ def test_the_pages_are_sound(client, readers):
         assert markup.problems(markup.read(answer.text)) == []
 
 
+def choose_weekly(client, reader):
+    return client.post(reader.choices(), data=fields.filled(client.get(reader.choices()).text, "choices") | WEEKLY)
+
+
+def let_nobody_send(client, reader):
+    return client.post(reader.preferences, data=filled(client, reader) | {"action": "save", "friends": "0"})
+
+
+def pause_a_week(client, reader):
+    return client.post(reader.preferences, data={"action": "pause", "length": "week"})
+
+
 @pytest.mark.parametrize(
-    ("changed", "kind"),
-    [({"rhythm": "weekly"}, "saved"), ({"pause": "week"}, "paused"), ({"rhythm": "weekly", "pause": "week"}, "saved")],
+    ("change", "kind"), [(choose_weekly, "saved"), (let_nobody_send, "saved"), (pause_a_week, "paused")]
 )
-def test_choices_that_were_saved_are_taken_back(client, both, changed, kind):
-    before = choices(both), both.row.paused_until
-    saved = client.post(both.choices(), data=filled(client, both) | changed)
-    assert saved.status_code == 303
-    (change,) = db.session.scalars(select(LinkChange)).all()
-    assert change.kind == kind
+def test_choices_that_were_saved_are_taken_back(client, both, change, kind):
+    before = choices(both), both.row.paused_until, suppressed_scopes(both)
+    assert change(client, both).status_code == 303
+    assert (choices(both), both.row.paused_until, suppressed_scopes(both)) != before
+    (noted,) = db.session.scalars(select(LinkChange)).all()
+    assert noted.kind == kind
     link = services.current().links.undo(both.key, version=both.version, day=clock.day_number(clock.utc_now()))
     client.post(undo_path(client.get(link.removeprefix(services.current().links.base_url))))
-    assert (choices(both), both.row.paused_until) == before
+    assert (choices(both), both.row.paused_until, suppressed_scopes(both)) == before
 
 
 def test_a_pause_that_was_ended_is_taken_back(client, both):
@@ -257,5 +274,5 @@ def test_a_pause_that_was_ended_is_taken_back(client, both):
 
 
 def test_choices_saved_as_they_were_are_no_change(client, both):
-    assert client.post(both.choices(), data=filled(client, both)).status_code == 303
+    assert client.post(both.preferences, data=filled(client, both) | {"action": "save"}).status_code == 303
     assert db.session.scalars(select(LinkChange)).all() == []
