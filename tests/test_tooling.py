@@ -1,7 +1,6 @@
 """The two commands' tooling: the pins, the set-up with its sentences, and what the tests' own programs need."""
 
 import ast
-import hashlib
 import importlib.metadata
 import os
 import re
@@ -73,18 +72,6 @@ def test_each_package_stands_in_the_licences(package):
 def test_the_licences_name_nothing_that_is_gone():
     rows = re.findall(r"^\| ([^ |]+) \| [0-9]", (ROOT / "docs" / "licences.md").read_text("utf-8"), re.MULTILINE)
     assert sorted(rows) == sorted([*RUNTIME, *TESTS])
-
-
-def test_the_files_of_others_are_those_whose_checksums_the_licences_give():
-    text = (ROOT / "docs" / "licences.md").read_text("utf-8")
-    listed = dict(re.findall(r"\| `(static/vendor/[^`]+)` \| `([0-9a-f]{64})` \|", text))
-    files = [path for path in (ROOT / "static" / "vendor").rglob("*") if path.is_file()]
-    shipped = {path for path in files if not path.name.startswith("LICENSE")}
-    assert shipped
-    assert {
-        path.relative_to(ROOT).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in shipped
-    } == listed
-    assert {path.parent for path in shipped} == {path.parent for path in files if path.name.startswith("LICENSE")}
 
 
 @pytest.mark.parametrize("package", [*RUNTIME, *TESTS])

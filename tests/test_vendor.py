@@ -14,7 +14,7 @@ def test_every_vendored_file_is_recorded_with_its_checksum_version_and_licence()
     listed = {f"{folder}/{name}": sha256 for folder, one in recorded.items() for name, sha256 in one["files"].items()}
     assert {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in found.items()} == listed
     for folder, one in recorded.items():
-        assert folder == f"{one['package']}-{one['version']}"
+        assert folder == f"{one['package'].removesuffix('.org')}-{one['version']}"
         assert one["licence"]
         assert any(name.startswith("LICENSE") for name in one["files"])
         assert one["integrity"].startswith("sha512-")
