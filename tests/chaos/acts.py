@@ -95,6 +95,7 @@ class Acts:
                 self._ended(sender, status)
             elif not sender.wake_at and _is_stopped(sender.pid):
                 self._hit("stopped", sender, by_itself=True)
+                self._hit_others(sender)
                 sender.wake_at = now + self.run.schedule.wakes_after
 
     def _ended(self, sender: Sender, status: int) -> None:
@@ -115,6 +116,12 @@ class Acts:
         connections = self.run.schedule.lines.all * sum(sender.carries for sender in senders)
         names = [sender.name for sender in senders]
         self.run.house.note(kind, names=names, connections=connections, **words)
+
+    def _hit_others(self, stopped: Sender) -> None:
+        """Whoever is stopped while it holds SQLite's write lock keeps all others from renewing their leases."""
+        if self.run.ledger.is_sqlite and self.run.ledger.is_locked():
+            others = [one for one in self.run.house.senders if one is not stopped and one.carries]
+            self._hit("locked", *others, by=stopped.name)
 
     @staticmethod
     def _gone(sender: Sender) -> bool:
@@ -141,6 +148,7 @@ class Acts:
             self._hit("stopped", sender, seconds=seconds)
             sender.signal(signal.SIGSTOP)
             sender.wake_at = time.monotonic() + seconds
+            self._hit_others(sender)
 
     def do_term(self, number: int) -> None:
         """SIGTERM; a new one is started when it has ended."""

@@ -55,6 +55,18 @@ class Ledger:
         finally:
             connection.close()
 
+    def is_locked(self) -> bool:
+        """Return whether somebody holds SQLite's write lock for longer than any transaction of a live sender takes."""
+        connection = sqlite3.connect(self.url.removeprefix("sqlite:///"), timeout=PATIENCE_S / 2, isolation_level=None)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.rollback()
+        except sqlite3.OperationalError:
+            return True
+        finally:
+            connection.close()
+        return False
+
     def now(self) -> float:
         """Return the ledger's time in seconds."""
         if self.is_sqlite:
