@@ -49,7 +49,7 @@ def app(site_and_file) -> Iterator[Flask]:
         left.unlink()
     shutil.copy(loaded, file)
     # Tasks that a test calls belong to the application that was made last, and others may have made theirs since.
-    app.extensions["celery"].set_default()
+    app.extensions["celery"].set_current()
     with app.app_context():
         yield app
         db.session.remove()
