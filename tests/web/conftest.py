@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import celery
 import pytest
 from flask import Flask
 
@@ -49,11 +50,13 @@ def app(site_and_file) -> Iterator[Flask]:
         left.unlink()
     shutil.copy(loaded, file)
     # Tasks that a test calls belong to the application that was made last, and others may have made theirs since.
+    before = celery.current_app._get_current_object()
     app.extensions["celery"].set_current()
     with app.app_context():
         yield app
         db.session.remove()
         db.engine.dispose()
+    before.set_current()
 
 
 @pytest.fixture
