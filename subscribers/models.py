@@ -81,7 +81,6 @@ class Subscriber(database.Base):
     paused_at: Mapped[datetime | None]
     catch_up: Mapped[bool] = mapped_column(default=False, server_default=false())
     languages: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
-    once_over_digests: Mapped[bool] = mapped_column(default=False, server_default=false())
     version: Mapped[int] = mapped_column(default=1, server_default="1")
     link_version: Mapped[int] = mapped_column(SmallInteger, default=1)
     left_by_click_id: Mapped[int | None] = mapped_column(ForeignKey("digests.id"))

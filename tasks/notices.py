@@ -8,13 +8,11 @@ from celery import shared_task
 from core import clock, database, logs
 from core.database import db
 from core.services import Services, current
-from subscribers import address, addressing, linkchanges, mails, notices
-from tasks import nudge
+from subscribers import address, addressing, linkchanges, notices
+from tasks import letters, nudge
 
 log = logs.get(__name__)
 BATCH = 100
-DECISIONS = 3
-"""How often one is decided anew because something changed while its mail was made; then the next look has it."""
 FAILED_WAIT = timedelta(hours=1)
 
 
@@ -64,28 +62,16 @@ def _put_off_notice(subscriber_id: int, *, now: datetime) -> None:
 
 
 def _tell_one(subscriber_id: int, services: Services) -> None:
-    for _time in range(DECISIONS):
-        decision = notices.decide(subscriber_id, services=services, now=clock.utc_now())
-        db.session.rollback()
-        if decision is None:
-            return
-        made = mails.make(decision.letter, services) if decision.letter else None
-        with database.write_turn():
-            written = notices.write(decision, made, services=services, now=clock.utc_now())
-            db.session.commit()
-        if written:
-            return
+    letters.settle(
+        lambda: notices.decide(subscriber_id, services=services, now=clock.utc_now()),
+        lambda decision, made: notices.write(decision, made, services=services, now=clock.utc_now()),
+        services=services,
+    )
 
 
 def _answer_one(change_id: int, services: Services) -> None:
-    for _time in range(DECISIONS):
-        decision = addressing.decide(change_id, services=services, now=clock.utc_now())
-        db.session.rollback()
-        if decision is None:
-            return
-        made = mails.make(decision.letter, services) if decision.letter else None
-        with database.write_turn():
-            written = addressing.write(decision, made, services=services, now=clock.utc_now())
-            db.session.commit()
-        if written:
-            return
+    letters.settle(
+        lambda: addressing.decide(change_id, services=services, now=clock.utc_now()),
+        lambda decision, made: addressing.write(decision, made, services=services, now=clock.utc_now()),
+        services=services,
+    )

@@ -8,15 +8,13 @@ from core.database import db
 from core.services import Services, current
 from core.settings import Settings
 from core.signups import SignupSettings
-from subscribers import answers, breaker, mails, signup
-from tasks import nudge
+from subscribers import answers, breaker, signup
+from tasks import letters, nudge
 
 log = logs.get(__name__)
 BATCH = 100
 LOOK_EVERY = 10
 """Requests between two looks of the breaker: so many more may go out than it allows."""
-DECISIONS = 3
-"""How often a request is decided anew because something changed while its mail was made; then the next look has it."""
 
 
 @shared_task
@@ -56,17 +54,11 @@ def _look(limits: SignupSettings) -> bool:
 
 def answer(request_id: int, services: Services, limits: SignupSettings) -> None:
     """Answer one request: read, then make its mail outside of any transaction, then write."""
-    for _time in range(DECISIONS):
-        decision = answers.decide(request_id, services=services, now=clock.utc_now())
-        db.session.rollback()
-        if decision is None:
-            return
-        made = mails.make(decision.letter, services) if decision.letter else None
-        with database.write_turn():
-            written = answers.write(decision, made, services=services, now=clock.utc_now(), limits=limits)
-            db.session.commit()
-        if written:
-            return
+    letters.settle(
+        lambda: answers.decide(request_id, services=services, now=clock.utc_now()),
+        lambda decision, made: answers.write(decision, made, services=services, now=clock.utc_now(), limits=limits),
+        services=services,
+    )
 
 
 def _put_off(request_id: int) -> None:

@@ -18,8 +18,6 @@ def upgrade() -> None:
     op.add_column('subscribers', sa.Column('paused_at', core.database.UtcTime(), nullable=True))
     op.add_column('subscribers', sa.Column('catch_up', sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column('subscribers', sa.Column('languages', sa.JSON(), server_default='[]', nullable=False))
-    once = sa.Column('once_over_digests', sa.Boolean(), server_default=sa.false(), nullable=False)
-    op.add_column('subscribers', once)
     op.add_column('subscribers', sa.Column('version', sa.Integer(), server_default='1', nullable=False))
     with op.batch_alter_table('subscriptions') as batch:
         batch.add_column(sa.Column('breaking', sa.SmallInteger(), server_default='0', nullable=False))
@@ -50,6 +48,6 @@ def downgrade() -> None:
     with op.batch_alter_table('subscriptions') as batch:
         batch.drop_constraint(op.f('ck_subscriptions_breaking'), type_='check')
         batch.drop_column('breaking')
-    for column in ('version', 'once_over_digests', 'languages', 'catch_up', 'paused_at'):
+    for column in ('version', 'languages', 'catch_up', 'paused_at'):
         op.drop_column('subscribers', column)
     op.drop_column('digests', 'offers_breaking')

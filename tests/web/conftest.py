@@ -2,6 +2,7 @@
 
 import shutil
 import ssl
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -10,6 +11,7 @@ from pathlib import Path
 import celery
 import pytest
 from flask import Flask
+from werkzeug.serving import make_server
 
 from app import create_app
 from core import clock, fetch
@@ -57,6 +59,18 @@ def app(site_and_file) -> Iterator[Flask]:
         db.session.remove()
         db.engine.dispose()
     before.set_current()
+
+
+@pytest.fixture
+def served(app) -> Iterator[str]:
+    """The address at which the site can be visited."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 @pytest.fixture

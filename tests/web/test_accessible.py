@@ -1,10 +1,6 @@
 """The pages in a real browser: what axe finds, whether they fit a narrow screen, and what the two scripts do."""
 
-import threading
-from collections.abc import Iterator
-
 import pytest
-from werkzeug.serving import make_server
 
 from articles import shelf
 from core import links
@@ -13,18 +9,6 @@ from tests.web import doors
 from tests.web.readers import korea_and_cuba
 
 pytestmark = pytest.mark.xdist_group("browser")
-
-
-@pytest.fixture
-def served(app) -> Iterator[str]:
-    """The address at which the site can be visited."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield f"http://127.0.0.1:{server.port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 @pytest.fixture
