@@ -259,10 +259,16 @@ def _reconnect(change: LinkChange, subscription: str, before: int, now_at: int) 
         LinkChange.subscriber_id == change.subscriber_id, LinkChange.id < change.id, LinkChange.undone_at.is_(None)
     )
     for earlier in db.session.scalars(wanted):
-        side = earlier.after["subscriptions"].get(subscription)
-        if side is not None and side["version"] == before:
-            rows = {**earlier.after["subscriptions"], subscription: {**side, "version": now_at}}
-            earlier.after = {**earlier.after, "subscriptions": rows}
+        # Both sides: a change of something else must not look like one of this subscription.
+        earlier.before = _with_version(earlier.before, subscription, before, now_at)
+        earlier.after = _with_version(earlier.after, subscription, before, now_at)
+
+
+def _with_version(side: Mapping[str, Any], subscription: str, before: int, now_at: int) -> dict[str, Any]:
+    rows = side["subscriptions"]
+    if subscription not in rows or rows[subscription]["version"] != before:
+        return dict(side)
+    return {**side, "subscriptions": {**rows, subscription: {**rows[subscription], "version": now_at}}}
 
 
 def _lift(change: LinkChange, back: Sequence[Subscription]) -> list[str]:

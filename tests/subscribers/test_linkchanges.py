@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from core.database import db
@@ -71,6 +71,7 @@ def act(reader: Subscriber, step: str, now) -> LinkChange | None:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(["weekly", "pause", "left"])
 @given(st.lists(st.sampled_from(["left", "left_all", "weekly", "pause", "week", "no pause"]), max_size=6))
 def test_changes_taken_back_from_the_last_to_the_first_leave_all_as_it_was(reader, steps):
     start = state(reader)
