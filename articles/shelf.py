@@ -1,10 +1,11 @@
 """Find articles: by their path, newest first, by topic, and what a digest may choose from."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import Row, func, select, tuple_
 
 from articles.models import Article, ArticleTopic, Topic
 from core import errors
@@ -13,6 +14,8 @@ from core.database import db
 _PUBLIC_ID = 10
 _MOST_CANDIDATES = 2_000
 """More than any digest's readers get through between two slots; it bounds the memory of composing."""
+
+_CANDIDATE = (Article.id, Article.story_id, Article.language, Article.published_at, Article.first_seen_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +94,32 @@ def candidates(language: str, *, since: datetime | None, topic_ids: frozenset[in
 
     With `topic_ids` only those on one of these shelves, so that the limit cannot cut a rare topic off.
     """
-    wanted = select(Article.id, Article.story_id, Article.published_at, Article.first_seen_at)
-    wanted = wanted.where(Article.language == language)
+    wanted = select(*_CANDIDATE).where(Article.language == language)
     if since is not None:
         wanted = wanted.where(Article.first_seen_at > since)
     if topic_ids is not None:
         on_them = select(ArticleTopic.article_id).where(ArticleTopic.topic_id.in_(topic_ids))
         wanted = wanted.where(Article.id.in_(on_them))
     wanted = wanted.order_by(Article.published_at.desc(), Article.id.desc()).limit(_MOST_CANDIDATES)
+    return _as_candidates(db.session.execute(wanted).all())
+
+
+def other_versions(story_ids: Collection[int], *, language: str) -> dict[str, list[Candidate]]:
+    """Return the articles of stories in all languages but one, by language."""
+    wanted = select(*_CANDIDATE).where(Article.story_id.in_(story_ids), Article.language != language)
     rows = db.session.execute(wanted).all()
+    found: dict[str, list[Candidate]] = {}
+    for row, candidate in zip(rows, _as_candidates(rows), strict=True):
+        found.setdefault(row.language, []).append(candidate)
+    return found
+
+
+def story_ids(article_ids: Collection[int]) -> list[int]:
+    """Return the ids of the stories that articles are versions of."""
+    return list(db.session.scalars(select(Article.story_id).where(Article.id.in_(article_ids))))
+
+
+def _as_candidates(rows: Sequence[Row[*tuple[Any, ...]]]) -> list[Candidate]:
     shelves = _topic_ids([row.id for row in rows])
     return [
         Candidate(row.id, row.story_id, frozenset(shelves.get(row.id, ())), row.published_at, row.first_seen_at)

@@ -11,7 +11,7 @@ from articles import shelf
 from core import language as languages
 from core.database import db
 from core.services import Services
-from digests import editions, histories, rendering, selection, timetable
+from digests import editions, elsewhere, histories, rendering, selection, shelves, timetable
 from digests.models import Edition, Wave
 from subscribers import rhythm
 from subscribers.models import Digest, Subscription, Taste
@@ -121,6 +121,8 @@ class _Alike:
     history_id: int | None
     fresh_from: datetime | None
     catch_up: bool
+    once: elsewhere.Better | None
+    """What they get in better languages, where they want each story once; None: each digest for itself."""
     outlook: _Outlook
 
 
@@ -148,32 +150,45 @@ class Reading:
         had = histories.of_readers([reader.subscriber_id for reader in readers])
         fresh = {reader.subscription_id: self._fresh_from(reader) for reader in readers}
         since = None if self._first else min(at for at in fresh.values() if at is not None)
-        found = editions.candidates(self._digest, since=since, topic_ids=self._wanted(readers))
+        found = shelves.candidates(self._digest, since=since, topic_ids=self._wanted(readers))
         if found:
             # Not now: a feed that is being stored at this moment has stories of before, which nobody sees yet.
             self.seen_until = max(one.first_seen_at for one in found)
+        better, once = self._better(readers), elsewhere.Once(found, self._digest.language)
         sorted_out: dict[_Alike, list[rhythm.DueReader]] = {}
         for reader in readers:
-            history_id, _entries = had.get(reader.subscriber_id, _NOTHING)
-            since_then, catch_up = fresh[reader.subscription_id], reader.away_from is not None
-            key = _Alike(reader.taste.id, history_id, since_then, catch_up, self._outlook(reader))
+            key = _Alike(
+                taste_id=reader.taste.id,
+                history_id=had.get(reader.subscriber_id, _NOTHING)[0],
+                fresh_from=fresh[reader.subscription_id],
+                catch_up=reader.away_from is not None,
+                once=better.get(reader.subscription_id),
+                outlook=self._outlook(reader),
+            )
             sorted_out.setdefault(key, []).append(reader)
         groups: list[Group] = []
         empty: list[rhythm.DueReader] = []
         for key, same in sorted_out.items():
             past = had.get(same[0].subscriber_id, _NOTHING)
-            wish = self._wish(same[0].taste, key)
-            chosen = selection.choose(found, wish, had=(entry.article_id for entry in histories.unpack(past[1])))
+            wish, known = self._wish(same[0].taste, key), [entry.article_id for entry in histories.unpack(past[1])]
+            without = frozenset[int]() if key.once is None else once.without(key.once, had=known)
+            chosen = selection.choose(found, wish, had=known, without=without)
             if len(chosen) < (1 if self._first else self._digest.least):
                 empty += same
             else:
                 groups.append(self._group(same, chosen, past, key.outlook))
         return groups, empty
 
+    def _better(self, readers: Sequence[rhythm.DueReader]) -> dict[int, elsewhere.Better]:
+        ids = [reader.subscription_id for reader in readers if reader.once]
+        if not ids:
+            return {}
+        return elsewhere.of_subscriptions(ids, self._digest, now=self._now, services=self._services)
+
     def _wanted(self, readers: Sequence[rhythm.DueReader]) -> frozenset[int] | None:
         """Return all topics that somebody of a first edition's chunk wants; None when somebody wants everything."""
         tastes = {reader.taste.id: reader.taste for reader in readers}
-        self._topics |= {key: editions.topic_ids(taste) for key, taste in tastes.items()}
+        self._topics |= {key: shelves.topic_ids(taste) for key, taste in tastes.items()}
         wanted = [topics for topics in (self._topics[key] for key in tastes) if topics is not None]
         return frozenset().union(*wanted) if self._first and len(wanted) == len(tastes) else None
 

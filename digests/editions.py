@@ -5,15 +5,14 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from articles import shelf, topics
 from core.database import db, insert_for
 from core.services import Services
 from delivery import outbox
 from delivery.models import Lane
-from digests import histories, selection
+from digests import elsewhere, histories, selection, shelves
 from digests.models import Edition, Wave
 from subscribers import offer, rhythm
-from subscribers.models import Digest, Subscription, Taste
+from subscribers.models import Digest, Subscription
 
 LEASE = timedelta(seconds=60)
 """How long a composing task may be silent before another one takes its wave over."""
@@ -136,26 +135,7 @@ def release(wave_id: int) -> None:
     )
 
 
-def topic_ids(taste: Taste) -> frozenset[int] | None:
-    """Return the ids of the topics and countries of a taste; None for everything."""
-    keys = {*taste.topics, *taste.countries}
-    if not keys:
-        return None
-    return frozenset(topic.id for topic in topics.all_topics() if topic.key in keys)
-
-
-def candidates(
-    digest: Digest, *, since: datetime | None, topic_ids: frozenset[int] | None = None
-) -> list[shelf.Candidate]:
-    """Return the articles that an edition of this digest may hold; with `topic_ids`, those on one of these shelves."""
-    found = shelf.candidates(digest.language, since=since, topic_ids=topic_ids)
-    if not digest.selection:
-        return found
-    wanted = frozenset(topic.id for topic in topics.by_keys(digest.selection))
-    return [one for one in found if not wanted.isdisjoint(one.topic_ids)]
-
-
-def anything_for(subscription: Subscription, *, now: datetime) -> bool:
+def anything_for(subscription: Subscription, *, now: datetime, services: Services) -> bool:
     """Return whether a reader who asks for a first edition gets one: not twice in a day, and nothing they had."""
     digest, reader = subscription.digest, subscription.subscriber
     edition = select(Edition.mailing_id).filter_by(digest_id=digest.id, kind="first", slot=_first_slot(digest, now))
@@ -164,9 +144,13 @@ def anything_for(subscription: Subscription, *, now: datetime) -> bool:
         return False
     _history, entries = histories.of_readers([reader.id]).get(reader.id, (None, b""))
     had = [entry.article_id for entry in histories.unpack(entries)]
-    wish = selection.Wish(topic_ids(subscription.taste), selection.FIRST_MOST, fresh_from=None)
-    found = candidates(digest, since=None, topic_ids=wish.topic_ids)
-    return bool(selection.choose(found, wish, had=had))
+    wish = selection.Wish(shelves.topic_ids(subscription.taste), selection.FIRST_MOST, fresh_from=None)
+    found = shelves.candidates(digest, since=None, topic_ids=wish.topic_ids)
+    without: frozenset[int] = frozenset()
+    if reader.once_over_digests:
+        better = elsewhere.of_subscriptions([subscription.id], digest, now=now, services=services)
+        without = elsewhere.Once(found, digest.language).without(better[subscription.id], had=had)
+    return bool(selection.choose(found, wish, had=had, without=without))
 
 
 def to_begin(subscription: Subscription) -> list[Subscription]:

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from articles import shelf, topics
 from core.database import db
-from digests import editions, selection
+from digests import selection, shelves
 from subscribers import rhythm
 from subscribers.models import Digest
 
@@ -57,5 +57,5 @@ def _remembered(
     until = datetime.fromtimestamp((minute + 1) * KEPT.total_seconds(), tz=UTC)
     since = until - rhythm.period(digest.default_rhythm)
     wish = selection.Wish(topic_ids, digest.most, fresh_from=since)
-    chosen = selection.choose(editions.candidates(digest, since=since, topic_ids=topic_ids), wish, had=())
+    chosen = selection.choose(shelves.candidates(digest, since=since, topic_ids=topic_ids), wish, had=())
     return tuple(Headline(one.headline, one.language, one.ref, one.published_at) for one in shelf.by_ids(chosen))

@@ -67,4 +67,5 @@ def _reader(subscription: Subscription, chosen: Chosen, now: datetime) -> rhythm
         fresh_from=now - rhythm.period(chosen.rhythm),
         rhythm=chosen.rhythm,
         zone=chosen.zone,
+        once=person.once_over_digests,
     )

@@ -22,13 +22,18 @@ class Wish:
     fresh_from: datetime | None
 
 
-def choose(candidates: Sequence[Candidate], wish: Wish, *, had: Iterable[int]) -> list[int]:
-    """Return article ids, newest first: those that match, are fresh, and were not had; one version of each story."""
+def choose(
+    candidates: Sequence[Candidate], wish: Wish, *, had: Iterable[int], without: Iterable[int] = ()
+) -> list[int]:
+    """Return article ids, newest first: those that match, are fresh, and were not had; one version of each story.
+
+    `had` are articles; of the stories in `without` no version comes.
+    """
     known = frozenset(had)
     chosen: list[int] = []
-    stories: set[int] = set()
+    stories = set(without)
     for one in sorted(candidates, key=lambda one: (one.published_at, one.article_id), reverse=True):
-        if one.article_id in known or one.story_id in stories or not _matches(one, wish):
+        if one.article_id in known or one.story_id in stories or not matches(one, wish):
             continue
         stories.add(one.story_id)
         chosen.append(one.article_id)
@@ -37,7 +42,8 @@ def choose(candidates: Sequence[Candidate], wish: Wish, *, had: Iterable[int]) -
     return chosen
 
 
-def _matches(one: Candidate, wish: Wish) -> bool:
+def matches(one: Candidate, wish: Wish) -> bool:
+    """Return whether an article is fresh enough, and on a topic that is wanted."""
     if wish.fresh_from is not None and one.first_seen_at <= wish.fresh_from:
         return False
     return wish.topic_ids is None or not wish.topic_ids.isdisjoint(one.topic_ids)

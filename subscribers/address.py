@@ -11,7 +11,7 @@ from core import addresses, clock, database, errors, logs, tokens
 from core.database import db
 from core.errors import _
 from delivery import suppression
-from subscribers import consent, joining, linkchanges, mails, preferences
+from subscribers import consent, joining, linkchanges, mails, preferences, snapshots
 from subscribers.models import Subscriber
 from subscribers.trail import AddressChange, FormerKey
 
@@ -219,5 +219,5 @@ def _carry_over(old_hash: bytes, subscriber: Subscriber, now: datetime) -> None:
 def _record(subscriber: Subscriber, kind: str, now: datetime) -> None:
     """Prove the change, and have the address told that mail came to before, or comes to again."""
     consent.record("change", subscriber=subscriber, digest=None, wording=kind, form="address", origin=None, now=now)
-    here = linkchanges.snapshot(subscriber)
+    here = snapshots.of(subscriber)
     linkchanges.add(subscriber, kind, digest=None, sides=(here, here), now=now, at_once=True)

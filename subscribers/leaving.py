@@ -9,7 +9,7 @@ from core import database, errors, tokens
 from core.database import db
 from core.errors import _
 from delivery import suppression
-from subscribers import consent, joining, linkchanges, overall, preferences, rhythm, unsubscribe
+from subscribers import consent, joining, linkchanges, overall, preferences, rhythm, snapshots, unsubscribe
 from subscribers.models import Digest, Subscriber, Subscription
 from subscribers.trail import FormerKey, LeavingReason, LinkChange
 
@@ -37,7 +37,7 @@ def leave(
     Whom a mail program left for (`one_click`) saw no page: the next mail of another digest says it.
     """
     joining.hold(subscriber)
-    before = linkchanges.snapshot(subscriber)
+    before = snapshots.of(subscriber)
     streams = unsubscribe.leave(subscriber, digest, now=now)
     if one_click and digest is not None and streams and subscriber.state == "active":
         subscriber.left_by_click_id = digest.id
@@ -94,7 +94,7 @@ def less(
     `spoken` are the publication's languages. Raises Invalid for what is not on offer.
     """
     joining.hold(subscriber)
-    before = linkchanges.snapshot(subscriber)
+    before = snapshots.of(subscriber)
     if instead == WEEKLY and digest is not None:
         _make_weekly(_subscription(subscriber, digest), now)
     elif instead == "pause":

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, func, select
@@ -12,7 +12,7 @@ from core import errors, logs, tokens
 from core.database import db
 from core.errors import _
 from delivery import suppression
-from subscribers import consent, joining, overall, pauses, preferences, rhythm
+from subscribers import consent, joining, overall, pauses, preferences, rhythm, snapshots
 from subscribers.changes import Change
 from subscribers.models import Digest, Rhythm, Subscriber, Subscription
 from subscribers.trail import LinkChange
@@ -27,14 +27,6 @@ APART = timedelta(hours=1)
 """Between two such mails: a link that somebody plays with fills nobody's inbox."""
 KEPT = timedelta(days=30)
 """How long a change is remembered: whoever says *not me* is told what was changed lately."""
-OF_SUBSCRIBER = ("state", "paused_until", "paused_at", "catch_up", "languages", "language", "zone")
-OF_SUBSCRIPTION = ("state", "taste_id", "rhythm_id", "breaking", "first_due_at", "version")
-"""The columns that a reader's links change, and that an undo brings back."""
-_READ = {
-    "paused_until": date.fromisoformat,
-    "paused_at": datetime.fromisoformat,
-    "first_due_at": datetime.fromisoformat,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +40,6 @@ class Undone:
     late: bool = False
 
 
-def snapshot(subscriber: Subscriber) -> dict[str, Any]:
-    """Return how a reader's rows are now, as JSON can hold it. Taken before a change, it is handed to `note`."""
-    db.session.flush()
-    known = joining.subscriptions_of(subscriber).values()
-    return {
-        "subscriber": {name: _written(getattr(subscriber, name)) for name in OF_SUBSCRIBER},
-        "subscriptions": {
-            str(one.id): {name: _written(getattr(one, name)) for name in OF_SUBSCRIPTION} for one in known
-        },
-    }
-
-
 def note(
     subscriber: Subscriber,
     kind: str,
@@ -70,7 +50,7 @@ def note(
     streams: Sequence[str] = (),
 ) -> LinkChange | None:
     """Keep a change that a link has made, to be told in a few minutes; None when nothing differs from `before`."""
-    after = snapshot(subscriber)
+    after = snapshots.of(subscriber)
     if after == before and not streams:
         return None
     kind = _of_a_pause(before, after) or kind if kind == "saved" else kind
@@ -91,7 +71,7 @@ def note_choices(
     friends = next((one.new for one in changed if digest is None and one.field == "friends"), None)
     streams = [overall.SHARE] if friends == "0" else []
     if note(subscriber, "saved", digest=digest, before=before, now=now, streams=streams) is None:
-        here = snapshot(subscriber)
+        here = snapshots.of(subscriber)
         add(subscriber, "saved", digest=digest, sides=(here, here), now=now)
 
 
@@ -185,8 +165,8 @@ def undo(change: LinkChange, *, now: datetime) -> Undone:
         return Undone(change, again=True)
     if not can_be_undone(change, now):
         raise errors.LinkExpired(_("A change can be taken back for 24 hours. You can still make it anew."))
-    subscriber, here = change.subscriber, snapshot(change.subscriber)
-    whole = [name for name in OF_SUBSCRIBER[1:] if _is_untouched(change, name, here)]
+    subscriber, here = change.subscriber, snapshots.of(change.subscriber)
+    whole = [name for name in snapshots.OF_SUBSCRIBER[1:] if _is_untouched(change, name, here)]
     back = _subscriptions_back(change, now)
     lifted = _lift(change, back)
     if not (whole or back or lifted):
@@ -209,7 +189,8 @@ def forget(now: datetime) -> int:
 
 
 def _is_untouched(change: LinkChange, name: str, here: Mapping[str, Any]) -> bool:
-    was, became = change.before["subscriber"][name], change.after["subscriber"][name]
+    # A change of before there was this column does not know it.
+    was, became = (side["subscriber"].get(name) for side in (change.before, change.after))
     return bool(was != became and here["subscriber"][name] == became)
 
 
@@ -217,7 +198,7 @@ def _whole_back(change: LinkChange, names: Sequence[str], now: datetime) -> None
     """Bring back what holds for all digests."""
     subscriber = change.subscriber
     for name in names:
-        setattr(subscriber, name, _read(name, change.before["subscriber"][name]))
+        setattr(subscriber, name, snapshots.value(name, change.before["subscriber"][name]))
     if names:
         subscriber.version += 1
     if "paused_until" in names:
@@ -235,8 +216,8 @@ def _subscriptions_back(change: LinkChange, now: datetime) -> list[Subscription]
         row = db.session.get_one(Rhythm, was["rhythm_id"])
         rhythm.rhythm_row(one.digest, rhythm.choice_of(row), now=now)
         came_back = one.state == "off" and was["state"] == "on"
-        for name in OF_SUBSCRIPTION[:-1]:
-            setattr(one, name, _read(name, was[name]))
+        for name in snapshots.OF_SUBSCRIPTION[:-1]:
+            setattr(one, name, snapshots.value(name, was[name]))
         one.version += 1
         consent.record(
             "opt_in" if came_back else "change",
@@ -283,11 +264,3 @@ def _lift(change: LinkChange, back: Sequence[Subscription]) -> list[str]:
     for stream in lifted:
         suppression.lift(hashed, scope=stream, reason=joining.LEFT)
     return lifted
-
-
-def _written(value: object) -> object:
-    return value.isoformat() if isinstance(value, date) else value
-
-
-def _read(name: str, value: Any) -> Any:
-    return _READ[name](value) if name in _READ and value is not None else value

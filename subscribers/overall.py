@@ -20,11 +20,13 @@ SHARE = "share"
 
 @dataclass(frozen=True, slots=True)
 class Overall:
-    """What holds for all digests. `languages` stand in the reader's order; `paused_until` is the first date on which
-    mail comes again; `catch_up` asks for one mail of what came out meanwhile.
+    """What holds for all digests. `languages` stand in the reader's order, and with `once` a story comes in the first
+    of them only; `paused_until` is the first date on which mail comes again; `catch_up` asks for one mail of what came
+    out meanwhile.
     """
 
     languages: tuple[str, ...]
+    once: bool
     paused_until: date | None
     catch_up: bool
     friends: bool
@@ -33,6 +35,7 @@ class Overall:
         """Return each field as one text, to be compared and logged."""
         return {
             "languages": ",".join(self.languages),
+            "once": str(int(self.once)),
             "pause": self.paused_until.isoformat() if self.paused_until else "",
             "catch_up": str(int(self.catch_up)),
             "friends": str(int(self.friends)),
@@ -43,6 +46,7 @@ def view(subscriber: Subscriber, *, spoken: Collection[str], now: datetime) -> O
     """Return what a reader has. `spoken` are all languages there are; those not ranked yet stand last."""
     return Overall(
         languages=in_order([*subscriber.languages, subscriber.language], spoken),
+        once=subscriber.once_over_digests,
         paused_until=preferences.paused_until(subscriber, now),
         catch_up=subscriber.catch_up,
         friends=not suppression.is_suppressed(subscriber.addr_hash, [SHARE], now=now),
@@ -77,6 +81,7 @@ def save(
     _set_pause(subscriber, wanted.paused_until, now)
     subscriber.catch_up = wanted.catch_up
     subscriber.languages = list(wanted.languages)
+    subscriber.once_over_digests = wanted.once
     subscriber.language = wanted.languages[0]
     _let_friends(subscriber, wanted.friends, source, now)
     subscriber.version += 1

@@ -56,8 +56,8 @@ class DueWave:
 
 @dataclass(frozen=True, slots=True)
 class DueReader:
-    """What composing needs to know of one reader. `rhythm` is its name, `zone` the one its hour is in; `away_from` is
-    when a pause began, in the first wave after it, if the reader wants one mail of what came out meanwhile.
+    """What composing needs to know of one reader: `rhythm` by name, the `zone` of its hour, and `once` if they want a
+    story in one language only; `away_from` is when a pause began, in the first wave after it, if they want to catch up.
     """
 
     subscription_id: int
@@ -72,6 +72,7 @@ class DueReader:
     zone: str
     away_from: datetime | None = None
     left_by_click_id: int | None = None
+    once: bool = False
 
 
 @lru_cache(maxsize=1)
@@ -270,6 +271,7 @@ def _due_reader(
         zone=row.zone,
         away_from=_away_from(subscriber, row, slot) if subscriber.catch_up and slot else None,
         left_by_click_id=subscriber.left_by_click_id,
+        once=subscriber.once_over_digests,
     )
 
 

@@ -19,6 +19,7 @@ BREAKING = {
 }
 FORMATS = {"both": _("Designed (HTML), with a plain text beside it"), "text": _("Plain text only")}
 CATCH_UP = {"0": _("Only what is new then"), "1": _("First one mail with the ten latest stories of the pause")}
+ONCE = {"0": _("Every digest brings its own version"), "1": _("Only once, in the first of my languages")}
 FRIENDS = {"1": _("Friends may send me stories"), "0": _("No stories from friends")}
 _LABELS = {
     "topics": _("Themes"),
@@ -30,6 +31,7 @@ _LABELS = {
     "most": _("Longest mail"),
     "format": _("Form of the mail"),
     "languages": _("Languages"),
+    "once": _("A story in several languages"),
     "pause": _("Pause"),
     "catch_up": _("After a pause"),
     "friends": _("Stories from friends"),
@@ -97,6 +99,7 @@ _WORDS: Mapping[str, Callable[[str], str]] = {
     "most": lambda text: most(int(text)),
     "format": lambda text: pages.gettext(FORMATS[text]),
     "languages": _languages,
+    "once": lambda text: pages.gettext(ONCE[text]),
     "pause": _pause,
     "catch_up": lambda text: pages.gettext(CATCH_UP[text]),
     "friends": lambda text: pages.gettext(FRIENDS[text]),

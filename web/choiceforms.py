@@ -1,7 +1,7 @@
 """The two forms of the preferences, of one digest and of all mail: what they are filled with, and what they bring."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -39,6 +39,7 @@ class TypedOverall:
     """What the form of all mail is filled with."""
 
     languages: tuple[str, ...]
+    once: str
     until: str
     catch_up: str
     friends: str
@@ -71,12 +72,13 @@ def typed_choice(values: Values) -> TypedChoice:
 def filled_overall(wanted: Overall) -> TypedOverall:
     """Return what the form of all mail holds for these choices."""
     until = wanted.paused_until.isoformat() if wanted.paused_until else ""
-    return TypedOverall(wanted.languages, until, str(int(wanted.catch_up)), str(int(wanted.friends)))
+    once, catch_up, friends = (str(int(one)) for one in (wanted.once, wanted.catch_up, wanted.friends))
+    return TypedOverall(wanted.languages, once, until, catch_up, friends)
 
 
 def typed_overall(values: Values) -> TypedOverall:
     """Return what a person typed into the form of all mail, to be shown again."""
-    lines = {name: values.get(name, "")[:LINE] for name in ("until", "catch_up", "friends")}
+    lines = {name: values.get(name, "")[:LINE] for name in ("once", "until", "catch_up", "friends")}
     return TypedOverall(languages=tuple(values.getlist("languages")[:MAX_CHOICES]), **lines)
 
 
@@ -109,9 +111,10 @@ def wanted_overall(values: Values, *, before: Overall, today: date) -> Overall:
     until = sheet.read("until", lambda text: _date_of_return(text, today=today)) if "until" in values else None
     found = Overall(
         languages=sheet.read_all("languages") or before.languages,
+        once=_either(values, sheet, "once", before.once),
         paused_until=until if "until" in values else before.paused_until,
-        catch_up=sheet.read("catch_up", _yes_or_no("catch_up")) if "catch_up" in values else before.catch_up,
-        friends=sheet.read("friends", _yes_or_no("friends")) if "friends" in values else before.friends,
+        catch_up=_either(values, sheet, "catch_up", before.catch_up),
+        friends=_either(values, sheet, "friends", before.friends),
     )
     sheet.finish()
     return found
@@ -153,13 +156,15 @@ def _date_of_return(text: str, *, today: date) -> date | None:
     return day
 
 
-def _yes_or_no(field: str) -> Callable[[str], bool]:
+def _either(values: Values, sheet: Sheet, field: str, before: bool) -> bool:
+    """Read one of two choices; a field that the form does not have keeps what was before."""
+
     def parse(text: str) -> bool:
         if text not in ("0", "1"):
             raise errors.Invalid(field, _("Please choose one of the two."))
         return text == "1"
 
-    return parse
+    return sheet.read(field, parse) if field in values else before
 
 
 def _whole_number(text: str, *, field: str, most: int, message: str) -> int:

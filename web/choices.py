@@ -13,7 +13,7 @@ from core.links import PATHS
 from digests import preview as previews
 from digests import timetable
 from subscribers import changes as changes_of
-from subscribers import linkchanges
+from subscribers import linkchanges, snapshots
 from subscribers import preferences as choices_of
 from subscribers.models import Subscriber
 from subscribers.preferences import Choice, Chosen
@@ -66,7 +66,7 @@ def save(digest: str, token: str) -> Response:
     try:
         with database.write_turn():
             reader = preferences.opened(token, now)
-            choice, before = preferences.choice_of(reader, digest, now), linkchanges.snapshot(reader)
+            choice, before = preferences.choice_of(reader, digest, now), snapshots.of(reader)
             chosen, version = _read(choice)
             changed = choices_of.save(choice.subscription, chosen, version=version, now=now)
             linkchanges.note_choices(reader, changed, digest=choice.digest, before=before, now=now)

@@ -13,7 +13,7 @@ from core.errors import _
 from core.links import PATHS
 from digests import timetable
 from subscribers import changes as changes_of
-from subscribers import linkchanges, overall, rhythm
+from subscribers import linkchanges, overall, rhythm, snapshots
 from subscribers import preferences as choices_of
 from subscribers.changes import Change
 from subscribers.models import Digest, Subscriber
@@ -25,7 +25,7 @@ preferences = Blueprint("preferences", __name__)
 JUST_NOW = timedelta(minutes=15)
 """How long the page after a change tells what was changed: its address may be kept and opened again."""
 PRESETS = (("week", _("One week")), ("two-weeks", _("Two weeks")), ("month", _("One month")))
-PLACED = ("languages", "until", "catch_up", "friends")
+PLACED = ("languages", "once", "until", "catch_up", "friends")
 """The fields of this page that a list of faults can lead to."""
 
 
@@ -43,7 +43,7 @@ def change(token: str) -> Response:
     try:
         with database.write_turn():
             subscriber = opened(token, now)
-            before = linkchanges.snapshot(subscriber)
+            before = snapshots.of(subscriber)
             changed = _act(subscriber, now)
             linkchanges.note_choices(subscriber, changed, digest=_digest_of(subscriber, now), before=before, now=now)
             db.session.commit()
@@ -192,6 +192,7 @@ def _overview(
         "typed": typed or choiceforms.filled_overall(overall.view(subscriber, spoken=spoken(), now=now)),
         "spoken": spoken(),
         "presets": _labelled(PRESETS),
+        "onces": _labelled(changes.ONCE.items()),
         "catch_ups": _labelled(changes.CATCH_UP.items()),
         "friends": _labelled(changes.FRIENDS.items()),
         "first_day": choiceforms.first_return(today),

@@ -120,7 +120,7 @@ def _plan(subscription: Subscription, done: requests.Confirmed, now: datetime) -
     if subscription not in done.new:
         return {"digest": subscription.digest, "is_new": False}
     is_first = subscription is done.first
-    if is_first and editions.anything_for(subscription, now=now):
+    if is_first and editions.anything_for(subscription, now=now, services=services.current()):
         return {"digest": subscription.digest, "is_new": True, "at": None}
     at, zone = timetable.next_mail(subscription, now=now), subscription.rhythm.zone
     told = {"waits": is_first, "at": words.instant(at, zone), "city": words.city(zone)}

@@ -8,7 +8,7 @@ from sqlalchemy import update
 from core import database
 from core.database import db
 from delivery.models import Lane, Mailing
-from digests import editions
+from digests import editions, shelves
 from digests.models import Edition, Wave
 from subscribers import offer, tastes
 from subscribers.models import Digest, Rhythm, Subscriber, Subscription
@@ -181,9 +181,9 @@ def test_a_digest_holds_articles_of_its_language_and_topics_only(one_house):
     korea, cuba = one_house.article("Korea", "kr"), one_house.article("Cuba", "cu")
     one_house.article("كوريا", "kr", language="ar")
     digest = offer.by_key("asia-daily")
-    assert {one.article_id for one in editions.candidates(digest, since=None)} == {korea, cuba}
+    assert {one.article_id for one in shelves.candidates(digest, since=None)} == {korea, cuba}
     digest.selection = ["kr"]
-    assert [one.article_id for one in editions.candidates(digest, since=None)] == [korea]
+    assert [one.article_id for one in shelves.candidates(digest, since=None)] == [korea]
 
 
 def test_a_taste_of_nothing_in_particular_is_everything(one_house):
@@ -191,17 +191,17 @@ def test_a_taste_of_nothing_in_particular_is_everything(one_house):
         everything = tastes.taste_row(topics=[], countries=[], most=5, format="both")
         both = tastes.taste_row(topics=["economy"], countries=["kr"], most=5, format="both")
         gone = tastes.taste_row(topics=["no-such-topic"], countries=[], most=5, format="both")
-        assert editions.topic_ids(everything) is None
-        assert len(editions.topic_ids(both) or ()) == 2
-        assert editions.topic_ids(gone) == frozenset(), "a topic that is gone is nothing, not everything"
+        assert shelves.topic_ids(everything) is None
+        assert len(shelves.topic_ids(both) or ()) == 2
+        assert shelves.topic_ids(gone) == frozenset(), "a topic that is gone is nothing, not everything"
 
 
 def test_there_is_something_for_a_reader_when_a_story_matches_however_old(one_house):
     subscription = one_house.subscription(one_house.reader(countries=["kr"]))
     one_house.article("Cuba", "cu")
-    assert not editions.anything_for(subscription, now=NOW)
+    assert not editions.anything_for(subscription, now=NOW, services=one_house.services)
     one_house.article("Korea", "kr", at=NOW - 300 * DAY)
-    assert editions.anything_for(subscription, now=NOW)
+    assert editions.anything_for(subscription, now=NOW, services=one_house.services)
 
 
 def test_a_readers_other_digests_are_those_that_are_on_in_the_order_of_the_offer(one_house):
@@ -227,17 +227,23 @@ def test_a_digest_that_is_withdrawn_is_not_among_a_readers_other_digests(one_hou
 def test_who_comes_back_on_the_day_of_the_first_edition_is_promised_no_second_one(one_house):
     subscription_id = one_house.reader(first=NOW)
     one_house.articles(15)
-    assert editions.anything_for(one_house.subscription(subscription_id), now=NOW)
+    assert editions.anything_for(one_house.subscription(subscription_id), now=NOW, services=one_house.services)
     assert len(one_house.go(NOW)) == 1
-    assert not editions.anything_for(one_house.subscription(subscription_id), now=NOW + HOUR)
-    assert editions.anything_for(one_house.subscription(subscription_id), now=NOW + DAY), "five were not had yet"
+    assert not editions.anything_for(
+        one_house.subscription(subscription_id), now=NOW + HOUR, services=one_house.services
+    )
+    assert editions.anything_for(one_house.subscription(subscription_id), now=NOW + DAY, services=one_house.services), (
+        "five were not had yet"
+    )
 
 
 def test_who_had_every_story_is_promised_no_first_edition(one_house):
     subscription_id = one_house.reader(first=NOW)
     one_house.articles(3)
     one_house.go(NOW)
-    assert not editions.anything_for(one_house.subscription(subscription_id), now=NOW + DAY)
+    assert not editions.anything_for(
+        one_house.subscription(subscription_id), now=NOW + DAY, services=one_house.services
+    )
 
 
 def test_a_wave_that_is_given_back_is_the_next_ones_who_comes(one_house):

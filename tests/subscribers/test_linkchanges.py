@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from core.database import db
 from delivery import suppression
-from subscribers import joining, leaving, linkchanges, offer, overall, rhythm
+from subscribers import joining, leaving, linkchanges, offer, overall, rhythm, snapshots
 from subscribers.models import Subscriber
 from subscribers.trail import LinkChange
 from tests.subscribers import people
@@ -54,7 +54,7 @@ def test_leaving_a_digest_one_never_had_is_taken_back_too(app, services):
 
 def state(reader: Subscriber) -> dict[str, object]:
     """Return what a reader has chosen, without the versions, which never go back."""
-    here = linkchanges.snapshot(reader)
+    here = snapshots.of(reader)
     rows = here["subscriptions"].values()
     return {"left": people.left_streams(reader), **here["subscriber"], "rows": [{**row, "version": 0} for row in rows]}
 
@@ -65,7 +65,7 @@ def act(reader: Subscriber, step: str, now) -> LinkChange | None:
         return leaving.leave(reader, people.asia() if step == "left" else None, now=now)
     if step in ("weekly", "pause"):
         return leaving.less(reader, people.asia(), instead=step, spoken=SPOKEN, now=now)
-    before = linkchanges.snapshot(reader)
+    before = snapshots.of(reader)
     overall.pause(reader, now.date() + timedelta(days=7) if step == "week" else None, spoken=SPOKEN, now=now)
     return linkchanges.note(reader, "saved", digest=None, before=before, now=now)
 

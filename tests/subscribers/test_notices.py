@@ -9,7 +9,7 @@ from sqlalchemy import select
 from core import addresses
 from core.database import db
 from delivery import suppression
-from subscribers import address, addressing, leaving, linkchanges, mails, notices, overall, preferences
+from subscribers import address, addressing, leaving, linkchanges, mails, notices, overall, preferences, snapshots
 from subscribers.trail import AddressChange, LinkChange
 from tests.subscribers import people
 from tests.subscribers.people import NOW, joined, queued
@@ -41,14 +41,14 @@ def told(services):
 
 
 def pause(reader, *, days=10, at=NOW):
-    before = linkchanges.snapshot(reader)
+    before = snapshots.of(reader)
     overall.pause(reader, NOW.date() + timedelta(days=days), spoken=("en", "ar"), now=at)
     return linkchanges.note(reader, "saved", digest=None, before=before, now=at)
 
 
 def save(reader, *, at=NOW, **wanted):
     subscription = next(one.subscription for one in preferences.view(reader, at) if one.digest.key == "asia-daily")
-    before = linkchanges.snapshot(reader)
+    before = snapshots.of(reader)
     chosen = replace(preferences.of(subscription, at).chosen, **wanted)
     preferences.save(subscription, chosen, version=subscription.version, now=at)
     return linkchanges.note(reader, "saved", digest=subscription.digest, before=before, now=at)

@@ -42,6 +42,7 @@ def save(subscriber: Subscriber, *, version: int | None = None, **changed) -> li
     [
         {"languages": ("ar", "it", "en")},
         {"paused_until": date(2026, 4, 1)},
+        {"once": True},
         {"catch_up": True},
         {"friends": False},
         {"languages": ("it", "en", "ar"), "paused_until": date(2027, 3, 2), "catch_up": True, "friends": False},
@@ -57,7 +58,9 @@ def test_what_was_saved_is_what_is_seen(subscriber, changed):
 
 
 def test_at_first_mail_comes_from_friends_too_and_the_reader_s_language_is_the_first(subscriber):
-    assert seen(subscriber) == overall.Overall(("en", "ar", "it"), None, catch_up=False, friends=True)
+    assert seen(subscriber) == overall.Overall(
+        ("en", "ar", "it"), once=False, paused_until=None, catch_up=False, friends=True
+    )
 
 
 def test_saving_twice_is_saving_once(subscriber):
