@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from bench import different, million, page, planning, returning, signed, speed, where
+from bench import different, million, page, planning, readers, returning, signed, speed, where
 from bench.ground import BenchError, Ground, ground
 from bench.results import Results
 from bench.sizes import FULL, QUICK, Sizes
@@ -22,6 +22,7 @@ PARTS: dict[str, tuple[Callable[[Ground, Sizes, Keep], None], str, int]] = {
     "million": (million.measure, "the large list, its memory, and confirmations beside it", 10),
     "signed": (signed.measure, "signed mail beside OpenSSL's own rate", 4),
     "returning": (returning.measure, "reading what comes back", 2),
+    "readers": (readers.measure, "the form, the pages of readers, and who is due", 4),
     "where": (where.measure, "where the sender's time goes", 1),
 }
 """What can be measured, in the order of a whole run, and about how many minutes each takes."""
@@ -76,12 +77,13 @@ def _measure(name: str, servers: Ground, sizes: Sizes, results: Results) -> bool
     """Measure one part; what it found before it failed is kept."""
     measure, title, _minutes = PARTS[name]
     print(f"{name}: {title}", flush=True)
-    readers = {"million": sizes.large, "returning": sizes.reports}.get(name, sizes.readers)
+    counts = {"million": sizes.large, "readers": sizes.large, "returning": sizes.reports}
+    count = counts.get(name, sizes.readers)
     last: dict[str, object] = {}
 
     def keep(values: dict[str, object]) -> None:
         last.update(values)
-        results.keep(name, last, readers=readers, whole=False)
+        results.keep(name, last, readers=count, whole=False)
 
     started = time.monotonic()
     try:
@@ -90,7 +92,7 @@ def _measure(name: str, servers: Ground, sizes: Sizes, results: Results) -> bool
         print(f"  Not measured to its end: {error}", file=sys.stderr, flush=True)
         results.failed(name, str(error).partition("\n")[0][:300])
         return False
-    results.keep(name, last, readers=readers, whole=True)
+    results.keep(name, last, readers=count, whole=True)
     print(f"  {time.monotonic() - started:.0f} s", flush=True)
     return True
 

@@ -51,12 +51,13 @@ connections = {connections}
 """
 FLASK = (sys.executable, "-m", "flask", "--app", "app")
 QUIET = ("--without-gossip", "--without-mingle")
-SENDERS = {
+PROCESSES = {
+    "site": (sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "app:site()"),
     "pump": (*FLASK, "delivery", "pump"),
     "worker": (sys.executable, "-m", "celery", "-A", "worker", "worker", *QUIET),
     "profiled pump": (sys.executable, "-m", "bench.profile"),
 }
-"""The processes that send: the one without Celery, a worker, and the first of them with a profiler in it."""
+"""The site; and the processes that send: the one without Celery, a worker, and the first of them with a profiler."""
 ENDS_WITHIN_S = 40
 
 
@@ -99,10 +100,10 @@ class Installation:
     senders: list[Sender] = field(default_factory=list)
 
     def start(self, kind: str, **extra: str) -> Sender:
-        """Start one of SENDERS."""
+        """Start one of PROCESSES."""
         number = len(self.senders) + 1
         log = self.folder / f"sender-{number}.log"
-        command = [*SENDERS[kind], *(("-n", f"bench-{number}@here") if kind == "worker" else ())]
+        command = [*PROCESSES[kind], *(("-n", f"bench-{number}@here") if kind == "worker" else ())]
         with log.open("ab") as output:
             process = subprocess.Popen(
                 command,

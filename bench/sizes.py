@@ -10,7 +10,9 @@ SENDERS = 2
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How many of what: readers of a list, of the large one and of the small one; mails of the comparisons; reports."""
+    """How many of what: readers of a list, of the large one and of the small one; mails of the comparisons; reports;
+    forms of people who sign up.
+    """
 
     readers: int = 100_000
     large: int = 1_000_000
@@ -20,11 +22,20 @@ class Sizes:
     signed: int = 60_000
     profiled: int = 20_000
     reports: int = 20_000
+    forms: int = 8_000
     connections: int = CONNECTIONS
     senders: int = SENDERS
 
 
 FULL = Sizes()
 QUICK = Sizes(
-    readers=5_000, large=20_000, small=2_000, usual=500, source=10_000, profiled=3_000, signed=4_000, reports=2_000
+    readers=5_000,
+    large=20_000,
+    small=2_000,
+    usual=500,
+    source=10_000,
+    profiled=3_000,
+    signed=4_000,
+    reports=2_000,
+    forms=1_000,
 )

@@ -22,7 +22,7 @@ from delivery import progress, tick
 from delivery.progress import Standing
 from delivery.states import State
 from delivery.tick import Kept
-from subscribers import replay, rhythm
+from subscribers import replay, schedule
 from subscribers.models import Digest
 from tasks import nudge
 
@@ -203,10 +203,10 @@ def _due_now() -> list[str]:
     digests = {one.id: one for one in db.session.scalars(select(Digest))}
     regular = [
         f"{digests[due.digest_id].key} of {due.slot}"
-        for due in rhythm.due_rhythms(now)
+        for due in schedule.due_waves(now)
         if (now - due.due_at).total_seconds() <= digests[due.digest_id].not_after_s
     ]
-    return regular + [f"first editions of {digests[one].key}" for one in rhythm.due_first(now)]
+    return regular + [f"first editions of {digests[one].key}" for one in schedule.due_first(now)]
 
 
 def _tell_read(gathered: Gathered, brought_back: int, missing: Sequence[str], since: datetime | None) -> None:

@@ -33,6 +33,11 @@ class Address:
         return f"{local[:1]}***@{domain}"
 
 
+def stored(mailbox: str) -> Address:
+    """Return an address that was checked when it came in."""
+    return Address(mailbox, mailbox.lower())
+
+
 def inbox(address: Address) -> str:
     """Return the inbox that an address most likely ends in: without a plus-tag, and without the dots of Gmail.
 

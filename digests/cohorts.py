@@ -13,7 +13,7 @@ from core.database import db
 from core.services import Services
 from digests import editions, elsewhere, histories, rendering, selection, shelves, timetable
 from digests.models import Edition, Wave
-from subscribers import rhythm
+from subscribers import rhythm, schedule
 from subscribers.models import Digest, Subscription, Taste
 
 CHUNK = 2000
@@ -26,7 +26,7 @@ CHUNK_IN_TURN = 500
 class Group:
     """Readers of a chunk who get the same mail: the same stories, format, opening and history."""
 
-    readers: tuple[rhythm.DueReader, ...]
+    readers: tuple[schedule.DueReader, ...]
     format: str
     stories: tuple[rendering.StoryView, ...]
     opening: rendering.Opening
@@ -54,7 +54,7 @@ class Chunk:
     last: int
     finished: bool
     groups: tuple[Group, ...]
-    empty: tuple[rhythm.DueReader, ...]
+    empty: tuple[schedule.DueReader, ...]
     seen_until: datetime
     shell: rendering.ShellView
     not_after: datetime
@@ -93,10 +93,10 @@ def read_chunk(wave_id: int, now: datetime, services: Services) -> Chunk:
     )
 
 
-def _readers(edition: Edition, wave: Wave, most: int) -> list[rhythm.DueReader]:
+def _readers(edition: Edition, wave: Wave, most: int) -> list[schedule.DueReader]:
     if edition.kind == "first":
-        return rhythm.readers_first(digest_id=edition.digest_id, due_at=wave.due_at, after_id=wave.cursor, limit=most)
-    return rhythm.readers_due(
+        return schedule.readers_first(digest_id=edition.digest_id, due_at=wave.due_at, after_id=wave.cursor, limit=most)
+    return schedule.readers_due(
         digest_id=edition.digest_id, slot=edition.slot, due_at=wave.due_at, after_id=wave.cursor, limit=most
     )
 
@@ -143,7 +143,7 @@ class Reading:
         self._views: dict[int, rendering.StoryView] = {}
         self.seen_until = now
 
-    def groups(self, readers: Sequence[rhythm.DueReader]) -> tuple[list[Group], list[rhythm.DueReader]]:
+    def groups(self, readers: Sequence[schedule.DueReader]) -> tuple[list[Group], list[schedule.DueReader]]:
         """Return the groups of a chunk, and the readers for whom there is nothing."""
         if not readers:
             return [], []
@@ -155,7 +155,7 @@ class Reading:
             # Not now: a feed that is being stored at this moment has stories of before, which nobody sees yet.
             self.seen_until = max(one.first_seen_at for one in found)
         better, once = self._better(readers), elsewhere.Once(found, self._digest.language)
-        sorted_out: dict[_Alike, list[rhythm.DueReader]] = {}
+        sorted_out: dict[_Alike, list[schedule.DueReader]] = {}
         for reader in readers:
             key = _Alike(
                 taste_id=reader.taste.id,
@@ -167,7 +167,7 @@ class Reading:
             )
             sorted_out.setdefault(key, []).append(reader)
         groups: list[Group] = []
-        empty: list[rhythm.DueReader] = []
+        empty: list[schedule.DueReader] = []
         for key, same in sorted_out.items():
             past = had.get(same[0].subscriber_id, _NOTHING)
             wish, known = self._wish(same[0].taste, key), [entry.article_id for entry in histories.unpack(past[1])]
@@ -179,20 +179,20 @@ class Reading:
                 groups.append(self._group(same, chosen, past, key.outlook))
         return groups, empty
 
-    def _better(self, readers: Sequence[rhythm.DueReader]) -> dict[int, elsewhere.Better]:
+    def _better(self, readers: Sequence[schedule.DueReader]) -> dict[int, elsewhere.Better]:
         ids = [reader.subscription_id for reader in readers if reader.once]
         if not ids:
             return {}
         return elsewhere.of_subscriptions(ids, self._digest, now=self._now, services=self._services)
 
-    def _wanted(self, readers: Sequence[rhythm.DueReader]) -> frozenset[int] | None:
+    def _wanted(self, readers: Sequence[schedule.DueReader]) -> frozenset[int] | None:
         """Return all topics that somebody of a first edition's chunk wants; None when somebody wants everything."""
         tastes = {reader.taste.id: reader.taste for reader in readers}
         self._topics |= {key: shelves.topic_ids(taste) for key, taste in tastes.items()}
         wanted = [topics for topics in (self._topics[key] for key in tastes) if topics is not None]
         return frozenset().union(*wanted) if self._first and len(wanted) == len(tastes) else None
 
-    def _fresh_from(self, reader: rhythm.DueReader) -> datetime | None:
+    def _fresh_from(self, reader: schedule.DueReader) -> datetime | None:
         if self._first:
             return None
         # Nobody gets a backlog, but who has asked for it: then it reaches back to when their pause began.
@@ -206,7 +206,7 @@ class Reading:
         return selection.Wish(self._topics[taste.id], most, alike.fresh_from)
 
     def _group(
-        self, readers: list[rhythm.DueReader], chosen: list[int], past: tuple[int | None, bytes], outlook: _Outlook
+        self, readers: list[schedule.DueReader], chosen: list[int], past: tuple[int | None, bytes], outlook: _Outlook
     ) -> Group:
         missing = [one for one in chosen if one not in self._views]
         self._views |= {one.id: rendering.story_view(one, self._services) for one in shelf.by_ids(missing)}
@@ -241,17 +241,17 @@ class Reading:
             left=outlook.left,
         )
 
-    def _outlook(self, reader: rhythm.DueReader) -> _Outlook:
+    def _outlook(self, reader: schedule.DueReader) -> _Outlook:
         if not self._first:
             return _Outlook(self._slot, "", (), self._left(reader))
         own = db.session.get_one(Subscription, reader.subscription_id)
-        # The regular slot of this date, as it is where the reader is, is skipped: see rhythm.first_sent.
+        # The regular slot of this date, as it is where the reader is, is skipped: see schedule.first_sent.
         today = rhythm.local_date(self._now, reader.zone)
         comes = self._when(own, not_before=today + timedelta(days=1))
         others = tuple((one.digest.name, self._when(one)) for one in editions.to_begin(own))
         return _Outlook(today, comes, others, self._left(reader))
 
-    def _left(self, reader: rhythm.DueReader) -> str:
+    def _left(self, reader: schedule.DueReader) -> str:
         if reader.left_by_click_id in (None, self._digest.id):
             return ""
         return db.session.get_one(Digest, reader.left_by_click_id).name

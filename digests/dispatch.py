@@ -18,7 +18,7 @@ from delivery.models import Lane
 from digests import editions, histories, rendering
 from digests.cohorts import Chunk, Group
 from digests.models import Cohort, Wave
-from subscribers import leaving, rhythm
+from subscribers import leaving, rhythm, schedule
 
 View = rendering.Opening | rendering.StoryView
 """What is shown, and by that what is compiled once."""
@@ -39,7 +39,7 @@ class _Won:
     """A group, and those of its readers whose mail is ours to write."""
 
     group: Group
-    readers: tuple[rhythm.DueReader, ...]
+    readers: tuple[schedule.DueReader, ...]
 
 
 def make(chunk: Chunk, services: Services) -> Made:
@@ -81,7 +81,7 @@ def _hold_wave(chunk: Chunk) -> None:
         raise WaveTaken
 
 
-def _move_wave(chunk: Chunk, losers: Sequence[rhythm.DueReader], now: datetime) -> bool:
+def _move_wave(chunk: Chunk, losers: Sequence[schedule.DueReader], now: datetime) -> bool:
     """Move the wave's cursor on, but not beyond who must be looked at again; return whether the wave is done."""
     finished = chunk.finished and not losers
     cursor = min((loser.subscription_id for loser in losers), default=chunk.last + 1) - 1
@@ -96,7 +96,7 @@ def _move_wave(chunk: Chunk, losers: Sequence[rhythm.DueReader], now: datetime) 
         .execution_options(synchronize_session=False)
     )
     if finished and chunk.kind == "regular":
-        rhythm.move_on(chunk.digest_id, chunk.slot, chunk.due_at, now=now)
+        schedule.move_on(chunk.digest_id, chunk.slot, chunk.due_at, now=now)
     return finished
 
 
@@ -197,13 +197,13 @@ def _note_first(chunk: Chunk, groups: Sequence[Group], won: Sequence[_Won], now:
     all_readers = {reader.subscription_id for group in chunk.groups for reader in group.readers}
     for reader in sorted(sent.values(), key=lambda one: one.subscription_id):
         slot = rhythm.local_date(now, reader.zone)
-        rhythm.first_sent(reader.subscription_id, slot=slot, fresh_from=chunk.seen_until)
+        schedule.first_sent(reader.subscription_id, slot=slot, fresh_from=chunk.seen_until)
     begun = {reader.subscription_id for reader in chunk.empty} | (all_readers - sent.keys() - again)
     for subscription_id in sorted(begun):
-        rhythm.first_empty(subscription_id)
+        schedule.first_empty(subscription_id)
 
 
-def _planned(reader: rhythm.DueReader, content_id: int) -> outbox.Planned:
+def _planned(reader: schedule.DueReader, content_id: int) -> outbox.Planned:
     recipient = outbox.Recipient(reader.address, reader.reader_key, reader.link_version)
     return outbox.Planned(recipient, once_key=reader.addr_hash, content_id=content_id)
 

@@ -11,7 +11,7 @@ from delivery import outbox
 from delivery.models import Lane
 from digests import elsewhere, histories, selection, shelves
 from digests.models import Edition, Wave
-from subscribers import offer, rhythm
+from subscribers import offer, rhythm, schedule
 from subscribers.models import Digest, Subscription
 
 LEASE = timedelta(seconds=60)
@@ -20,20 +20,20 @@ LEASE = timedelta(seconds=60)
 
 def anything_due(now: datetime) -> bool:
     """Return whether `open_due` would find something; a look costs no writer's turn."""
-    return bool(rhythm.due_rhythms(now) or rhythm.due_first(now))
+    return bool(schedule.due_waves(now) or schedule.due_first(now))
 
 
 def open_due(now: datetime, services: Services) -> None:
     """Open the editions and waves that are due. Running twice, or beside another, changes nothing."""
-    for due in rhythm.due_rhythms(now):
+    for due in schedule.due_waves(now):
         digest = db.session.get_one(Digest, due.digest_id)
         late = now > due.due_at + timedelta(seconds=digest.not_after_s)
         edition = _edition(digest, "regular", due.slot, now, services)
         _add_wave(edition, due.due_at, "missed" if late else "open")
         if late and _missed(edition, due.due_at, now):
             # After an outage the news is stale: the slot is skipped, never sent as a backlog.
-            rhythm.move_on(due.digest_id, due.slot, due.due_at, now=now)
-    for digest_id in rhythm.due_first(now):
+            schedule.move_on(due.digest_id, due.slot, due.due_at, now=now)
+    for digest_id in schedule.due_first(now):
         digest = db.session.get_one(Digest, digest_id)
         edition = _edition(digest, "first", _first_slot(digest, now), now, services)
         if not _awaited(edition, now):

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from core.services import Services
 from digests import cohorts, rendering, timetable
-from subscribers import rhythm
+from subscribers import rhythm, schedule
 from subscribers.models import Subscription, Taste
 from subscribers.preferences import Chosen
 
@@ -46,10 +46,10 @@ def _stories(
     return groups[0].stories if groups else []
 
 
-def _reader(subscription: Subscription, chosen: Chosen, now: datetime) -> rhythm.DueReader:
+def _reader(subscription: Subscription, chosen: Chosen, now: datetime) -> schedule.DueReader:
     """Return somebody with these choices who had nothing yet, and to whom one period is new."""
     person = subscription.subscriber
-    return rhythm.DueReader(
+    return schedule.DueReader(
         subscription_id=subscription.id,
         subscriber_id=_NOBODY,
         reader_key=person.public_id,

@@ -14,11 +14,6 @@ def _one_of(column: str, *values: str) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({listed})", name=column)
 
 
-def _mailbox(address: str) -> addresses.Address:
-    """Return an address that was checked when it came in."""
-    return addresses.Address(mailbox=address, folded=address.lower())
-
-
 class Digest(database.Base):
     """A recurring publication on offer, in one language. Written by `subscribers.offer.apply`."""
 
@@ -90,7 +85,7 @@ class Subscriber(database.Base):
     @property
     def mailbox(self) -> addresses.Address:
         """Return the address as the post office takes it."""
-        return _mailbox(self.address)
+        return addresses.stored(self.address)
 
 
 class Taste(database.Base):
@@ -226,7 +221,7 @@ class SignupRequest(database.Base):
         """Return the address as the post office takes it. Raises ValueError when it has been forgotten."""
         if self.address is None:
             raise ValueError("The address of this request has been forgotten.")
-        return _mailbox(self.address)
+        return addresses.stored(self.address)
 
 
 class ConsentEntry(database.Base):

@@ -1,6 +1,6 @@
-"""When: the arithmetic of slots in a reader's zone, the rows that many readers share, and who is due."""
+"""When: the arithmetic of slots in a reader's zone, and the rows that many readers share."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from sqlalchemy import ColumnElement, exists, select
 
-from core import addresses, database, errors
+from core import database, errors
 from core.database import db
 from core.errors import _
 from subscribers import wallclock
-from subscribers.models import Digest, Rhythm, Subscriber, Subscription, Taste
+from subscribers.models import Digest, Rhythm, Subscription
 
 RHYTHMS = ("daily", "weekdays", "weekly")
 EVERY_DAY = 0b1111111
@@ -43,36 +43,6 @@ class Due:
 
     at: datetime
     slot: date
-
-
-@dataclass(frozen=True, slots=True)
-class DueWave:
-    """The readers of a digest who are due at one instant for one local date."""
-
-    digest_id: int
-    slot: date
-    due_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class DueReader:
-    """What composing needs to know of one reader: `rhythm` by name, the `zone` of its hour, and `once` if they want a
-    story in one language only; `away_from` is when a pause began, in the first wave after it, if they want to catch up.
-    """
-
-    subscription_id: int
-    subscriber_id: int
-    reader_key: bytes
-    address: addresses.Address
-    addr_hash: bytes
-    link_version: int
-    taste: Taste
-    fresh_from: datetime
-    rhythm: str
-    zone: str
-    away_from: datetime | None = None
-    left_by_click_id: int | None = None
-    once: bool = False
 
 
 @lru_cache(maxsize=1)
@@ -113,7 +83,7 @@ def local_date(now: datetime, zone: str) -> date:
     return now.astimezone(ZoneInfo(zone)).date()
 
 
-def _slots(choice: RhythmChoice, first: date) -> Iterator[date]:
+def slots(choice: RhythmChoice, first: date) -> Iterator[date]:
     """Yield the dates of a choice from `first` on, without dates that the zone leaves out."""
     for offset in range(_HORIZON_DAYS):
         day = first + timedelta(days=offset)
@@ -131,7 +101,7 @@ def next_due(choice: RhythmChoice, *, lead_s: int, after: datetime) -> Due:
     """
     lead = timedelta(seconds=lead_s)
     today = (after + lead).astimezone(ZoneInfo(choice.zone)).date()
-    for slot in _slots(choice, today):
+    for slot in slots(choice, today):
         at = wallclock.promised_at(choice.minute, choice.zone, slot) - lead
         if at > after:
             return Due(at, slot)
@@ -157,144 +127,11 @@ def rhythm_row(digest: Digest, choice: RhythmChoice, *, now: datetime) -> Rhythm
     db.session.execute(insert(Rhythm).values(**keys, next_due_at=due.at, slot=due.slot).on_conflict_do_nothing())
     row = db.session.execute(select(Rhythm).filter_by(**keys)).scalar_one()
     # A row without readers makes no waves and so stands still; its next reader must not get yesterday's slot.
-    if row.next_due_at <= now and not db.session.scalar(select(_has_readers(row.id))):
+    if row.next_due_at <= now and not db.session.scalar(select(has_readers(row.id))):
         row.next_due_at, row.slot = due.at, due.slot
     return row
 
 
-def _has_readers(rhythm_id: Any) -> ColumnElement[bool]:
+def has_readers(rhythm_id: Any) -> ColumnElement[bool]:
+    """Return the condition that somebody gets a digest in this rhythm."""
     return exists().where(Subscription.rhythm_id == rhythm_id, Subscription.state == "on")
-
-
-def due_rhythms(now: datetime) -> list[DueWave]:
-    """Return the waves that should have started by `now`, oldest first. Rows without readers make none."""
-    wanted = (
-        select(Rhythm.digest_id, Rhythm.slot, Rhythm.next_due_at)
-        .join(Digest)
-        .where(Rhythm.next_due_at <= now, Digest.active, _has_readers(Rhythm.id))
-        .distinct()
-        .order_by(Rhythm.next_due_at, Rhythm.digest_id, Rhythm.slot)
-    )
-    return [DueWave(*row) for row in db.session.execute(wanted)]
-
-
-def move_on(digest_id: int, slot: date, due_at: datetime, *, now: datetime) -> None:
-    """Set the next slot of all rows of a wave: after `now`, so that slots missed in an outage are left out."""
-    wanted = (
-        select(Rhythm, Digest.lead_s)
-        .join(Digest)
-        .where(Rhythm.digest_id == digest_id, Rhythm.slot == slot, Rhythm.next_due_at == due_at)
-        .order_by(Rhythm.id)
-        .with_for_update(of=Rhythm)
-    )
-    for row, lead_s in db.session.execute(wanted):
-        choice = choice_of(row)
-        due = next_due(choice, lead_s=lead_s, after=max(now, due_at))
-        # A lead that was made shorter meanwhile would bring the same date a second time.
-        while due.slot <= slot:
-            due = next_due(choice, lead_s=lead_s, after=due.at)
-        row.next_due_at, row.slot = due.at, due.slot
-
-
-def due_first(now: datetime) -> list[int]:
-    """Return the ids of digests that owe somebody a first edition; a withdrawn one owes nothing until it is back."""
-    wanted = (
-        select(Subscription.digest_id)
-        .join(Subscription.subscriber)
-        .join(Subscription.digest)
-        .where(
-            Subscription.first_due_at <= now, Subscription.state == "on", Subscriber.state == "active", Digest.active
-        )
-        .distinct()
-        .order_by(Subscription.digest_id)
-    )
-    return list(db.session.scalars(wanted))
-
-
-def readers_due(*, digest_id: int, slot: date, due_at: datetime, after_id: int, limit: int) -> list[DueReader]:
-    """Return the next `limit` readers of a wave after subscription `after_id`, by subscription id.
-
-    Asked before `move_on`. Whoever waits for a first edition, has paused, or had this date already is left out.
-    """
-    return _readers(
-        (
-            Subscription.digest_id == digest_id,
-            Rhythm.slot == slot,
-            Rhythm.next_due_at == due_at,
-            Subscription.first_due_at.is_(None),
-            Subscription.not_before_slot.is_(None) | (Subscription.not_before_slot <= slot),
-            Subscriber.paused_until.is_(None) | (Subscriber.paused_until <= slot),
-        ),
-        after_id=after_id,
-        limit=limit,
-        slot=slot,
-    )
-
-
-def readers_first(*, digest_id: int, due_at: datetime, after_id: int, limit: int) -> list[DueReader]:
-    """Return the next `limit` readers who wait for their first edition since `due_at` or before.
-
-    A pause does not hold it back: it answers a button that the reader has just pressed.
-    """
-    wanted = (Subscription.digest_id == digest_id, Subscription.first_due_at <= due_at)
-    return _readers(wanted, after_id=after_id, limit=limit)
-
-
-def _readers(
-    conditions: Sequence[ColumnElement[bool]], *, after_id: int, limit: int, slot: date | None = None
-) -> list[DueReader]:
-    wanted = (
-        select(Subscription, Subscriber, Taste, Rhythm)
-        .join(Subscription.subscriber)
-        .join(Subscription.taste)
-        .join(Subscription.rhythm)
-        .where(*conditions, Subscription.state == "on", Subscriber.state == "active", Subscription.id > after_id)
-        .order_by(Subscription.id)
-        .limit(limit)
-    )
-    return [_due_reader(*row, slot) for row in db.session.execute(wanted)]
-
-
-def _due_reader(
-    subscription: Subscription, subscriber: Subscriber, taste: Taste, row: Rhythm, slot: date | None
-) -> DueReader:
-    return DueReader(
-        subscription_id=subscription.id,
-        subscriber_id=subscriber.id,
-        reader_key=subscriber.public_id,
-        address=subscriber.mailbox,
-        addr_hash=subscriber.addr_hash,
-        link_version=subscriber.link_version,
-        taste=taste,
-        fresh_from=subscription.fresh_from,
-        rhythm=row.rhythm,
-        zone=row.zone,
-        away_from=_away_from(subscriber, row, slot) if subscriber.catch_up and slot else None,
-        left_by_click_id=subscriber.left_by_click_id,
-        once=subscriber.once_over_digests,
-    )
-
-
-def _away_from(subscriber: Subscriber, row: Rhythm, slot: date) -> datetime | None:
-    """Return when a reader's pause began, if `slot` is the first of this rhythm since it is over."""
-    until = subscriber.paused_until
-    if until is None or until > slot or next(_slots(choice_of(row), until)) != slot:
-        return None
-    return subscriber.paused_at
-
-
-def first_sent(subscription_id: int, *, slot: date, fresh_from: datetime) -> None:
-    """Record that a first edition was queued on the local date `slot`: the regular one of that date is left out.
-
-    `fresh_from` is when the newest story it chose from was first seen; what was stored while it was being made, even
-    with an earlier time on it than the clock has now, is new to this reader.
-    """
-    subscription = db.session.get_one(Subscription, subscription_id)
-    subscription.first_due_at = None
-    subscription.not_before_slot = slot + timedelta(days=1)
-    subscription.fresh_from = fresh_from
-
-
-def first_empty(subscription_id: int) -> None:
-    """Record that there was nothing for a first edition: the regular ones begin."""
-    db.session.get_one(Subscription, subscription_id).first_due_at = None

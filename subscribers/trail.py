@@ -95,7 +95,7 @@ class AddressChange(database.Base):
 def _mailbox(address: str | None) -> addresses.Address:
     if address is None:
         raise ValueError("This address has been forgotten.")
-    return addresses.Address(mailbox=address, folded=address.lower())
+    return addresses.stored(address)
 
 
 class FormerKey(database.Base):

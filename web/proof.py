@@ -14,8 +14,8 @@ GOOD_FOR = timedelta(hours=2)
 """As long as the form itself (web.stamps): whoever writes slowly must not have to prove it twice."""
 LONGEST = 4096
 """Characters of a proof. A true one has about 800."""
-_ALGORITHM = "PBKDF2/SHA-256"
-_COST = 2000
+ALGORITHM = "PBKDF2/SHA-256"
+COST = 2000
 _PREFIX = "00"
 """One key of 256 begins with it: about 256 tries of 2,000 rounds each. Verifying takes one."""
 
@@ -23,12 +23,12 @@ _PREFIX = "00"
 def challenge(form_id: bytes, signer: Tokens, *, now: datetime) -> str:
     """Return the challenge for one form, as JSON: signed, bound to that form, good for two hours."""
     made = altcha.create_challenge(
-        _ALGORITHM,
-        _COST,
+        ALGORITHM,
+        COST,
         key_prefix=_PREFIX,
         expires_at=now + GOOD_FOR,
         data={"form": form_id.hex()},
-        hmac_secret=_secret(signer),
+        hmac_secret=secret(signer),
     )
     return json.dumps(made.to_dict(), separators=(",", ":"))
 
@@ -45,7 +45,7 @@ def verified(text: str, form_id: bytes, signer: Tokens, *, now: datetime) -> str
     if not isinstance(expires_at, int) or expires_at <= now.timestamp():
         return None
     try:
-        result = altcha.verify_solution(payload, _secret(signer))
+        result = altcha.verify_solution(payload, secret(signer))
     except (ValueError, TypeError, OverflowError):
         # What is not signed is not computed with; what else the library trips over was not made by our script.
         return None
@@ -65,5 +65,6 @@ def _read(text: str) -> altcha.Payload | None:
         return None
 
 
-def _secret(signer: Tokens) -> bytes:
+def secret(signer: Tokens) -> bytes:
+    """Return what challenges are signed with."""
     return signer.mac("proof of work", b"altcha 2")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from core.database import db
 from delivery import suppression
-from subscribers import joining, leaving, linkchanges, offer, overall, rhythm, snapshots
+from subscribers import joining, leaving, linkchanges, offer, overall, schedule, snapshots
 from subscribers.models import Subscriber
 from subscribers.trail import LinkChange
 from tests.subscribers import people
@@ -32,7 +32,7 @@ def test_who_comes_back_after_a_slot_gets_no_mail_of_yesterday(reader):
     change = leaving.leave(reader, None, now=NOW)
     assert change is not None
     linkchanges.undo(change, now=NOW + 20 * HOUR)
-    assert rhythm.due_rhythms(NOW + 20 * HOUR) == []
+    assert schedule.due_waves(NOW + 20 * HOUR) == []
 
 
 def test_what_was_left_by_mail_before_stays_away(reader):

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from core import database
 from core.database import db
 from delivery.models import Delivery
-from subscribers import flood, joining, preferences, rhythm, signup, unsubscribe
+from subscribers import flood, joining, preferences, rhythm, schedule, signup, unsubscribe
 from subscribers.models import ConsentEntry, Rhythm, SignupRequest, Subscriber, Subscription, Taste
 from tests import at_once
 from tests.subscribers import conftest, people
@@ -170,6 +170,6 @@ def test_one_wave_moved_on_by_many_workers_moves_once(app, services):
     row = only(joined(services)).rhythm
     digest_id, slot, due_at = row.digest_id, row.slot, row.next_due_at
     db.session.commit()
-    at_once.run_as_writers(app, *[lambda: rhythm.move_on(digest_id, slot, due_at, now=due_at)] * RUNNERS)
+    at_once.run_as_writers(app, *[lambda: schedule.move_on(digest_id, slot, due_at, now=due_at)] * RUNNERS)
     moved = db.session.scalars(select(Rhythm)).one()
     assert (moved.slot - slot).days == 1

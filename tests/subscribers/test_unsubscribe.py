@@ -5,7 +5,7 @@ from sqlalchemy import select
 
 from core import errors, tokens
 from core.database import db
-from subscribers import joining, offer, rhythm, unsubscribe
+from subscribers import joining, offer, schedule, unsubscribe
 from subscribers.models import ConsentEntry, Digest, Subscriber
 from tests.subscribers import people
 from tests.subscribers.people import NOW, joined
@@ -72,9 +72,9 @@ def test_leaving_a_withdrawn_digest_works(subscriber):
 
 
 def test_leaving_takes_back_the_first_edition_that_is_owed(subscriber):
-    assert rhythm.due_first(NOW) != []
+    assert schedule.due_first(NOW) != []
     unsubscribe.leave(subscriber, people.asia(), now=NOW)
-    assert rhythm.due_first(NOW) == []
+    assert schedule.due_first(NOW) == []
 
 
 def test_a_link_that_only_stops_mail_works_for_ever(subscriber):

@@ -1,0 +1,71 @@
+"""A crowd of readers in the database: a million subscriptions to one digest, at the hours that people choose."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+
+from bench.installation import Installation
+from core import clock, database
+from core.database import db
+from subscribers import offer, rhythm, tastes
+from subscribers.models import Subscriber
+
+ZONES = (("Asia/Hong_Kong", 5), ("Europe/Rome", 3), ("America/New_York", 2))
+"""Where readers live: so many of ten."""
+HOURS = ((7, 4), (8, 2), (6, 1), (12, 1), (18, 1), (21, 1))
+"""When they want their mail: so many of ten by that hour."""
+TASTES = 100
+SHARES = 10
+
+_READERS = """
+INSERT INTO subscribers (public_id, address, addr_hash, state, language, zone, link_version, created_at)
+SELECT substring(sha256(('key' || n)::bytea) for 16), 'r' || n || '@d' || n %% 2000 || '.example.org',
+       substring(sha256(('hash' || n)::bytea) for 16), 'active', 'en', 'Asia/Hong_Kong', 1, %(now)s
+FROM generate_series(1, %(readers)s) AS n
+"""
+_SUBSCRIPTIONS = """
+INSERT INTO subscriptions (subscriber_id, digest_id, state, taste_id, rhythm_id, fresh_from, version, created_at)
+SELECT id, %(digest)s, 'on', (%(tastes)s::bigint[])[1 + id %% %(n_tastes)s],
+       (%(rhythms)s::bigint[])[1 + id %% %(n_rhythms)s], %(now)s, 1, %(now)s
+FROM subscribers
+"""
+
+
+def gather(house: Installation, readers: int, digest: str) -> None:
+    """Write so many readers of a digest, each subscribed, spread over zones, hours and tastes."""
+    now = clock.utc_now()
+    with database.write_turn():
+        given = {
+            "now": now,
+            "readers": readers,
+            "digest": offer.by_key(digest).id,
+            "tastes": [_taste(number) for number in range(TASTES)],
+            "rhythms": _rhythms(digest, now),
+        }
+        given |= {"n_tastes": len(given["tastes"]), "n_rhythms": len(given["rhythms"])}
+        connection = db.session.connection()
+        for statement in (_READERS, _SUBSCRIPTIONS):
+            connection.exec_driver_sql(statement, given)
+        db.session.commit()
+    house.settle()
+
+
+def _taste(number: int) -> int:
+    return tastes.taste_row(topics=["diplomacy"] if number % 2 else [], countries=[], most=1 + number, format="both").id
+
+
+def _rhythms(digest: str, now: datetime) -> list[int]:
+    """Return rhythms of which each stands as often as its share of the readers."""
+    offered, found = offer.by_key(digest), []
+    for zone, some in ZONES:
+        for hour, part in HOURS:
+            choice = rhythm.choose("daily", minute=60 * hour, zone=zone)
+            found += [rhythm.rhythm_row(offered, choice, now=now).id] * (some * part)
+    return found
+
+
+def some(count: int) -> list[Subscriber]:
+    """Return readers from all over the table."""
+    most = db.session.scalar(select(Subscriber.id).order_by(Subscriber.id.desc()).limit(1)) or 0
+    step = max(1, most // count)
+    return list(db.session.scalars(select(Subscriber).where(Subscriber.id.in_(range(1, most + 1, step))).limit(count)))

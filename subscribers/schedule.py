@@ -1,0 +1,201 @@
+"""Who is due: the waves that should have started, their readers, and when the next ones come."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, select
+
+from core import addresses
+from core.database import db
+from subscribers import rhythm
+from subscribers.models import Digest, Rhythm, Subscriber, Subscription, Taste
+
+
+@dataclass(frozen=True, slots=True)
+class DueWave:
+    """The readers of a digest who are due at one instant for one local date."""
+
+    digest_id: int
+    slot: date
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DueReader:
+    """What composing needs to know of one reader: `rhythm` by name, the `zone` of its hour, and `once` if they want a
+    story in one language only; `away_from` is when a pause began, in the first wave after it, if they want to catch up.
+    """
+
+    subscription_id: int
+    subscriber_id: int
+    reader_key: bytes
+    address: addresses.Address
+    addr_hash: bytes
+    link_version: int
+    taste: Taste
+    fresh_from: datetime
+    rhythm: str
+    zone: str
+    away_from: datetime | None = None
+    left_by_click_id: int | None = None
+    once: bool = False
+
+
+def due_waves(now: datetime) -> list[DueWave]:
+    """Return the waves that should have started by `now`, oldest first. Rows without readers make none."""
+    wanted = (
+        select(Rhythm.digest_id, Rhythm.slot, Rhythm.next_due_at)
+        .join(Digest)
+        .where(Rhythm.next_due_at <= now, Digest.active, rhythm.has_readers(Rhythm.id))
+        .distinct()
+        .order_by(Rhythm.next_due_at, Rhythm.digest_id, Rhythm.slot)
+    )
+    return [DueWave(*row) for row in db.session.execute(wanted)]
+
+
+def move_on(digest_id: int, slot: date, due_at: datetime, *, now: datetime) -> None:
+    """Set the next slot of all rows of a wave: after `now`, so that slots missed in an outage are left out."""
+    wanted = (
+        select(Rhythm, Digest.lead_s)
+        .join(Digest)
+        .where(Rhythm.digest_id == digest_id, Rhythm.slot == slot, Rhythm.next_due_at == due_at)
+        .order_by(Rhythm.id)
+        .with_for_update(of=Rhythm)
+    )
+    for row, lead_s in db.session.execute(wanted):
+        choice = rhythm.choice_of(row)
+        due = rhythm.next_due(choice, lead_s=lead_s, after=max(now, due_at))
+        # A lead that was made shorter meanwhile would bring the same date a second time.
+        while due.slot <= slot:
+            due = rhythm.next_due(choice, lead_s=lead_s, after=due.at)
+        row.next_due_at, row.slot = due.at, due.slot
+
+
+def due_first(now: datetime) -> list[int]:
+    """Return the ids of digests that owe somebody a first edition; a withdrawn one owes nothing until it is back."""
+    wanted = (
+        select(Subscription.digest_id)
+        .join(Subscription.subscriber)
+        .join(Subscription.digest)
+        .where(
+            Subscription.first_due_at <= now, Subscription.state == "on", Subscriber.state == "active", Digest.active
+        )
+        .distinct()
+        .order_by(Subscription.digest_id)
+    )
+    return list(db.session.scalars(wanted))
+
+
+def readers_due(*, digest_id: int, slot: date, due_at: datetime, after_id: int, limit: int) -> list[DueReader]:
+    """Return the next `limit` readers of a wave after subscription `after_id`, by subscription id.
+
+    Asked before `move_on`. Whoever waits for a first edition, has paused, or had this date already is left out.
+    """
+    return _readers(
+        (
+            Subscription.digest_id == digest_id,
+            Rhythm.slot == slot,
+            Rhythm.next_due_at == due_at,
+            Subscription.first_due_at.is_(None),
+            Subscription.not_before_slot.is_(None) | (Subscription.not_before_slot <= slot),
+            Subscriber.paused_until.is_(None) | (Subscriber.paused_until <= slot),
+        ),
+        after_id=after_id,
+        limit=limit,
+        slot=slot,
+    )
+
+
+def readers_first(*, digest_id: int, due_at: datetime, after_id: int, limit: int) -> list[DueReader]:
+    """Return the next `limit` readers who wait for their first edition since `due_at` or before.
+
+    A pause does not hold it back: it answers a button that the reader has just pressed.
+    """
+    wanted = (Subscription.digest_id == digest_id, Subscription.first_due_at <= due_at)
+    return _readers(wanted, after_id=after_id, limit=limit)
+
+
+_READER = (
+    Subscription.id,
+    Subscription.taste_id,
+    Subscription.fresh_from,
+    Subscriber.id.label("subscriber_id"),
+    Subscriber.public_id,
+    Subscriber.address,
+    Subscriber.addr_hash,
+    Subscriber.link_version,
+    Subscriber.paused_until,
+    Subscriber.paused_at,
+    Subscriber.catch_up,
+    Subscriber.once_over_digests,
+    Subscriber.left_by_click_id,
+    Rhythm.rhythm,
+    Rhythm.weekdays,
+    Rhythm.minute,
+    Rhythm.zone,
+)
+"""Columns, not objects of their classes: making those for each reader takes longer than all the rest."""
+
+
+def _readers(
+    conditions: Sequence[ColumnElement[bool]], *, after_id: int, limit: int, slot: date | None = None
+) -> list[DueReader]:
+    wanted = (
+        select(*_READER)
+        .select_from(Subscription)
+        .join(Subscription.subscriber)
+        .join(Subscription.rhythm)
+        .where(*conditions, Subscription.state == "on", Subscriber.state == "active", Subscription.id > after_id)
+        .order_by(Subscription.id)
+        .limit(limit)
+    )
+    rows = db.session.execute(wanted).all()
+    known = select(Taste).where(Taste.id.in_({row.taste_id for row in rows}))
+    tastes = {taste.id: taste for taste in db.session.scalars(known)}
+    return [_due_reader(row, tastes[row.taste_id], slot) for row in rows]
+
+
+def _due_reader(row: Row[*tuple[Any, ...]], taste: Taste, slot: date | None) -> DueReader:
+    return DueReader(
+        subscription_id=row.id,
+        subscriber_id=row.subscriber_id,
+        reader_key=row.public_id,
+        address=addresses.stored(row.address),
+        addr_hash=row.addr_hash,
+        link_version=row.link_version,
+        taste=taste,
+        fresh_from=row.fresh_from,
+        rhythm=row.rhythm,
+        zone=row.zone,
+        away_from=_away_from(row, slot) if row.catch_up and slot else None,
+        left_by_click_id=row.left_by_click_id,
+        once=row.once_over_digests,
+    )
+
+
+def _away_from(row: Row[*tuple[Any, ...]], slot: date) -> datetime | None:
+    """Return when a reader's pause began, if `slot` is the first of this rhythm since it is over."""
+    choice = rhythm.RhythmChoice(row.rhythm, row.weekdays, row.minute, row.zone)
+    if row.paused_until is None or row.paused_until > slot or next(rhythm.slots(choice, row.paused_until)) != slot:
+        return None
+    began: datetime | None = row.paused_at
+    return began
+
+
+def first_sent(subscription_id: int, *, slot: date, fresh_from: datetime) -> None:
+    """Record that a first edition was queued on the local date `slot`: the regular one of that date is left out.
+
+    `fresh_from` is when the newest story it chose from was first seen; what was stored while it was being made, even
+    with an earlier time on it than the clock has now, is new to this reader.
+    """
+    subscription = db.session.get_one(Subscription, subscription_id)
+    subscription.first_due_at = None
+    subscription.not_before_slot = slot + timedelta(days=1)
+    subscription.fresh_from = fresh_from
+
+
+def first_empty(subscription_id: int) -> None:
+    """Record that there was nothing for a first edition: the regular ones begin."""
+    db.session.get_one(Subscription, subscription_id).first_due_at = None
