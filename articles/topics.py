@@ -50,8 +50,9 @@ def by_key(key: str) -> Topic:
 
 def by_keys(keys: Sequence[str]) -> list[Topic]:
     """Return topics in the order of their keys, each once. Raises Invalid for a key that nothing has."""
-    found = {topic.key: topic for topic in all_topics()}
     wanted = list(dict.fromkeys(keys))
+    rows = db.session.scalars(select(Topic).where(Topic.key.in_(wanted))) if wanted else ()
+    found = {topic.key: topic for topic in rows}
     if any(key not in found for key in wanted):
         raise errors.Invalid("topics", _("One of these topics is not on offer. Please choose again."))
     return [found[key] for key in wanted]

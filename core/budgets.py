@@ -3,8 +3,10 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import Index, delete, func, literal, or_, select
+from sqlalchemy import Executable, Index, Integer, Text, bindparam, delete, func, literal, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core.database import Base, insert_for
@@ -60,23 +62,33 @@ def spend(session: Session, charges: Collection[Charge], *, now: datetime) -> Ch
 
 
 def _spend_one(session: Session, charge: Charge, now: datetime) -> bool:
-    insert = insert_for(session.get_bind().engine)
-    row = {
+    connection = session.connection()
+    values = {
         "key_hash": charge.key_hash,
         "window_s": charge.window_s,
         "spent": _digits(now),
         "idle_at": now + timedelta(seconds=charge.window_s),
+        # Of `limit` uses the oldest stands last; there is room when there is none yet, or when it is old enough.
+        "oldest_at": (charge.limit - 1) * _DIGITS + 1,
+        "kept": charge.limit * _DIGITS,
+        "out_of_window": _digits(now - timedelta(seconds=charge.window_s)),
     }
-    upsert = insert(Budget).values(row)
-    # Of `limit` uses the oldest stands last; there is room when there is none yet, or when it is old enough.
-    oldest = func.substr(Budget.spent, (charge.limit - 1) * _DIGITS + 1, _DIGITS)
-    spent = func.substr(upsert.excluded.spent.concat(Budget.spent), 1, charge.limit * _DIGITS)
-    statement = upsert.on_conflict_do_update(
+    return connection.execute(_spending(insert_for(connection.engine)), values).first() is not None
+
+
+@lru_cache(maxsize=2)
+def _spending(insert: Any) -> Executable:
+    """Return the statement that spends one charge, with a database's own `insert`; made once, since it is not cheap."""
+    table = Budget.__table__
+    upsert = insert(Budget).values({name: bindparam(name) for name in ("key_hash", "window_s", "spent", "idle_at")})
+    spent = func.substr(upsert.excluded.spent.concat(table.c.spent), 1, bindparam("kept", type_=Integer))
+    statement: Executable = upsert.on_conflict_do_update(
         index_elements=["key_hash", "window_s"],
         set_={"spent": spent, "idle_at": upsert.excluded.idle_at},
-        where=oldest <= _digits(now - timedelta(seconds=charge.window_s)),
+        where=func.substr(table.c.spent, bindparam("oldest_at", type_=Integer), _DIGITS)
+        <= bindparam("out_of_window", type_=Text),
     ).returning(literal(1))
-    return session.execute(statement).first() is not None
+    return statement
 
 
 def has_room(session: Session, charges: Collection[Charge], *, now: datetime) -> bool:

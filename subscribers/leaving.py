@@ -30,15 +30,22 @@ def opened(token: tokens.Token) -> Subscriber | FormerKey:
 
 
 def leave(
-    subscriber: Subscriber, digest: Digest | None, *, now: datetime, one_click: bool = False
+    subscriber: Subscriber,
+    digest: Digest | None,
+    *,
+    now: datetime,
+    one_click: bool = False,
+    form: str = "unsubscribe",
+    kept_away: Sequence[str] = (),
 ) -> LinkChange | None:
     """Leave by a link, so that it can be taken back; return that change, None when all of it was left before.
 
-    Whom a mail program left for (`one_click`) saw no page: the next mail of another digest says it.
+    Whom a mail program left for (`one_click`) saw no page: the next mail of another digest says it. `form` is the way
+    it came; `kept_away` are streams that the post office keeps away since it came.
     """
     joining.hold(subscriber)
     before = snapshots.of(subscriber)
-    streams = unsubscribe.leave(subscriber, digest, now=now)
+    streams = sorted({*kept_away, *unsubscribe.leave(subscriber, digest, now=now, form=form)})
     if one_click and digest is not None and streams and subscriber.state == "active":
         subscriber.left_by_click_id = digest.id
     kind = "left" if digest else "left_all"
@@ -141,8 +148,9 @@ def give_reason(subscriber: Subscriber, digest: Digest | None, *, reason: str, n
     """
     if reason not in REASONS:
         raise errors.Invalid("reason", _("Please choose one of the reasons."))
-    left = _left_lately(subscriber, digest, now)
-    if left is None:
+    joining.hold(subscriber)
+    left = lately(subscriber, digest, now)
+    if left is None or left.reason_given:
         return False
     left.reason_given = True
     for digest_id in _digests_left(left):
@@ -150,15 +158,14 @@ def give_reason(subscriber: Subscriber, digest: Digest | None, *, reason: str, n
     return True
 
 
-def _left_lately(subscriber: Subscriber, digest: Digest | None, now: datetime) -> LinkChange | None:
-    joining.hold(subscriber)
+def lately(subscriber: Subscriber, digest: Digest | None, now: datetime) -> LinkChange | None:
+    """Return the change by which a digest, or for None all, was left last, as long as it can be taken back."""
     wanted = select(LinkChange).where(
         LinkChange.subscriber_id == subscriber.id,
         LinkChange.kind == ("left" if digest else "left_all"),
         LinkChange.digest_id == (digest.id if digest else None),
         LinkChange.at > now - linkchanges.UNDO_WITHIN,
         LinkChange.undone_at.is_(None),
-        LinkChange.reason_given.is_(False),
     )
     return db.session.scalar(wanted.order_by(LinkChange.id.desc()).limit(1))
 

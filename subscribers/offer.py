@@ -76,7 +76,8 @@ def by_keys(keys: Collection[str]) -> list[Digest]:
 
 def still_offered(keys: Collection[str]) -> list[Digest]:
     """Return those of the digests that are on offer, in the order given."""
-    offered = {digest.key: digest for digest in active()}
+    rows = db.session.scalars(select(Digest).where(Digest.active, Digest.key.in_(keys)))
+    offered = {digest.key: digest for digest in rows}
     return [offered[key] for key in dict.fromkeys(keys) if key in offered]
 
 

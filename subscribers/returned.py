@@ -8,8 +8,8 @@ from core import logs
 from core.database import Mark, db, insert_for
 from delivery import outcomes
 from delivery.outcomes import Kind
-from subscribers import joining, unsubscribe
-from subscribers.models import Subscriber
+from subscribers import joining, leaving, unsubscribe
+from subscribers.models import Digest, Subscriber
 from subscribers.trail import FormerKey
 
 log = logs.get(__name__)
@@ -69,7 +69,16 @@ def _record(subscriber: Subscriber, kind: str, stream: str, *, at: datetime, now
     again = joining.opted_in_since(subscriber, at)
     for one in joining.subscriptions_of(subscriber).values():
         if one.digest.key not in again and (kind == Kind.COMPLAINT or one.digest.stream == stream):
-            unsubscribe.leave(subscriber, one.digest, now=now, form=_LEAVES[kind])
+            _leave(subscriber, one.digest, kind, now)
+
+
+def _leave(subscriber: Subscriber, digest: Digest, kind: str, now: datetime) -> None:
+    """Leave as the outcome says. Who asked for it by mail is told, with a way back; who complained is let alone."""
+    if kind == Kind.LEFT_BY_MAIL:
+        # The news came with the suppression of this stream: nothing had kept it away before.
+        leaving.leave(subscriber, digest, now=now, one_click=True, form=_LEAVES[kind], kept_away=[digest.stream])
+    else:
+        unsubscribe.leave(subscriber, digest, now=now, form=_LEAVES[kind])
 
 
 def _reader(reader_key: bytes | None, addr_hash: bytes, *, at: datetime) -> Subscriber | None:

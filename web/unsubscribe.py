@@ -35,7 +35,7 @@ def ask(token: str, digest: str = "") -> Response:
         template = "done" if leaving.has_left(reader, left, now) else "ask"
         return pages.page(f"unsubscribe/{template}_former.html", {"digest": left})
     if not any(left in (None, one) for one in _received(reader, now)):
-        return _done(reader, left, now)
+        return _done(reader, left, now, leaving.lately(reader, left, now))
     values = {"digest": left, "address": reader.mailbox.masked, "offers": leaving.offers(reader, left, now)}
     return pages.page("unsubscribe/ask.html", values)
 
@@ -119,9 +119,13 @@ def _done(subscriber: Subscriber, left: Digest | None, now: datetime, change: Li
         "rest": _received(subscriber, now),
         "stop_all": pages.local(everything),
         "undo": undo_path(subscriber, change, now),
-        "reasons": [(key, pages.gettext(label)) for key, label in REASONS.items()] if change else [],
+        "reasons": _reasons() if change and not change.reason_given else [],
     }
     return pages.page("unsubscribe/done.html", values)
+
+
+def _reasons() -> list[tuple[str, str]]:
+    return [(key, pages.gettext(label)) for key, label in REASONS.items()]
 
 
 def undo_path(subscriber: Subscriber, change: LinkChange | None, now: datetime) -> str | None:

@@ -9,7 +9,7 @@ from core import addresses
 from core.database import Mark, db
 from delivery import outcomes, suppression
 from delivery.models import Mailing, Outcome
-from subscribers import address, joining, returned, signup, unsubscribe
+from subscribers import address, joining, linkchanges, notices, returned, signup, unsubscribe
 from subscribers.models import ConsentEntry, ConsentParticulars, Subscriber
 from subscribers.trail import AddressChange
 from tests.subscribers.people import NOW, answered, count, joined, left_streams
@@ -77,6 +77,27 @@ def test_who_left_by_mail_has_left_that_digest_with_proof(subscriber, by_key):
     assert read() == 1
     assert states(subscriber) == {"asia-daily": "off", "asia-arabic": "on"}
     assert opt_outs() == [(LATER, "mail")] and left_streams(subscriber) == {"digest:asia-daily"}
+
+
+def test_who_left_by_mail_is_told_can_take_it_back_and_reads_it_in_the_next_mail(subscriber):
+    hashed, stream = subscriber.addr_hash, "digest:asia-daily"
+    suppression.suppress(hashed, scope=stream, reason="left", source="mail", now=LATER)
+    came("left_by_mail", subscriber)
+    read()
+    (change,) = linkchanges.lately(subscriber, since=NOW)
+    assert (change.kind, change.streams) == ("left", [stream])
+    assert subscriber.left_by_click_id == change.digest_id
+    assert subscriber.id in notices.waiting(10, now=change.tell_at)
+    linkchanges.undo(change, now=LATER + timedelta(hours=1))
+    assert states(subscriber) == {"asia-daily": "on", "asia-arabic": "on"}
+    assert not suppression.is_suppressed(hashed, [stream], now=LATER + timedelta(hours=1))
+    assert subscriber.left_by_click_id is None
+
+
+def test_who_complained_is_let_alone(subscriber):
+    came("complaint", subscriber)
+    read()
+    assert linkchanges.lately(subscriber, since=NOW) == []
 
 
 def test_who_complained_has_left_every_digest_with_proof(subscriber):

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from sqlalchemy import select
 
 from core import clock, services
@@ -19,6 +20,7 @@ from tests.subscribers import people
 from tests.web import doors
 from tests.web.readers import dump
 
+DOORS = {"confirm", "preferences", "unsubscribe", "undo", "not-me", "address"}
 URL = re.compile(r"http://127\.0\.0\.1:8000(/[^\s<>\"]+)")
 
 
@@ -36,7 +38,9 @@ def mails() -> dict[str, str]:
     return found
 
 
-def test_whatever_opens_the_links_of_all_mails_changes_nothing(client, readers, nudged):
+@pytest.fixture
+def sent(client, readers, nudged) -> dict[str, str]:
+    """All kinds of mails that readers get: somebody joined, asked again, moved, changed, left, and had digests."""
     house = doors.built(readers)
     doors.ask_to_move(house.reader.row, "moved@example.net")
     readers.join("known@example.net")
@@ -55,18 +59,42 @@ def test_whatever_opens_the_links_of_all_mails_changes_nothing(client, readers, 
     digests.open_due()
     for wave in _waves():
         digests.compose(wave)
-    sent = mails()
-    kinds = {key.split(":")[1].split()[0] if key.startswith("system:") else "digest" for key in sent}
+    found = mails()
+    kinds = {key.split(":")[1].split()[0] if key.startswith("system:") else "digest" for key in found}
     assert kinds >= {"confirm", "already", "fresh-link", "new-address", "address-known", "address-changed", "changed"}
+    assert "digest" in kinds
+    return found
+
+
+def paths(sent: dict[str, str]) -> list[str]:
+    """Return every link in them, once."""
+    return sorted({path for text in sent.values() for path in URL.findall(text)})
+
+
+def test_whatever_opens_the_links_of_all_mails_changes_nothing(client, sent):
     before = dump()
     opened = set()
-    for text in sent.values():
-        for path in set(URL.findall(text)):
-            statuses = {ask(path).status_code for _time in range(3) for ask in (client.get, client.head)}
-            # One reader has moved: what was sent to the old address opens nothing any more.
-            assert statuses in ({200}, {410}), path
-            opened |= {path.split("/")[1]} if statuses == {200} else set()
-    assert opened >= {"confirm", "preferences", "unsubscribe", "undo", "not-me", "address"}
+    for path in paths(sent):
+        statuses = {ask(path).status_code for _time in range(3) for ask in (client.get, client.head)}
+        # One reader has moved: what was sent to the old address opens nothing any more.
+        assert statuses in ({200}, {410}), path
+        opened |= {path.split("/")[1]} if statuses == {200} else set()
+    assert opened >= DOORS
+    assert dump() == before
+
+
+@pytest.mark.xdist_group("browser")
+def test_a_browser_that_opens_them_all_with_scripts_changes_nothing(served, page, sent):
+    """As a scanner with a browser does, which waits for what the scripts of a page do; it has no cookie of ours."""
+    before = dump()
+    opened, posted = set(), []
+    page.on("request", lambda request: posted.append(request.url) if request.method == "POST" else None)
+    for path in paths(sent):
+        answer = page.goto(served + path, wait_until="networkidle")
+        assert answer.status in (200, 410), path
+        opened |= {path.split("/")[1]} if answer.status == 200 else set()
+    assert opened >= DOORS
+    assert posted == []
     assert dump() == before
 
 

@@ -1,8 +1,10 @@
 """Leaving: a button for people, one click for mail programs."""
 
 import re
+from datetime import timedelta
 
 import pytest
+import time_machine
 
 from core import clock
 from core.database import db
@@ -93,6 +95,23 @@ def test_whoever_has_left_already_is_told_so(client, both):
     text = client.get(both.unsubscribe).text
     assert "You have unsubscribed" in text
     assert "Yes, stop it" not in text
+
+
+def test_the_link_offers_the_way_back_for_as_long_as_there_is_one(client, both):
+    client.post(both.unsubscribe)
+    (undo,) = re.findall(r'<form method="post" action="(/undo/[^"]+)"', client.get(both.unsubscribe).text)
+    assert "Would you tell us why?" in client.get(both.unsubscribe).text
+    with time_machine.travel(clock.utc_now() + timedelta(hours=25)):
+        assert "/undo/" not in client.get(both.unsubscribe).text
+    assert client.post(undo).status_code == 200
+    assert not suppressed(both)
+    assert "Yes, stop it" in client.get(both.unsubscribe).text
+
+
+def test_a_reason_is_asked_for_once(client, both):
+    client.post(both.unsubscribe)
+    client.post(both.unsubscribe, data={"reason": "other"})
+    assert "Would you tell us why?" not in client.get(both.unsubscribe).text
 
 
 def test_leaving_everything_leaves_an_overview_without_digests(client, both):
