@@ -9,7 +9,7 @@ import click
 from flask import current_app
 
 from commands import groups
-from core import logs, startup
+from core import ending, logs, startup
 from core.database import db
 from core.errors import UnfitStart
 from core.settings import Settings
@@ -62,7 +62,7 @@ def run_pump() -> None:
         signal.signal(number, lambda *_signal: asked.set())
     sender, watch = sending.start_sender(app), alerts.start_watch(app)
     click.echo("Sending. Ctrl-C ends it.")
-    asked.wait()
+    ending.wait_for(asked)
     watch.stop()
     ended = sender.stop(STOPPED_WITHIN_S)
     logs.flush()

@@ -6,7 +6,7 @@ import sys
 import threading
 from pathlib import Path
 
-from core import errors, logs
+from core import ending, errors, logs
 from inbox.service import Inbox
 
 _DESCRIPTION = """\
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         with Inbox(options.folder, options.smtp_port, options.web_port, options.site_url) as inbox:
             sys.stdout.write(f"The inbox is at {inbox.url} and takes mail on smtp://127.0.0.1:{inbox.smtp_port}\n")
             sys.stdout.flush()
-            ended.wait()
+            ending.wait_for(ended)
     except errors.UnfitStart as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -102,3 +102,19 @@ def test_progress_goes_on_until_ctrl_c_and_that_is_no_error(house):
     assert process.returncode == 0
     assert "Traceback" not in err
     assert state_of("edition:long") == "running"
+
+
+def test_a_sender_that_was_stopped_and_is_to_end_when_it_goes_on_ends(house):
+    """The signal then reaches some thread of it, more often than not another one than the main thread."""
+    process = start(house, "pump")
+    assert process.stdout is not None
+    assert "Sending." in process.stdout.readline()
+    try:
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+        process.send_signal(signal.SIGCONT)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=WITHIN_S)
+    finally:
+        process.kill()
+    assert process.returncode == 0
