@@ -56,8 +56,8 @@ class Digest(database.Base):
 
 class Subscriber(database.Base):
     """A person's address and its state. `paused_until` is the first date on which mail comes again, `paused_at` when
-    that pause began. `languages` are those the reader reads, the best one first; `once_over_digests` asks for each
-    story in one of them only; `version` is of what holds for all digests.
+    that pause began, `resumed_at` when its reader ended it before. `languages` are those the reader reads, the best one
+    first; `once_over_digests` asks for each story in one of them only; `version` is of what holds for all digests.
 
     `left_by_click_id` is the digest that a mail program left: the next mail of another one says so, once.
     """
@@ -74,6 +74,7 @@ class Subscriber(database.Base):
     zone: Mapped[str]
     paused_until: Mapped[date | None]
     paused_at: Mapped[datetime | None]
+    resumed_at: Mapped[datetime | None]
     catch_up: Mapped[bool] = mapped_column(default=False, server_default=false())
     languages: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
     once_over_digests: Mapped[bool] = mapped_column(default=False, server_default=false())

@@ -110,6 +110,7 @@ def _set_pause(subscriber: Subscriber, until: date | None, now: datetime) -> Non
         if paused is None:
             subscriber.paused_at = now
     subscriber.paused_until = until
+    subscriber.resumed_at = now if until is None else None
     pauses.note(subscriber, until, now)
 
 

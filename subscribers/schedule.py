@@ -128,6 +128,7 @@ _READER = (
     Subscriber.link_version,
     Subscriber.paused_until,
     Subscriber.paused_at,
+    Subscriber.resumed_at,
     Subscriber.catch_up,
     Subscriber.once_over_digests,
     Subscriber.left_by_click_id,
@@ -135,6 +136,7 @@ _READER = (
     Rhythm.weekdays,
     Rhythm.minute,
     Rhythm.zone,
+    Digest.lead_s,
 )
 """Columns, not objects of their classes: making those for each reader takes longer than all the rest."""
 
@@ -147,6 +149,7 @@ def _readers(
         .select_from(Subscription)
         .join(Subscription.subscriber)
         .join(Subscription.rhythm)
+        .join(Subscription.digest)
         .where(*conditions, Subscription.state == "on", Subscriber.state == "active", Subscription.id > after_id)
         .order_by(Subscription.id)
         .limit(limit)
@@ -178,10 +181,14 @@ def _due_reader(row: Row[*tuple[Any, ...]], taste: Taste, slot: date | None) -> 
 def _away_from(row: Row[*tuple[Any, ...]], slot: date) -> datetime | None:
     """Return when a reader's pause began, if `slot` is the first of this rhythm since it is over."""
     choice = rhythm.RhythmChoice(row.rhythm, row.weekdays, row.minute, row.zone)
-    if row.paused_until is None or row.paused_until > slot or next(rhythm.slots(choice, row.paused_until)) != slot:
+    if row.resumed_at is not None:
+        first = rhythm.next_due(choice, lead_s=row.lead_s, after=row.resumed_at).slot
+    elif row.paused_until is not None and row.paused_until <= slot:
+        first = next(rhythm.slots(choice, row.paused_until))
+    else:
         return None
     began: datetime | None = row.paused_at
-    return began
+    return began if first == slot else None
 
 
 def first_sent(subscription_id: int, *, slot: date, fresh_from: datetime) -> None:

@@ -7,12 +7,23 @@ from core.database import db
 from subscribers import joining
 from subscribers.models import Subscriber
 
-OF_SUBSCRIBER = ("state", "paused_until", "paused_at", "catch_up", "languages", "once_over_digests", "language", "zone")
+OF_SUBSCRIBER = (
+    "state",
+    "paused_until",
+    "paused_at",
+    "resumed_at",
+    "catch_up",
+    "languages",
+    "once_over_digests",
+    "language",
+    "zone",
+)
 OF_SUBSCRIPTION = ("state", "taste_id", "rhythm_id", "breaking", "first_due_at", "version")
 """The columns that a reader's links change, and that an undo brings back."""
 _READ = {
     "paused_until": date.fromisoformat,
     "paused_at": datetime.fromisoformat,
+    "resumed_at": datetime.fromisoformat,
     "first_due_at": datetime.fromisoformat,
 }
 

@@ -11,7 +11,7 @@ from core.database import db
 from delivery import batches
 from delivery.models import Content, Delivery, Lane
 from digests.models import Cohort, Had, History
-from subscribers import rhythm
+from subscribers import overall, rhythm
 from subscribers.models import Digest, Subscriber, Subscription
 from tests.digests.house import DAY, DUE, HOUR, NOW, TUESDAY
 
@@ -213,3 +213,36 @@ def test_whoever_wants_short_mails_catches_up_with_a_short_one(house):
     away(house, catch_up=True, until=TUESDAY + 7 * DAY, most=4)
     (mail,) = house.go(DUE + 7 * DAY)
     assert len(mail.headlines) == 4
+
+
+@pytest.mark.parametrize(("ended", "comes"), [(DUE - HOUR, DUE), (DUE + HOUR, DUE + DAY)], ids=["today", "tomorrow"])
+def test_whoever_ends_a_pause_early_catches_up_with_the_next_mail(house, ended, comes):
+    made = house.reader(fresh_from=NOW - 30 * DAY)
+    house.articles(3, at=NOW - HOUR, prefix="New")
+    with database.write_turn():
+        reader = house.subscription(made).subscriber
+        reader.catch_up = True
+        began = overall.pause(reader, TUESDAY + 30 * DAY, spoken=("en",), now=NOW - 6 * DAY)
+        db.session.commit()
+    assert began
+    house.articles(3, at=NOW - 5 * DAY, prefix="Paused")
+    if ended > DUE:
+        assert house.go(DUE) == [], "paused"
+    with database.write_turn():
+        overall.pause(house.subscription(made).subscriber, None, spoken=("en",), now=ended)
+        db.session.commit()
+    (mail,) = house.go(comes)
+    assert mail.headlines == [f"{when} {number}" for when in ("New", "Paused") for number in (3, 2, 1)]
+    house.articles(1, at=comes + HOUR, prefix="Later")
+    assert headlines(house.go(comes + DAY)) == [["Later 1"]]
+
+
+def test_a_pause_that_was_ended_early_without_catching_up_leaves_no_backlog(house):
+    made = house.reader(fresh_from=NOW - 30 * DAY)
+    house.articles(3, at=NOW - 5 * DAY, prefix="Paused")
+    house.article("New")
+    for until, at in ((TUESDAY + 30 * DAY, NOW - 6 * DAY), (None, DUE - HOUR)):
+        with database.write_turn():
+            overall.pause(house.subscription(made).subscriber, until, spoken=("en",), now=at)
+            db.session.commit()
+    assert headlines(house.go(DUE)) == [["New"]]
