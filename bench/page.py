@@ -1,14 +1,15 @@
 """The page: what was promised, what was measured, and where the time goes."""
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import promises
+from bench import promises, readerpage
 from bench.ground import DURABLE, TUNED
 from bench.results import Results
 from bench.sizes import FULL
+from bench.tables import rate, table
 
 TITLE = "How fast it is"
 INTRO = """What the post office promises of its speed, measured. PostgreSQL, Redis, the senders, the sink and the
@@ -30,23 +31,13 @@ def write(results: Results) -> Path:
         _planning(results),
         _signed(results),
         _returning(results),
+        readerpage.section(results),
         _beside_others(results),
         _run(results),
     ]
     path = results.path.with_suffix(".md")
     path.write_text("\n\n".join(section for section in sections if section) + "\n", "utf-8")
     return path
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a table in Markdown."""
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    return "\n".join([*lines, *("| " + " | ".join(str(cell) for cell in row) + " |" for row in rows)])
-
-
-def rate(value: float) -> str:
-    """Return a rate as it is read."""
-    return f"{value:,.0f}/s"
 
 
 def _promises(results: Results) -> str:

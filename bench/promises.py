@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.readers import FORMS_PER_S
 from bench.results import Results
 from bench.signed import ALONE, LIMIT
 
@@ -138,6 +139,33 @@ def _returning(results: Results) -> _Found:
     return _Found(f"{rate:,.0f}/s", rate >= 500)
 
 
+def _within_ms(words: str, seconds: float, most_ms: float) -> _Found:
+    return _Found(f"{seconds * 1000:.0f} ms{words}", seconds * 1000 <= most_ms)
+
+
+def _forms(results: Results) -> _Found:
+    found = results.of("readers")["forms"]
+    rate = found["per second"]
+    held = _within_ms(f", of {found['count']:,} at {rate:,.0f}/s", found["p99"], 50)
+    return _Found(held.text, held.enough and rate >= 0.99 * FORMS_PER_S)
+
+
+def _pages(results: Results) -> _Found:
+    name, found = max(results.of("readers")["pages"].items(), key=lambda one: float(one[1]["p99"]))
+    return _within_ms(f" ({name})", found["p99"], 50)
+
+
+def _due(results: Results) -> _Found:
+    found = results.of("readers")["due"]
+    slowest = max(found[name] for name in ("first chunk", "middle chunk", "last chunk"))
+    return _within_ms(f", of {found['subscriptions']:,}", found["waves"] + slowest, 100)
+
+
+def _fields(results: Results) -> _Found:
+    found = results.of("readers")["fields"]
+    return _within_ms(f" ({found['whose']})", found["longest"] - found["usual"], 50)
+
+
 PROMISES: Sequence[tuple[str, str, Look, bool]] = (
     ("end to end, to smtplib and EmailMessage in one process", "10 ×", _usual(1), False),
     ("the same, to as many processes of it as there are cores", "", _usual(2), True),
@@ -173,5 +201,9 @@ PROMISES: Sequence[tuple[str, str, Look, bool]] = (
     ("memory of a sender process, at any list size", "150 MB", _memory, False),
     ("a confirmation beside the large list, 99th percentile", "1 s", _confirmations, False),
     ("reports that came back, read, classified and applied", "500/s", _returning, False),
+    ("a form at 200/s, while Redis is killed once, 99th percentile", "50 ms", _forms, False),
+    ("a page of the preferences, 99th percentile of the slowest kind", "50 ms", _pages, False),
+    ("who is due now: the waves, and 2,000 readers of the largest", "100 ms", _due, False),
+    ("a form with a field of endless length, longer than one as people send it", "50 ms", _fields, False),
 )
 """What, at least, how it is looked up, and whether it is an aim rather than a promise."""
