@@ -39,7 +39,7 @@ pins: ## compile requirements*.in into requirements*.txt with hashes (needs uv)
 	$(COMPILE) requirements.in -o requirements.txt
 	$(COMPILE) requirements-dev.in -o requirements-dev.txt
 
-bench: $(VENV)/tests.stamp ## measure the speed of sending, about 30 minutes on a quiet machine; writes docs/bench.md
+bench: $(VENV)/tests.stamp ## measure how fast it sends and answers, about 35 minutes on a quiet machine; writes docs/bench.md
 	@$(BIN) -m bench
 
 proof-chaos: $(VENV)/tests.stamp ## hundreds of seeds against senders, databases, Redis, clock and relay; writes docs/proofs/chaos.md

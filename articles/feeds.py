@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
-from articles.models import Feed
+from articles.models import Article, ArticleIdentity, Feed
 from core import errors, fetch, logs
 from core.database import db
 from core.errors import _
@@ -12,7 +12,6 @@ from core.errors import _
 INTERVAL = timedelta(minutes=10)
 LONGEST_WAIT = timedelta(hours=6)
 _GONE = 410
-_NOT_MODIFIED = 304
 
 log = logs.get(__name__)
 
@@ -51,6 +50,34 @@ def by_id(feed_id: int) -> Feed:
     return feed
 
 
+def every() -> list[Feed]:
+    """Return all feeds, in the order in which they were added."""
+    return list(db.session.scalars(select(Feed).order_by(Feed.id)))
+
+
+def pause(feed: Feed) -> None:
+    """Fetch a feed no more, until it is resumed."""
+    feed.state, feed.next_fetch_at = "paused", None
+
+
+def resume(feed: Feed, *, now: datetime) -> None:
+    """Fetch a feed again, at once: one that was paused, or that its publisher said was gone."""
+    feed.state, feed.next_fetch_at, feed.fails = "on", now, 0
+
+
+def remove(feed: Feed) -> int:
+    """Forget a feed; its stories stay. Return how many there are.
+
+    What its stories are known by goes, too: read again under another address, they would be new.
+    """
+    db.session.execute(delete(ArticleIdentity).where(ArticleIdentity.feed_id == feed.id))
+    freed = update(Article).where(Article.feed_id == feed.id).values(feed_id=None).returning(Article.id)
+    count = len(db.session.scalars(freed, execution_options={"synchronize_session": False}).all())
+    db.session.delete(feed)
+    db.session.flush()
+    return count
+
+
 def due(now: datetime, limit: int) -> list[int]:
     """Return the ids of feeds that want to be fetched, longest due first."""
     wanted = select(Feed.id).where(Feed.state == "on", Feed.next_fetch_at <= now)
@@ -70,7 +97,7 @@ def note_result(feed_id: int, result: fetch.Fetched | Exception, now: datetime) 
     they are, so that it is asked for again in full.
     """
     feed = by_id(feed_id)
-    if isinstance(result, fetch.Fetched) and (result.body is not None or result.status == _NOT_MODIFIED):
+    if isinstance(result, fetch.Fetched) and (result.body is not None or result.status == fetch.NOT_MODIFIED):
         _note_success(feed, result, now)
     elif isinstance(result, fetch.Fetched) and result.status == _GONE:
         feed.state, feed.next_fetch_at = "gone", None

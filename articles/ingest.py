@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import aliased
 
-from articles import entries, feeds, recognition, topics, xmlcheck
+from articles import entries, feeds, life, recognition, topics, xmlcheck
 from articles.entries import Entry
 from articles.models import Article, ArticleIdentity, Feed, Story, Topic
 from articles.recognition import Arrival, Identity
@@ -87,7 +87,8 @@ def store_entries(feed_id: int, fetched: fetch.Fetched | bytes | ReadFeed, now: 
         else:
             counts["changed"] += _follow(article, arrival.entry, now)
         _remember(article, arrival, present)
-        shelves[article.id] = topics.matching(arrival.entry.terms, meanings)
+        if not article.topics_by_hand:
+            shelves[article.id] = topics.matching(arrival.entry.terms, meanings)
     topics.place(shelves)
     known = len(read.entries) - counts["new"] - counts["changed"]
     log.info("feed stored", feed=feed_id, known=known, refused=read.refused, **counts)
@@ -162,6 +163,7 @@ def _follow(article: Article, entry: Entry, now: datetime) -> bool:
     article.author = entry.author
     changed = any(getattr(article, name) != text for name, text in texts.items())
     if changed:
+        life.keep_text(article, now=now)
         for name, text in texts.items():
             setattr(article, name, text)
         article.revision += 1

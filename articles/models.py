@@ -2,11 +2,12 @@
 
 from datetime import datetime
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, UniqueConstraint, false, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database import Base, RowId
 
+EMBARGOED = text("embargo_until IS NOT NULL")
 WORDS_A_MINUTE = 220
 """How fast a grown-up reads news silently, roughly; Brysbaert 2019 found 238 for non-fiction."""
 
@@ -15,7 +16,7 @@ class Feed(Base):
     """A publisher's feed. One without `next_fetch_at` is never fetched: its bytes are handed to us."""
 
     __tablename__ = "feeds"
-    __table_args__ = (CheckConstraint("state IN ('on', 'gone')", name="state"),)
+    __table_args__ = (CheckConstraint("state IN ('on', 'paused', 'gone')", name="state"),)
     id: Mapped[RowId]
     url: Mapped[str] = mapped_column(unique=True)
     language: Mapped[str]
@@ -37,13 +38,19 @@ class Story(Base):
 
 
 class Article(Base):
-    """One language version of a story. `body` is clean HTML without the dateline; other texts are plain."""
+    """One language version of a story. `body` is clean HTML without the dateline; other texts are plain.
+
+    What is held is not seen, until `embargo_until` if there is one; what was withdrawn says why (`reason`).
+    `correction` says what was wrong; `marked_updated_at` is an editor's mark, `text_changed_at` the feed's doing.
+    """
 
     __tablename__ = "articles"
     __table_args__ = (
         UniqueConstraint("story_id", "language"),
+        CheckConstraint("state IN ('published', 'held', 'withdrawn')", name="state"),
         Index(None, "language", "published_at"),
         Index(None, "language", "first_seen_at"),
+        Index("ix_articles_embargoed", "embargo_until", sqlite_where=EMBARGOED, postgresql_where=EMBARGOED),
     )
     id: Mapped[RowId]
     story_id: Mapped[int] = mapped_column(ForeignKey("stories.id"))
@@ -62,6 +69,15 @@ class Article(Base):
     first_seen_at: Mapped[datetime]
     text_changed_at: Mapped[datetime | None]
     revision: Mapped[int] = mapped_column(default=1)
+    state: Mapped[str] = mapped_column(default="published", server_default="published")
+    reason: Mapped[str] = mapped_column(default="", server_default="")
+    embargo_until: Mapped[datetime | None]
+    correction: Mapped[str] = mapped_column(default="", server_default="")
+    corrected_at: Mapped[datetime | None]
+    marked_updated_at: Mapped[datetime | None]
+    shareable: Mapped[bool] = mapped_column(default=True, server_default=true())
+    printable: Mapped[bool] = mapped_column(default=True, server_default=true())
+    topics_by_hand: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     @property
     def ref(self) -> str:
@@ -69,9 +85,28 @@ class Article(Base):
         return f"{self.public_id}-{self.slug}" if self.slug else self.public_id
 
     @property
+    def updated_at(self) -> datetime | None:
+        """Return when its text changed last, or an editor marked it as updated."""
+        return max(filter(None, (self.text_changed_at, self.marked_updated_at)), default=None)
+
+    @property
     def minutes(self) -> int:
         """Return the reading time in whole minutes, at least one."""
         return max(1, round(self.words / WORDS_A_MINUTE))
+
+
+class ArticleRevision(Base):
+    """A text that an article had before, until `replaced_at`; its text of now stands in the article."""
+
+    __tablename__ = "article_revisions"
+    article_id: Mapped[int] = mapped_column(ForeignKey("articles.id"), primary_key=True)
+    revision: Mapped[int] = mapped_column(primary_key=True)
+    headline: Mapped[str]
+    standfirst: Mapped[str]
+    dateline_place: Mapped[str]
+    dateline_agency: Mapped[str]
+    body: Mapped[str]
+    replaced_at: Mapped[datetime]
 
 
 class ArticleIdentity(Base):

@@ -55,7 +55,7 @@ def _older(article: Article) -> list[_Glance]:
     before = or_(at < article.published_at, and_(at == article.published_at, Article.id < article.id))
     rows = (
         select(Article.id, Article.headline, Article.standfirst, at)
-        .where(Article.language == article.language, before)
+        .where(Article.language == article.language, before, shelf.PUBLISHED)
         .order_by(at.desc(), Article.id.desc())
         .limit(_LOOKED_AT)
     )

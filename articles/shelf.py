@@ -15,6 +15,8 @@ _PUBLIC_ID = 10
 _MOST_CANDIDATES = 2_000
 """More than any digest's readers get through between two slots; it bounds the memory of composing."""
 
+PUBLISHED = Article.state == "published"
+"""What readers see. Held stories and those that were withdrawn are found by their path only."""
 _CANDIDATE = (Article.id, Article.story_id, Article.language, Article.published_at, Article.first_seen_at)
 
 
@@ -48,7 +50,7 @@ def by_ids(ids: Sequence[int]) -> list[Article]:
 
 def latest(language: str, *, limit: int, topic: Topic | None = None, before: Article | None = None) -> list[Article]:
     """Return the newest articles in a language, on one shelf or all, those that stand after `before` if it is given."""
-    wanted = select(Article).where(Article.language == language)
+    wanted = select(Article).where(Article.language == language, PUBLISHED)
     if topic is not None:
         wanted = wanted.join(ArticleTopic, ArticleTopic.article_id == Article.id)
         wanted = wanted.where(ArticleTopic.topic_id == topic.id)
@@ -60,7 +62,7 @@ def latest(language: str, *, limit: int, topic: Topic | None = None, before: Art
 
 def versions(article: Article) -> list[Article]:
     """Return the story's articles in its other languages, by language code."""
-    others = select(Article).where(Article.story_id == article.story_id, Article.id != article.id)
+    others = select(Article).where(Article.story_id == article.story_id, Article.id != article.id, PUBLISHED)
     return list(db.session.scalars(others.order_by(Article.language)))
 
 
@@ -83,7 +85,7 @@ def counts_by_topic(language: str) -> dict[int, int]:
     counted = (
         select(ArticleTopic.topic_id, func.count())
         .join(Article, Article.id == ArticleTopic.article_id)
-        .where(Article.language == language)
+        .where(Article.language == language, PUBLISHED)
         .group_by(ArticleTopic.topic_id)
     )
     return {row[0]: row[1] for row in db.session.execute(counted)}
@@ -94,7 +96,7 @@ def candidates(language: str, *, since: datetime | None, topic_ids: frozenset[in
 
     With `topic_ids` only those on one of these shelves, so that the limit cannot cut a rare topic off.
     """
-    wanted = select(*_CANDIDATE).where(Article.language == language)
+    wanted = select(*_CANDIDATE).where(Article.language == language, PUBLISHED)
     if since is not None:
         wanted = wanted.where(Article.first_seen_at > since)
     if topic_ids is not None:
@@ -106,7 +108,7 @@ def candidates(language: str, *, since: datetime | None, topic_ids: frozenset[in
 
 def other_versions(story_ids: Collection[int], *, language: str) -> dict[str, list[Candidate]]:
     """Return the articles of stories in all languages but one, by language."""
-    wanted = select(*_CANDIDATE).where(Article.story_id.in_(story_ids), Article.language != language)
+    wanted = select(*_CANDIDATE).where(Article.story_id.in_(story_ids), Article.language != language, PUBLISHED)
     rows = db.session.execute(wanted).all()
     found: dict[str, list[Candidate]] = {}
     for row, candidate in zip(rows, _as_candidates(rows), strict=True):

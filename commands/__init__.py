@@ -4,6 +4,7 @@ from flask import Flask
 
 from commands import control, doubts, progress
 from commands.alerts import alert_commands
+from commands.articles import article_commands
 from commands.delivery import delivery_commands
 from commands.demo import demo_commands
 from commands.digests import digest_commands
@@ -34,6 +35,7 @@ def register(app: Flask) -> None:
         mail_commands.add_command(part)
     for group in (
         alert_commands,
+        article_commands,
         delivery_commands,
         demo_commands,
         digest_commands,

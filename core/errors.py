@@ -33,6 +33,16 @@ class NotFound(DomainError):
     message = _("There is nothing at this address. It may have been mistyped.")
 
 
+class Withdrawn(DomainError):
+    """A story that was taken back. `reason` is what the editors say of it, in the story's language."""
+
+    message = _("The editors have withdrawn this story.")
+
+    def __init__(self, reason: str, language: str) -> None:
+        self.reason, self.language = reason, language
+        super().__init__()
+
+
 class LinkDamaged(DomainError):
     """A token that we did not make, or that was cut or changed on its way."""
 

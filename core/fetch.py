@@ -34,6 +34,7 @@ _HEADERS = {
 }
 _JSON_HEADERS = {"User-Agent": "Postrider", "Content-Type": "application/json", "Connection": "close"}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+NOT_MODIFIED = 304
 _CHUNK = 16_384
 _MAX_VALIDATOR = 1_000
 _DAY_S = 86_400

@@ -14,7 +14,7 @@ from delivery import content
 
 @dataclass(frozen=True, slots=True)
 class StoryView:
-    """What a digest shows of one article in one revision."""
+    """What a digest shows of one article in one revision. `share_url` is empty for what is not to be passed on."""
 
     article_id: int
     revision: int
@@ -60,7 +60,7 @@ def story_view(article: Article, services: Services) -> StoryView:
         minutes=article.minutes,
         published=languages.instant_text(article.published_at, article.language, publication.zone),
         url=services.links.to("story", **link),
-        share_url=services.links.to("share", **link),
+        share_url=services.links.to("share", **link) if article.shareable else "",
     )
 
 

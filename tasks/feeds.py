@@ -1,16 +1,18 @@
-"""Publishers' feeds are fetched and stored here."""
+"""Publishers' feeds are fetched and stored here, and stories that were held are published."""
 
 import time
 
 from celery import shared_task
 
-from articles import feeds, ingest
+from articles import feeds, ingest, life
 from core import clock, database, errors, fetch, logs
 from core.database import db
 
 log = logs.get(__name__)
 BATCH = 50
 LONGEST_S = 45.0
+Brought = fetch.Fetched | fetch.FetchError | errors.Invalid
+"""How a fetch ended."""
 
 
 @shared_task
@@ -28,8 +30,23 @@ def fetch_due() -> None:
             return
 
 
-def fetch_one(feed_id: int) -> None:
-    """Fetch one feed and store what is new: read, then fetch and clean outside of any transaction, then write."""
+@shared_task
+def release_due() -> None:
+    """Publish the stories that were held until now."""
+    if not life.anything_due(clock.utc_now()):
+        db.session.rollback()
+        return
+    with database.write_turn():
+        ingest.take_turn()
+        life.release_due(clock.utc_now())
+        db.session.commit()
+
+
+def fetch_one(feed_id: int) -> tuple[Brought, ingest.Ingested | None]:
+    """Fetch one feed and store what is new: read, then fetch and clean outside of any transaction, then write.
+
+    Return how the fetch ended, and what was stored.
+    """
     request = feeds.request_for(feed_id)
     db.session.rollback()
     result, read = _bring(feed_id, request)
@@ -38,9 +55,9 @@ def fetch_one(feed_id: int) -> None:
         ingest.take_turn()
         now = clock.utc_now()
         feeds.note_result(feed_id, result, now)
-        if read is not None:
-            ingest.store_entries(feed_id, read, now)
+        stored = None if read is None else ingest.store_entries(feed_id, read, now)
         db.session.commit()
+    return result, stored
 
 
 def _put_off(feed_id: int, error: Exception) -> None:
@@ -50,9 +67,7 @@ def _put_off(feed_id: int, error: Exception) -> None:
         db.session.commit()
 
 
-def _bring(
-    feed_id: int, request: fetch.FetchRequest
-) -> tuple[fetch.Fetched | fetch.FetchError | errors.Invalid, ingest.ReadFeed | None]:
+def _bring(feed_id: int, request: fetch.FetchRequest) -> tuple[Brought, ingest.ReadFeed | None]:
     """Return how the fetch ended, and what was read; a feed that is damaged or out of reach brings nothing."""
     try:
         fetched = fetch.get(request)

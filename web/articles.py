@@ -80,6 +80,8 @@ def story(story: str) -> Response:
 def printable(story: str) -> Response:
     """Show one story as it goes on paper."""
     article = opened(story)
+    if not article.printable:
+        raise errors.NotFound
     if not at_home(article, story):
         return pages.to("print", 301, language=article.language, story=article.ref)
     today = pages.date_text(clock.utc_now())
@@ -88,10 +90,15 @@ def printable(story: str) -> Response:
 
 
 def opened(ref: str) -> Article:
-    """Return the article of a path's `<story>` segment: its id decides. Raises NotFound."""
+    """Return the article of a path's `<story>` segment: its id decides. Raises NotFound, or Withdrawn."""
     if not _REF.fullmatch(ref):
         raise errors.NotFound
-    return shelf.by_ref(ref)
+    article = shelf.by_ref(ref)
+    if article.state == "withdrawn":
+        raise errors.Withdrawn(article.reason, article.language)
+    if article.state != "published":
+        raise errors.NotFound
+    return article
 
 
 def at_home(article: Article, ref: str) -> bool:

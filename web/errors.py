@@ -18,6 +18,7 @@ KINDS: dict[type[errors.DomainError], tuple[int, str]] = {
     errors.LinkDamaged: (404, _("You need a fresh link")),
     errors.LinkExpired: (410, _("You need a fresh link")),
     errors.NotFound: (404, _("Not found")),
+    errors.Withdrawn: (410, _("This story was withdrawn")),
     errors.Conflict: (409, _("Changed meanwhile")),
     address.Taken: (409, _("Changed meanwhile")),
     errors.Invalid: (422, _("This cannot be taken")),
@@ -59,7 +60,11 @@ def _domain_error(error: errors.DomainError) -> Response:
     status, title = KINDS[kind]
     if isinstance(error, LINKS):
         return _page("errors/link.html", status, title, pages.translate(error), form_id=subscribing.new_form_id())
-    return _page("errors/page.html", status, title, pages.translate(error))
+    message = pages.translate(error)
+    if isinstance(error, errors.Withdrawn):
+        said = {"reason": error.reason, "reason_language": error.language}
+        return _page("errors/withdrawn.html", status, title, message, **said)
+    return _page("errors/page.html", status, title, message)
 
 
 def _http_error(error: HTTPException) -> Response:

@@ -2,6 +2,7 @@
 
 from flask import Blueprint, Response
 
+from core import errors
 from core.links import PATHS
 from sharing import friend
 from web import articles, headers, pages
@@ -13,6 +14,8 @@ sharing = Blueprint("sharing", __name__)
 def send(story: str) -> Response:
     """Show the ways to pass on a story."""
     article = articles.opened(story)
+    if not article.shareable:
+        raise errors.NotFound
     if not articles.at_home(article, story):
         return pages.to("share", 301, language=article.language, story=article.ref)
     canonical = articles.canonical(article)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from articles import feeds, ingest, shelf
+from articles import feeds, ingest, life, shelf
 from articles.models import Feed
 from core import clock, database, fetch
 from core.database import db
@@ -117,3 +117,16 @@ def test_when_time_is_up_the_rest_is_left_for_the_next_look(add, web, monkeypatc
     assert len(web.hits) == 1
     task.fetch_due()
     assert headlines() == {"One", "Two"}
+
+
+def test_what_was_held_until_now_is_published(add, web):
+    add("one", atom.entry("one"), atom.entry("two", title="Another"))
+    task.fetch_due()
+    held = {article.headline: article for article in shelf.latest("en", limit=9)}
+    now = clock.utc_now()
+    life.hold(held["A headline"], until=now + timedelta(milliseconds=1), now=now)
+    life.hold(held["Another"], until=now + timedelta(days=1), now=now)
+    db.session.commit()
+    assert headlines() == set()
+    task.release_due()
+    assert headlines() == {"A headline"}

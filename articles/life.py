@@ -1,0 +1,166 @@
+"""A story's life after it came in: held, released, withdrawn, corrected, marked; each step by an editor, each undone.
+
+A feed cannot undo any of it: it goes on to bring texts, and nothing else.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import exists, select
+
+from articles import cleaning, topics
+from articles.models import Article, ArticleRevision, Story
+from core import errors, logs
+from core.database import db
+from core.errors import _
+
+log = logs.get(__name__)
+
+MOST_WORDS = 600
+"""Characters of a reason or a correction: readers see it."""
+
+
+def withdraw(article: Article, *, reason: str) -> None:
+    """Take an article back: its page says so with the reason, and nothing offers it any more. Raises Invalid."""
+    _must(article, "published", "held")
+    article.reason, article.state, article.embargo_until = _words("reason", reason), "withdrawn", None
+    _note(article, "story withdrawn")
+
+
+def restore(article: Article, *, now: datetime) -> None:
+    """Bring back what was withdrawn. Who had it does not get it again. Raises Invalid."""
+    _must(article, "withdrawn")
+    _publish(article, now)
+    _note(article, "story brought back")
+
+
+def hold(article: Article, *, until: datetime | None = None, now: datetime) -> None:
+    """Keep an article from being seen and mailed, until it is released, by hand or at a time. Raises Invalid."""
+    _must(article, "published", "held")
+    if until is not None and until <= now:
+        raise errors.Invalid("until", _("This moment is over. Please name one that is still to come."))
+    article.state, article.embargo_until = "held", until
+    _note(article, "story held")
+
+
+def release(article: Article, *, now: datetime) -> None:
+    """Publish what was held: it is new from now on for all who did not have it. Raises Invalid."""
+    _must(article, "held")
+    _publish(article, now)
+    _note(article, "story released")
+
+
+def release_due(now: datetime) -> int:
+    """Release what was held until now; return how much."""
+    due = select(Article).where(Article.state == "held", Article.embargo_until <= now).order_by(Article.embargo_until)
+    found = db.session.scalars(due).all()
+    for article in found:
+        release(article, now=now)
+    return len(found)
+
+
+def anything_due(now: datetime) -> bool:
+    """Return whether `release_due` would find something; a look costs no writer's turn."""
+    return bool(db.session.scalar(select(exists().where(Article.state == "held", Article.embargo_until <= now))))
+
+
+def correct(article: Article, *, text: str, now: datetime) -> None:
+    """Say on the story's page what was wrong in it; the text itself follows the feed. Raises Invalid."""
+    _must(article, "published", "held")
+    article.correction, article.corrected_at = _words("text", text), now
+    _note(article, "story corrected")
+
+
+def uncorrect(article: Article) -> None:
+    """Take a correction back that was none."""
+    article.correction, article.corrected_at = "", None
+    _note(article, "correction taken back")
+
+
+def mark_updated(article: Article, *, now: datetime) -> None:
+    """Mark a developing story as updated, as its page shows. Raises Invalid."""
+    _must(article, "published", "held")
+    article.marked_updated_at = now
+    _note(article, "story marked as updated")
+
+
+def let(article: Article, *, share: bool | None = None, to_print: bool | None = None) -> None:
+    """Say whether readers may send a story to friends, and whether it has a printable version; None: as before."""
+    article.shareable = article.shareable if share is None else share
+    article.printable = article.printable if to_print is None else to_print
+    _note(article, "story let", share=article.shareable, to_print=article.printable)
+
+
+def set_topics(article: Article, keys: Sequence[str]) -> None:
+    """Put an article on just these shelves, by hand: the feed does not change them any more. Raises Invalid."""
+    topics.place({article.id: topics.by_keys(keys)})
+    article.topics_by_hand = True
+    _note(article, "topics set", topics=",".join(keys))
+
+
+def join(one: Article, other: Article) -> None:
+    """Make two articles versions of one story in two languages; `other` joins the story of `one`. Raises Invalid."""
+    if one.story_id == other.story_id:
+        return
+    theirs = select(Article.language).where(Article.story_id == one.story_id)
+    if other.language in set(db.session.scalars(theirs)):
+        raise errors.Invalid("story", _("This story has a version in that language already."))
+    left, other.story_id = other.story_id, one.story_id
+    db.session.flush()
+    if not db.session.scalar(select(exists().where(Article.story_id == left))):
+        db.session.delete(db.session.get_one(Story, left))
+    _note(other, "story joined", story=one.story_id)
+
+
+def keep_text(article: Article, *, now: datetime) -> None:
+    """Keep the text of an article as it is, before another one takes its place."""
+    db.session.add(
+        ArticleRevision(
+            article_id=article.id,
+            revision=article.revision,
+            headline=article.headline,
+            standfirst=article.standfirst,
+            dateline_place=article.dateline_place,
+            dateline_agency=article.dateline_agency,
+            body=article.body,
+            replaced_at=now,
+        )
+    )
+
+
+def revisions(article: Article) -> list[ArticleRevision]:
+    """Return the texts that an article had before, newest first."""
+    wanted = select(ArticleRevision).where(ArticleRevision.article_id == article.id)
+    return list(db.session.scalars(wanted.order_by(ArticleRevision.revision.desc())))
+
+
+_IS = {
+    "published": _("This story is published."),
+    "held": _("This story is held."),
+    "withdrawn": _("This story was withdrawn."),
+}
+
+
+def _must(article: Article, *states: str) -> None:
+    if article.state not in states:
+        raise errors.Invalid("state", _IS[article.state])
+
+
+def _publish(article: Article, now: datetime) -> None:
+    article.state, article.reason, article.embargo_until = "published", "", None
+    # What became public only now is fresh now, whenever it came in; readers who had it are known by their histories.
+    article.first_seen_at = now
+
+
+def _words(field: str, text: str) -> str:
+    plain = cleaning.plain(text, most=MOST_WORDS + 1)
+    if not plain:
+        raise errors.Invalid(field, _("Please say it in a sentence: readers will see it."))
+    if len(plain) > MOST_WORDS:
+        raise errors.Invalid(field, _("This is too long: at most %(most)s characters."), most=MOST_WORDS)
+    return plain
+
+
+def _note(article: Article, event: str, **values: object) -> None:
+    db.session.flush()
+    log.info(event, article=article.public_id, state=article.state, **values)
