@@ -15,6 +15,8 @@ from delivery import retries
 from delivery.models import Gate, Quota, Worker
 from delivery.providers import RELAY
 
+AHEAD_S, AHEAD_PLACES = 60.0, 100
+"""So far ahead senders take their places at the most: each has half a second of them in hand, or one."""
 SLOWEST = 0.1
 """Mails a second that a relay is offered however often it says that we are too fast."""
 SLOW_AGAIN_S = 5
@@ -124,7 +126,8 @@ def settle_rate(connection: Connection, relay: Relay, now: datetime) -> None:
         if rate != relay.rate:
             _set_rate(connection, relay.name, relay.rate, None, was=None)
         return
-    quiet = now - slowed >= timedelta(seconds=FASTER_AFTER_S)
+    # Slowed down in the future: the ledger's clock was set back since.
+    quiet = not timedelta() <= now - slowed < timedelta(seconds=FASTER_AFTER_S)
     faster = (rate or SLOWEST) * (FASTER if quiet else 1)
     if faster >= (relay.rate or UNLIMITED):
         _set_rate(connection, relay.name, relay.rate, None, was=slowed)
@@ -171,14 +174,16 @@ def reserve(connection: Connection, relay: str, count: int, now: datetime) -> tu
     """Take the next `count` places in a relay's rate, which is shared by all senders.
 
     Returns in how many seconds the first place comes and how far apart they are; None when nothing limits the relay.
+    Places further ahead than senders ever take them were given before the ledger's clock was set back: they are void.
     """
     gate = connection.execute(
         select(Gate.rate, Gate.ready_at).where(Gate.relay == relay, Gate.provider == RELAY).with_for_update()
     ).first()
     if gate is None or gate.rate is None:
         return None
-    start = max(now, gate.ready_at) if gate.ready_at is not None else now
     apart = 1 / gate.rate
+    ready_at = gate.ready_at or now
+    start = ready_at if now <= ready_at <= now + timedelta(seconds=AHEAD_S + AHEAD_PLACES * apart) else now
     connection.execute(
         update(Gate)
         .where(Gate.relay == relay, Gate.provider == RELAY)

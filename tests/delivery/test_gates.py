@@ -290,6 +290,26 @@ def test_places_follow_one_another_at_the_rate(gate):
     assert gate.change(10, gates.reserve, "main", 1) == (0.0, 0.25), "what was not used is not saved up"
 
 
+def test_places_of_a_clock_that_was_set_back_since_are_void(gate):
+    settle(gate, 0, 4)
+    gate.change(7200, gates.reserve, "main", 2)
+    assert gate.change(0, gates.reserve, "main", 2) == (0.0, 0.25)
+    assert gate.change(0, gates.reserve, "main", 1) == (0.5, 0.25)
+
+
+def test_many_senders_at_the_slowest_rate_wait_for_one_another(gate):
+    settle(gate, 0, gates.SLOWEST)
+    starts = [gate.change(0, gates.reserve, "main", 1)[0] for _sender in range(gates.AHEAD_PLACES)]
+    assert starts == [place / gates.SLOWEST for place in range(gates.AHEAD_PLACES)]
+
+
+def test_a_rate_that_was_halved_before_the_clock_was_set_back_comes_back(gate):
+    settle(gate, 0, 80)
+    gate.change(7200, gates.slow_down, "main", "454 Throttling", 80.0)
+    assert gate.open(7200).rate == 40
+    assert settle(gate, 0, 80) == 50
+
+
 def test_several_senders_together_never_exceed_the_rate_in_any_window(gate):
     settle(gate, 0, 20)
     counts = [1, 7, 3, 12, 5, 2, 9, 1]
