@@ -12,6 +12,11 @@ WORDS_A_MINUTE = 220
 """How fast a grown-up reads news silently, roughly; Brysbaert 2019 found 238 for non-fiction."""
 
 
+def ref_of(public_id: str, slug: str) -> str:
+    """Return what stands for an article in a path."""
+    return f"{public_id}-{slug}" if slug else public_id
+
+
 class Feed(Base):
     """A publisher's feed. One without `next_fetch_at` is never fetched: its bytes are handed to us."""
 
@@ -82,7 +87,7 @@ class Article(Base):
     @property
     def ref(self) -> str:
         """Return what stands for this article in a path. The id decides; the slug is for people."""
-        return f"{self.public_id}-{self.slug}" if self.slug else self.public_id
+        return ref_of(self.public_id, self.slug)
 
     @property
     def updated_at(self) -> datetime | None:

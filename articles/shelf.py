@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row, func, select, tuple_
 
-from articles.models import Article, ArticleTopic, Topic
+from articles.models import Article, ArticleTopic, Topic, ref_of
 from core import errors
 from core.database import db
 
@@ -29,6 +29,14 @@ class Candidate:
     topic_ids: frozenset[int]
     published_at: datetime
     first_seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What stands for an article in a path, and when it was published or changed last."""
+
+    ref: str
+    changed_at: datetime
 
 
 def by_ref(ref: str) -> Article:
@@ -58,6 +66,34 @@ def latest(language: str, *, limit: int, topic: Topic | None = None, before: Art
         # Feeds with dates alone give many stories one time: the id tells which of them stands first.
         wanted = wanted.where(tuple_(Article.published_at, Article.id) < tuple_(before.published_at, before.id))
     return list(db.session.scalars(wanted.order_by(Article.published_at.desc(), Article.id.desc()).limit(limit)))
+
+
+def between(language: str, begin: datetime, end: datetime) -> list[Article]:
+    """Return the articles in a language that were published from `begin` on and before `end`, newest first."""
+    wanted = select(Article).where(Article.language == language, PUBLISHED)
+    wanted = wanted.where(Article.published_at >= begin, Article.published_at < end)
+    return list(db.session.scalars(wanted.order_by(Article.published_at.desc(), Article.id.desc())))
+
+
+def nearest(language: str, at: datetime, *, later: bool) -> datetime | None:
+    """Return when the next article was published, from `at` on or before it; None when there is none."""
+    column = func.min(Article.published_at) if later else func.max(Article.published_at)
+    side = Article.published_at >= at if later else Article.published_at < at
+    return db.session.scalar(select(column).where(Article.language == language, PUBLISHED, side))
+
+
+def addresses(language: str, *, limit: int) -> list[Address]:
+    """Return where the newest articles in a language are, and when each was changed last."""
+    columns = (
+        Article.public_id,
+        Article.slug,
+        Article.published_at,
+        Article.text_changed_at,
+        Article.marked_updated_at,
+    )
+    wanted = select(*columns).where(Article.language == language, PUBLISHED)
+    rows = db.session.execute(wanted.order_by(Article.published_at.desc(), Article.id.desc()).limit(limit))
+    return [Address(ref_of(row[0], row[1]), max(filter(None, row[2:]))) for row in rows]
 
 
 def versions(article: Article) -> list[Article]:

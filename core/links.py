@@ -35,6 +35,16 @@ PATHS: Mapping[str, str] = {
     "address": "/address/t/<token>",
     "confirm_address": "/address/confirm/t/<token>",
     "webhook": "/webhooks/<service>",
+    "atom": "/<language>/feed.atom",
+    "json_feed": "/<language>/feed.json",
+    "topic_atom": "/<language>/topics/<topic>/feed.atom",
+    "topic_json_feed": "/<language>/topics/<topic>/feed.json",
+    "archive": "/<language>/archive",
+    "day": "/<language>/archive/<day>",
+    "sitemaps": "/sitemap.xml",
+    "sitemap": "/<language>/sitemap.xml",
+    "news_sitemap": "/<language>/news-sitemap.xml",
+    "robots": "/robots.txt",
 }
 
 

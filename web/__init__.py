@@ -4,12 +4,14 @@ from flask import Flask
 
 from web import (
     address,
+    archive,
     articles,
     bodies,
     choices,
     errors,
     headers,
     health,
+    machines,
     metrics,
     pages,
     preferences,
@@ -37,6 +39,8 @@ def register(app: Flask) -> None:
         health.health,
         metrics.metrics,
         articles.articles,
+        archive.archive,
+        machines.machines,
         sharing.sharing,
         subscribing.subscribing,
         signup.signup,

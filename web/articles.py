@@ -12,7 +12,7 @@ from core import clock, errors, links, services
 from core import language as languages
 from core.links import PATHS
 from subscribers import offer
-from web import headers, pages
+from web import headers, machines, pages
 
 articles = Blueprint("articles", __name__)
 
@@ -63,14 +63,16 @@ def story(story: str) -> Response:
     if not at_home(article, story):
         return pages.to("story", 301, language=article.language, story=article.ref)
     family = [article, *shelf.versions(article)]
+    shelves = shelf.topics_of([article.id])[article.id]
     values = {
         "article": article,
         "canonical": canonical(article),
+        "linked_data": machines.news_article(article, shelves, canonical(article)),
         "also": related.see_also(article, limit=SEE_ALSO),
         "description": _description(article),
         "family": sorted(family, key=lambda version: version.language),
         "og_locale": str(languages.locale(article.language)),
-        "topics": shelf.topics_of([article.id]).get(article.id, []),
+        "topics": shelves,
         "versions": {version.language: path_of(version) for version in family},
     }
     return headers.publicly(pages.page("articles/story.html", values))

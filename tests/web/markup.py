@@ -137,7 +137,8 @@ def _sources(page: Page) -> list[str]:
         if source and loads and not source.startswith("/static/"):
             found.append(f"<{element.tag}> loads {source}")
         found += [f"<{element.tag} {name}>" for name in element.attrs if name == "style" or name.startswith("on")]
-        if element.tag == "style" or (element.tag == "script" and "src" not in element.attrs):
+        is_data = element.attrs.get("type") == "application/ld+json"
+        if element.tag == "style" or (element.tag == "script" and "src" not in element.attrs and not is_data):
             found.append(f"inline <{element.tag}>")
         if element.tag == "form" and not element.attrs.get("action", "").startswith("/"):
             found.append("a form that leads elsewhere")

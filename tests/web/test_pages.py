@@ -21,7 +21,7 @@ SECURITY = {
 }
 OPEN = {"Referrer-Policy": "strict-origin-when-cross-origin"}
 PERSONAL = {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
-CACHED = ["front", "topics", "topic", "story", "print", "share"]
+CACHED = ["front", "topics", "topic", "story", "print", "share", "day"]
 
 
 @pytest.fixture
@@ -38,6 +38,8 @@ def addresses(app, readers):
         for name in ("story", "print", "share"):
             pages[f"{name} {language}"] = (links.path(name, language=language, story=ref), language, 200)
         pages[f"topic {language}"] = (links.path("topic", language=language, topic="diplomacy"), language, 200)
+        for name, day in (("day", story.published_at.date().isoformat()), ("day empty", "2001-02-03")):
+            pages[f"{name} {language}"] = (links.path("day", language=language, day=day), language, 200)
         pages[f"not found {language}"] = (f"/{language}/nothing", language, 404)
         pages[f"check_inbox link {language}"] = (pages[f"check_inbox {language}"][0] + "?link", language, 200)
         pages[f"subscribe topics {language}"] = (pages[f"subscribe {language}"][0] + "?topics=kr,cu", language, 200)

@@ -1,0 +1,69 @@
+"""The archive: the stories of a day, in the publication's zone, and the days around it that have any."""
+
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, Response
+
+from articles import shelf
+from core import clock, errors, services
+from core import language as languages
+from core.links import PATHS
+from web import headers, pages
+
+archive = Blueprint("archive", __name__)
+
+
+@archive.get(PATHS["archive"])
+def newest() -> Response:
+    """Lead to the last day on which something was published; to today, when nothing was yet."""
+    now = clock.utc_now()
+    at = shelf.nearest(pages.language(), now + timedelta(days=1), later=False) or now
+    return pages.to("day", language=pages.language(), day=_day_of(at).isoformat())
+
+
+@archive.get(PATHS["day"])
+def day(day: str) -> Response:
+    """Show the stories of one day."""
+    wanted = _read(day)
+    begin, end = _midnight(wanted), _midnight(wanted + timedelta(days=1))
+    stories = shelf.between(pages.language(), begin, end)
+    values = {
+        "day": wanted.isoformat(),
+        "heading": languages.date_text(wanted, pages.language()),
+        "stories": stories,
+        "topics": shelf.topics_of([article.id for article in stories]),
+        "before": _named(shelf.nearest(pages.language(), begin, later=False)),
+        "after": _named(shelf.nearest(pages.language(), end, later=True)),
+    }
+    return headers.publicly(pages.page("articles/day.html", values))
+
+
+def _read(text: str) -> date:
+    """Return the day that a path names. Raises NotFound: of each day there is one spelling."""
+    try:
+        found = date.fromisoformat(text)
+    except ValueError as error:
+        raise errors.NotFound from error
+    if found.isoformat() != text or not 1900 <= found.year <= 9000:
+        raise errors.NotFound
+    return found
+
+
+def _zone() -> ZoneInfo:
+    return ZoneInfo(services.current().publication.zone)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=_zone())
+
+
+def _day_of(at: datetime) -> date:
+    return at.astimezone(_zone()).date()
+
+
+def _named(at: datetime | None) -> tuple[str, str] | None:
+    """Return a day for a link: as it stands in a path, and in words."""
+    if at is None:
+        return None
+    return _day_of(at).isoformat(), languages.date_text(_day_of(at), pages.language())
