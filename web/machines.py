@@ -24,7 +24,13 @@ NEWS = timedelta(days=2)
 """How old news may be in a sitemap of news."""
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 """When a feed changed that is empty still: it must say when (RFC 4287, section 4.2.15)."""
-_ATOM, _XML, _TEXT = "application/atom+xml", "application/xml", "text/plain"
+_ATOM, _XML = "application/atom+xml", "application/xml"
+_ROBOTS = f"""User-agent: *
+Disallow: /*{headers.PERSONAL}
+Disallow: /webhooks/
+
+Sitemap: {{sitemaps}}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,9 @@ def news_sitemap() -> Response:
 @machines.get(PATHS["robots"])
 def robots() -> Response:
     """Tell robots what they may read: all but pages that are one reader's."""
-    return _rendered("machines/robots.txt", _TEXT, {})
+    response = make_response(_ROBOTS.format(sitemaps=services.current().links.to("sitemaps")))
+    response.mimetype = "text/plain"
+    return headers.publicly(response)
 
 
 def _items(topic: Topic | None) -> list[Item]:
