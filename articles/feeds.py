@@ -11,6 +11,8 @@ from core.errors import _
 
 INTERVAL = timedelta(minutes=10)
 LONGEST_WAIT = timedelta(hours=6)
+FORGETTING = 0.998
+"""What remains of a longest gap with each arrival: of a weekend's, more than half after some hundred stories."""
 _GONE = 410
 
 log = logs.get(__name__)
@@ -106,6 +108,14 @@ def note_result(feed_id: int, result: fetch.Fetched | Exception, now: datetime) 
         _note_failure(feed, result, now)
 
 
+def note_new(feed: Feed, now: datetime) -> None:
+    """Write down that something new came from a feed; long gaps of long ago count ever less."""
+    if feed.last_new_at is not None:
+        gap = (now - feed.last_new_at).total_seconds()
+        feed.usual_gap_s = round(max(gap, feed.usual_gap_s * FORGETTING))
+    feed.last_new_at = now
+
+
 def _added(feed: Feed) -> Feed:
     db.session.add(feed)
     db.session.flush()
@@ -116,6 +126,18 @@ def _note_success(feed: Feed, result: fetch.Fetched, now: datetime) -> None:
     if result.body is not None:
         feed.etag, feed.last_modified = result.etag, result.last_modified
     feed.fails, feed.last_success_at, feed.next_fetch_at = 0, now, now + INTERVAL
+    _follow(feed, result)
+
+
+def _follow(feed: Feed, result: fetch.Fetched) -> None:
+    """Go with a feed that has said twice in a row that it has moved for good; once may be a slip."""
+    if not result.moved:
+        feed.moved_to = None
+    elif feed.moved_to != result.url:
+        feed.moved_to = result.url
+    elif by_url(result.url) is None:
+        log.info("feed moved", feed=feed.id, url=feed.url, to=result.url)
+        feed.url, feed.moved_to = result.url, None
 
 
 def _note_failure(feed: Feed, result: fetch.Fetched | Exception, now: datetime) -> None:

@@ -90,6 +90,8 @@ def store_entries(feed_id: int, fetched: fetch.Fetched | bytes | ReadFeed, now: 
         if not article.topics_by_hand:
             shelves[article.id] = topics.matching(arrival.entry.terms, meanings)
     topics.place(shelves)
+    if counts["new"]:
+        feeds.note_new(feed, now)
     known = len(read.entries) - counts["new"] - counts["changed"]
     log.info("feed stored", feed=feed_id, known=known, refused=read.refused, **counts)
     return Ingested(counts["new"], counts["changed"], known, read.refused)

@@ -18,7 +18,11 @@ def ref_of(public_id: str, slug: str) -> str:
 
 
 class Feed(Base):
-    """A publisher's feed. One without `next_fetch_at` is never fetched: its bytes are handed to us."""
+    """A publisher's feed. One without `next_fetch_at` is never fetched: its bytes are handed to us.
+
+    `moved_to` is where it said once that it has moved for good; said twice, that is its `url`. `usual_gap_s` is how
+    long nothing new comes from it at most, as a rule.
+    """
 
     __tablename__ = "feeds"
     __table_args__ = (CheckConstraint("state IN ('on', 'paused', 'gone')", name="state"),)
@@ -31,6 +35,9 @@ class Feed(Base):
     next_fetch_at: Mapped[datetime | None] = mapped_column(index=True)
     fails: Mapped[int] = mapped_column(default=0)
     last_success_at: Mapped[datetime | None]
+    moved_to: Mapped[str | None]
+    last_new_at: Mapped[datetime | None]
+    usual_gap_s: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
 class Story(Base):

@@ -55,12 +55,13 @@ def list_all(as_json: bool) -> None:
 
 
 def _told(feed: Feed) -> dict[str, object]:
-    moments = {"last_success_at": feed.last_success_at, "next_fetch_at": feed.next_fetch_at}
+    moments = {name: getattr(feed, name) for name in ("last_success_at", "next_fetch_at", "last_new_at")}
     return {
         "url": feed.url,
         "language": feed.language,
         "state": feed.state,
         "fails": feed.fails,
+        "usual_gap_s": feed.usual_gap_s,
         **{name: at and at.isoformat(timespec="seconds") for name, at in moments.items()},
     }
 

@@ -11,7 +11,7 @@ import socket
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from urllib.parse import urljoin
@@ -34,6 +34,7 @@ _HEADERS = {
 }
 _JSON_HEADERS = {"User-Agent": "Postrider", "Content-Type": "application/json", "Connection": "close"}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_FOR_GOOD = frozenset({301, 308})
 NOT_MODIFIED = 304
 _CHUNK = 16_384
 _MAX_VALIDATOR = 1_000
@@ -71,7 +72,10 @@ LIMITS = FetchLimits()
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An answer: `url` after redirects, `body` with status 200 only, `retry_after` seconds, at most a day."""
+    """An answer: `url` after redirects, `body` with status 200 only, `retry_after` seconds, at most a day.
+
+    `moved` says that every redirect on the way was for good (RFC 9110, sections 15.4.2 and 15.4.9).
+    """
 
     status: int
     url: str
@@ -79,6 +83,7 @@ class Fetched:
     etag: str | None = None
     last_modified: str | None = None
     retry_after: int | None = None
+    moved: bool = False
 
 
 class _PlainPinned(HTTPConnection):
@@ -116,11 +121,12 @@ def get(request: FetchRequest, limits: FetchLimits = LIMITS, *, _network: Networ
     `_network` is for tests, which cannot reach the public internet. No setting and no variable leads to it.
     """
     deadline = reach.Deadline(limits.total_s)
-    url = request.url
+    url, for_good = request.url, True
     for _hop in range(limits.max_redirects + 1):
         answer, location = _exchange(url, request, limits, deadline, _network)
         if location is None:
-            return answer
+            return replace(answer, moved=for_good and url != request.url)
+        for_good = for_good and answer.status in _FOR_GOOD
         try:
             url = urljoin(url, location)
         except ValueError as error:

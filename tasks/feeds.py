@@ -4,8 +4,8 @@ import time
 
 from celery import shared_task
 
-from articles import feeds, ingest, life
-from core import clock, database, errors, fetch, logs
+from articles import feedhealth, feeds, ingest, life
+from core import alerts, clock, database, errors, fetch, logs
 from core.database import db
 
 log = logs.get(__name__)
@@ -27,7 +27,22 @@ def fetch_due() -> None:
             log.exception("feed not stored", feed=feed_id)
             _put_off(feed_id, error)
         if time.monotonic() - started > LONGEST_S:
-            return
+            break
+    _watch()
+
+
+def _watch() -> None:
+    """Have operators told what is wrong with the feeds, and what no longer is."""
+    now = clock.utc_now()
+    found = feedhealth.troubles(now)
+    known = {
+        key for key in alerts.open_keys(db.session.connection()) if alerts.Trouble(key, "").kind == feedhealth.KIND
+    }
+    db.session.rollback()
+    if found or known:
+        with database.write_turn():
+            alerts.keep(db.session.connection(), found, kinds=(feedhealth.KIND,), now=now)
+            db.session.commit()
 
 
 @shared_task

@@ -1,4 +1,4 @@
-"""A story's life: held, withdrawn, corrected, marked; its earlier texts; feeds that are paused."""
+"""A story's life: held, withdrawn, corrected, marked; its earlier texts; feeds that are paused, move, or fall silent."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -45,6 +45,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(['article_id'], ['articles.id'], name=op.f('fk_article_revisions_article_id')),
         sa.PrimaryKeyConstraint('article_id', 'revision', name=op.f('pk_article_revisions')),
     )
+    op.add_column('feeds', sa.Column('moved_to', sa.Text(), nullable=True))
+    op.add_column('feeds', sa.Column('last_new_at', core.database.UtcTime(), nullable=True))
+    op.add_column('feeds', sa.Column('usual_gap_s', sa.Integer(), server_default='0', nullable=False))
     _feed_states("'on', 'paused', 'gone'")
 
 
@@ -52,6 +55,8 @@ def downgrade() -> None:
     """Undo."""
     op.execute("UPDATE feeds SET state = 'gone' WHERE state = 'paused'")
     _feed_states("'on', 'gone'")
+    for column in ('usual_gap_s', 'last_new_at', 'moved_to'):
+        op.drop_column('feeds', column)
     op.drop_table('article_revisions')
     op.drop_index('ix_articles_embargoed', 'articles')
     with op.batch_alter_table('articles') as batch:

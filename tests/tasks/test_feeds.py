@@ -4,10 +4,11 @@ import functools
 from datetime import timedelta
 
 import pytest
+import time_machine
 
-from articles import feeds, ingest, life, shelf
+from articles import feedhealth, feeds, ingest, life, shelf
 from articles.models import Feed
-from core import clock, database, fetch
+from core import alerts, clock, database, fetch
 from core.database import db
 from tasks import feeds as task
 from tests.articles import atom
@@ -117,6 +118,115 @@ def test_when_time_is_up_the_rest_is_left_for_the_next_look(add, web, monkeypatc
     assert len(web.hits) == 1
     task.fetch_due()
     assert headlines() == {"One", "Two"}
+
+
+def due(feed_id: int) -> None:
+    """Have a feed be due again."""
+    with database.write_turn():
+        feeds.by_id(feed_id).next_fetch_at = clock.utc_now()
+        db.session.commit()
+
+
+def moves(web, name: str, *statuses: int) -> None:
+    """Have a feed lead elsewhere, over so many redirects, the last of them to `new`."""
+    for number, status in enumerate(statuses):
+        place = name if number == 0 else f"{name}-{number}"
+        to = "new" if number == len(statuses) - 1 else f"{name}-{number + 1}"
+        web.pages[f"/{place}"] = lambda asked, status=status, to=to: asked.answer(status, b"", Location=f"/{to}")
+    feed = atom.feed(atom.entry("a"))
+    web.pages["/new"] = lambda asked: asked.answer(200, feed)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "follows"),
+    [((301,), True), ((308, 301), True), ((302,), False), ((301, 302), False), ((307, 308), False)],
+    ids=str,
+)
+def test_a_feed_that_says_twice_that_it_has_moved_for_good_is_read_there(add, web, statuses, follows):
+    one = add("one")
+    moves(web, "one", *statuses)
+    task.fetch_due()
+    assert feed_of(one).url == "http://feeds.example.org/one", "said once, it may be a slip"
+    due(one)
+    task.fetch_due()
+    assert feed_of(one).url == f"http://feeds.example.org/{'new' if follows else 'one'}"
+    assert headlines() == {"A headline"}, "wherever it was read, its stories are the same"
+
+
+def test_a_feed_that_takes_it_back_stays_where_it_is(add, web):
+    one = add("one", atom.entry("a"))
+    home = web.pages["/one"]
+    for moved in (True, False, True):
+        moves(web, "one", 301) if moved else web.pages.update({"/one": home})
+        due(one)
+        task.fetch_due()
+    assert feed_of(one).url == "http://feeds.example.org/one"
+
+
+def test_a_feed_does_not_move_to_where_another_one_is(add, web):
+    one = add("one")
+    moves(web, "one", 301)
+    other = add("new", atom.entry("a"))
+    for _time in range(3):
+        due(one)
+        task.fetch_due()
+    assert (feed_of(one).url, feed_of(other).url) == ("http://feeds.example.org/one", "http://feeds.example.org/new")
+
+
+def told() -> dict[str, str]:
+    """Return the first line of each alert that stands, by its key."""
+    db.session.rollback()
+    standing = alerts.standing(db.session.connection())
+    return {one.key: one.text.partition("\n")[0] for one in standing}
+
+
+def test_operators_are_told_of_a_feed_that_is_gone_until_it_is_back(add, web):
+    one = add("one", atom.entry("a"), status=410)
+    task.fetch_due()
+    assert told() == {f"feed:{one}": "The feed http://feeds.example.org/one is gone: its server answers 410."}
+    assert (feed_of(one).state, feed_of(one).next_fetch_at) == ("gone", None)
+    web.pages["/one"] = lambda asked: asked.answer(200, atom.feed(atom.entry("a")))
+    with database.write_turn():
+        feeds.resume(feeds.by_id(one), now=clock.utc_now())
+        db.session.commit()
+    task.fetch_due()
+    assert told() == {}
+    assert headlines() == {"A headline"}
+
+
+def test_operators_are_told_of_a_feed_that_fails_again_and_again(add, web):
+    one = add("one", status=500)
+    for time in range(feedhealth.FAILS):
+        assert told() == {}, time
+        due(one)
+        task.fetch_due()
+    assert list(told()) == [f"feed:{one}"]
+
+
+def test_operators_are_told_of_a_feed_that_falls_silent_for_longer_than_it_ever_does(add, web):
+    names = iter("abcdefg")
+    one = add("one")
+    start = clock.utc_now()
+
+    def after(hours: float, *, new: bool) -> dict[str, str]:
+        body = atom.feed(*(atom.entry(name, title=f"Story {name}") for name in ([next(names)] if new else [])))
+        web.pages["/one"] = lambda asked: asked.answer(200, body)
+        with time_machine.travel(start + timedelta(hours=hours), tick=False):
+            due(one)
+            task.fetch_due()
+        return told()
+
+    for hours in (0, 1, 11, 12):
+        assert after(hours, new=True) == {}
+    assert after(12 + 19.9, new=False) == {}, "ten hours without anything are usual here"
+    assert "10 hours are usual" in after(12 + 20.5, new=False)[f"feed:{one}"]
+    assert after(33, new=True) == {}
+
+
+def test_nobody_is_woken_for_a_feed_whose_stories_come_minutes_apart(add, web):
+    feed = Feed(usual_gap_s=600, state="on")
+    assert feedhealth.silent_after(feed) == feedhealth.SILENT_AT_LEAST
+    assert feedhealth.silent_after(Feed(usual_gap_s=0)) is None, "its habits are not known yet"
 
 
 def test_what_was_held_until_now_is_published(add, web):
