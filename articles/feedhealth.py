@@ -1,14 +1,15 @@
-"""What is wrong with the feeds, for operators: gone, failing, or silent for longer than they usually are."""
+"""What is wrong with the feeds, for operators: gone, failing, silent for too long, or held by the flood guard."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from articles import feeds
+from articles import feeds, shelf
 from articles.models import Feed
 from core import alerts
 from core.alerts import Trouble
 
-KIND = "feed"
+KIND, FLOOD = "feed", "flood"
+KINDS = (KIND, FLOOD)
 FAILS = 6
 """Failures in a row before anybody is told: with the waits between them, that is most of a working day."""
 SILENT_AT_LEAST = timedelta(hours=6)
@@ -17,7 +18,8 @@ SILENT_AT_LEAST = timedelta(hours=6)
 
 def troubles(now: datetime) -> list[Trouble]:
     """Return what operators must be told of the feeds."""
-    return [trouble for feed in feeds.every() for trouble in _of(feed, now)]
+    held = shelf.held_by_feed()
+    return [trouble for feed in feeds.every() for trouble in (*_of(feed, now), *_held(feed, held.get(feed.id, 0)))]
 
 
 def silent_after(feed: Feed) -> timedelta | None:
@@ -42,8 +44,16 @@ def _of(feed: Feed, now: datetime) -> Iterator[Trouble]:
         )
 
 
-def _trouble(feed: Feed, what: str, how_much: str, cure: str) -> Trouble:
-    return alerts.trouble(f"{KIND}:{feed.id}", what=what, how_much=how_much, cure=cure)
+def _held(feed: Feed, count: int) -> Iterator[Trouble]:
+    if count:
+        what = f"{count} stories of the feed {feed.url} are held: too many came at once, or old ones as new."
+        how = "Nobody sees them, and nobody is mailed, before an editor releases them."
+        cure = f"Look: flask articles list --state held. All are right: flask feeds release {feed.url}"
+        yield _trouble(feed, what, how, cure, kind=FLOOD)
+
+
+def _trouble(feed: Feed, what: str, how_much: str, cure: str, *, kind: str = KIND) -> Trouble:
+    return alerts.trouble(f"{kind}:{feed.id}", what=what, how_much=how_much, cure=cure)
 
 
 def _at(moment: datetime | None) -> str:

@@ -7,19 +7,23 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from difflib import SequenceMatcher
 
-from sqlalchemy import and_, exists, or_, select
+from sqlalchemy import and_, exists, or_, select, update
 from sqlalchemy.orm import aliased
 
-from articles import entries, feeds, life, recognition, topics, xmlcheck
+from articles import alike, entries, feeds, flood, life, recognition, topics, xmlcheck
 from articles.entries import Entry
-from articles.models import Article, ArticleIdentity, Feed, Story, Topic
+from articles.models import GUARDED, Article, ArticleIdentity, Feed, Story, Topic
 from articles.recognition import Arrival, Identity
 from core import database, errors, fetch, logs, tokens
 from core.database import db
 
 FUTURE = timedelta(minutes=10)
 """How far ahead of our clock a publisher's may be. What is dated later is dated now."""
+NEWS = timedelta(days=2)
+"""What was published longer ago when its feed was fetched for the first time is archive, and is not mailed as new."""
+RECYCLED_AFTER = timedelta(days=30)
 _PUBLIC_ID = 10
 _MAX_SLUG = 60
 
@@ -77,24 +81,47 @@ def store_entries(feed_id: int, fetched: fetch.Fetched | bytes | ReadFeed, now: 
     arrivals.reverse()
     arrivals.sort(key=lambda arrival: _dated(arrival.entry, now))
     present = _present(feed_id, arrivals)
+    matched = [
+        (arrival, None if _is_recycled(arrival, article) else article)
+        for arrival, article in recognition.match(arrivals, present)
+    ]
+    guard = flood.guard(feed, [arrival.entry for arrival, article in matched if article is None], now)
     meanings = topics.spoken()
     shelves: dict[int, list[Topic]] = {}
-    counts = Counter(new=0, changed=0)
-    for arrival, article in recognition.match(arrivals, present):
+    counts = Counter(new=0, changed=0, held=0)
+    taken = {article.id for _arrival, article in matched if article is not None}
+    for arrival, article in matched:
         if article is None:
-            article = _add(feed, arrival, now)
-            counts["new"] += 1
-        else:
+            article = alike.twin(arrival.entry.body, feed.language, now)
+            if article is None:
+                article = _add(feed, arrival, now, held=guard.holds(arrival.entry))
+                counts["new"] += 1
+                counts["held"] += article.state == "held"
+                _claim(feed, arrival, present, article)
+            elif article.id in taken:
+                _remember(feed, article, arrival, present)
+                continue
+            taken.add(article.id)
+        if article.feed_id == feed.id:
             counts["changed"] += _follow(article, arrival.entry, now)
-        _remember(article, arrival, present)
-        if not article.topics_by_hand:
-            shelves[article.id] = topics.matching(arrival.entry.terms, meanings)
+            if not article.topics_by_hand:
+                shelves[article.id] = topics.matching(arrival.entry.terms, meanings)
+        _remember(feed, article, arrival, present)
     topics.place(shelves)
     if counts["new"]:
         feeds.note_new(feed, now)
+        alike.forget(now)
     known = len(read.entries) - counts["new"] - counts["changed"]
     log.info("feed stored", feed=feed_id, known=known, refused=read.refused, **counts)
     return Ingested(counts["new"], counts["changed"], known, read.refused)
+
+
+def _is_recycled(arrival: Arrival, article: Article | None) -> bool:
+    """Say whether a known guid or page has been given to another story: much later, and with quite another headline."""
+    at = arrival.entry.published_at
+    if article is None or at is None or at - article.published_at < RECYCLED_AFTER:
+        return False
+    return SequenceMatcher(None, article.headline.casefold(), arrival.entry.headline.casefold()).ratio() < 0.5
 
 
 def take_turn() -> None:
@@ -118,10 +145,19 @@ def _present(feed_id: int, arrivals: Iterable[Arrival]) -> dict[Identity, Articl
     return {Identity(kind, value): article for kind, value, article in db.session.execute(known)}
 
 
-def _remember(article: Article, arrival: Arrival, present: Mapping[Identity, Article]) -> None:
+def _claim(feed: Feed, arrival: Arrival, present: Mapping[Identity, Article], article: Article) -> None:
+    """Let a new article have what an older one was known by, whose guid or page it was given."""
+    for key in arrival.identities:
+        if key in present:
+            ours = (ArticleIdentity.feed_id == feed.id, ArticleIdentity.value_hash == key.value_hash)
+            moved = update(ArticleIdentity).where(*ours, ArticleIdentity.kind == key.kind).values(article_id=article.id)
+            db.session.execute(moved, execution_options={"synchronize_session": False})
+
+
+def _remember(feed: Feed, article: Article, arrival: Arrival, present: Mapping[Identity, Article]) -> None:
     """Write down what else the article is known by from now on. What another one has already stays with that one."""
     rows = [
-        {"feed_id": article.feed_id, **key._asdict(), "article_id": article.id}
+        {"feed_id": feed.id, **key._asdict(), "article_id": article.id}
         for key in dict.fromkeys((*arrival.identities, *arrival.versions))
         if key not in present
     ]
@@ -130,8 +166,10 @@ def _remember(article: Article, arrival: Arrival, present: Mapping[Identity, Art
         db.session.execute(insert(ArticleIdentity).on_conflict_do_nothing(), rows)
 
 
-def _add(feed: Feed, arrival: Arrival, now: datetime) -> Article:
+def _add(feed: Feed, arrival: Arrival, now: datetime, *, held: bool) -> Article:
     entry = arrival.entry
+    at = _dated(entry, now)
+    is_archive = feed.last_new_at is None and feed.next_fetch_at is not None and at < now - NEWS
     article = Article(
         story_id=_story(arrival, feed.language, now).id,
         language=feed.language,
@@ -145,12 +183,16 @@ def _add(feed: Feed, arrival: Arrival, now: datetime) -> Article:
         body=entry.body,
         author=entry.author,
         words=entry.words,
-        published_at=_dated(entry, now),
-        first_seen_at=now,
+        published_at=at,
+        # What a feed had long before it was first read is no news, whenever we see it.
+        first_seen_at=at if is_archive else now,
         revision=1,
+        state="held" if held else "published",
+        reason=GUARDED if held else "",
     )
     db.session.add(article)
     db.session.flush()
+    alike.remember(article, now)
     if entry.published_at is None:
         log.info("entry without date", feed=feed.id, article=article.public_id)
     return article

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import exists, select
 
 from articles import cleaning, topics
-from articles.models import Article, ArticleRevision, Story
+from articles.models import GUARDED, Article, ArticleRevision, Story
 from core import errors, logs
 from core.database import db
 from core.errors import _
@@ -39,7 +39,7 @@ def hold(article: Article, *, until: datetime | None = None, now: datetime) -> N
     _must(article, "published", "held")
     if until is not None and until <= now:
         raise errors.Invalid("until", _("This moment is over. Please name one that is still to come."))
-    article.state, article.embargo_until = "held", until
+    article.state, article.embargo_until, article.reason = "held", until, ""
     _note(article, "story held")
 
 
@@ -48,6 +48,15 @@ def release(article: Article, *, now: datetime) -> None:
     _must(article, "held")
     _publish(article, now)
     _note(article, "story released")
+
+
+def release_guarded(feed_id: int, *, now: datetime) -> int:
+    """Release all of a feed that the flood guard holds; return how much."""
+    guarded = select(Article).where(Article.feed_id == feed_id, Article.state == "held", Article.reason == GUARDED)
+    found = db.session.scalars(guarded.order_by(Article.published_at, Article.id)).all()
+    for article in found:
+        release(article, now=now)
+    return len(found)
 
 
 def release_due(now: datetime) -> int:

@@ -7,7 +7,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database import Base, RowId
 
+GUARDED = "flood guard"
+"""The reason of a story that is held because too much came at once, and not by an editor."""
 EMBARGOED = text("embargo_until IS NOT NULL")
+HELD = text("state = 'held'")
 WORDS_A_MINUTE = 220
 """How fast a grown-up reads news silently, roughly; Brysbaert 2019 found 238 for non-fiction."""
 
@@ -63,6 +66,7 @@ class Article(Base):
         Index(None, "language", "published_at"),
         Index(None, "language", "first_seen_at"),
         Index("ix_articles_embargoed", "embargo_until", sqlite_where=EMBARGOED, postgresql_where=EMBARGOED),
+        Index("ix_articles_held", "feed_id", sqlite_where=HELD, postgresql_where=HELD),
     )
     id: Mapped[RowId]
     story_id: Mapped[int] = mapped_column(ForeignKey("stories.id"))

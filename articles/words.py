@@ -10,6 +10,7 @@ _THAI_TO_KHMER = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
 _IDEOGRAPH = re.compile(f"[{_IDEOGRAPHS}]")
 _UNSPACED = re.compile(f"[{_THAI_TO_KHMER}]")
 _RUN = re.compile(f"[{_IDEOGRAPHS}{_THAI_TO_KHMER}]+")
+_PARTS = re.compile(f"[{_IDEOGRAPHS}{_THAI_TO_KHMER}]+|[^\\s{_IDEOGRAPHS}{_THAI_TO_KHMER}]+")
 _ARABIC_ARTICLE = re.compile("^(?:وال|بال|ال)(?=\\w{3})")
 
 _COMMON = """
@@ -47,6 +48,12 @@ def telling(text: str) -> frozenset[str]:
     for run in _RUN.findall(folded):
         found.update(run[at : at + 2] for at in range(len(run) - 1))
     return frozenset(found - _FOLDED_COMMON)
+
+
+def in_order(text: str) -> list[str]:
+    """Return all words in their order, without case and accents; scripts without spaces come sign by sign."""
+    folded = _fold(text)
+    return [part for run in _PARTS.findall(folded) for part in (run if _RUN.fullmatch(run) else [run])]
 
 
 def _fold(text: str) -> str:

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from articles import feeds
+from articles import feeds, ingest, life
 from articles.models import Feed
 from commands import groups, turns
 from core import clock, database, errors, fetch
@@ -112,6 +112,19 @@ def resume(url: str) -> None:
     with turns.writing():
         feeds.resume(_of(url), now=clock.utc_now())
     click.echo(f"Reading {url}.")
+
+
+@feed_commands.command("release")
+@click.argument("url")
+def release(url: str) -> None:
+    """Publish all stories of the feed at URL that the flood guard holds: too many at once, or old ones as new.
+
+    They are new from now on, and come in the next mails. Look first: flask articles list --state held
+    """
+    with turns.writing():
+        ingest.take_turn()
+        count = life.release_guarded(_of(url).id, now=clock.utc_now())
+    click.echo(f"{count} stories are published." if count else "Nothing of it is held.")
 
 
 @feed_commands.command("remove")

@@ -41,7 +41,7 @@ def _watch() -> None:
     db.session.rollback()
     if found or known:
         with database.write_turn():
-            alerts.keep(db.session.connection(), found, kinds=(feedhealth.KIND,), now=now)
+            alerts.keep(db.session.connection(), found, kinds=feedhealth.KINDS, now=now)
             db.session.commit()
 
 

@@ -33,6 +33,8 @@ def upgrade() -> None:
     op.create_index(
         'ix_articles_embargoed', 'articles', ['embargo_until'], sqlite_where=embargoed, postgresql_where=embargoed
     )
+    held = sa.text("state = 'held'")
+    op.create_index('ix_articles_held', 'articles', ['feed_id'], sqlite_where=held, postgresql_where=held)
     op.create_table(
         'article_revisions',
         sa.Column('article_id', BIG, nullable=False),
@@ -45,6 +47,16 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(['article_id'], ['articles.id'], name=op.f('fk_article_revisions_article_id')),
         sa.PrimaryKeyConstraint('article_id', 'revision', name=op.f('pk_article_revisions')),
     )
+    op.create_table(
+        'shingles',
+        sa.Column('article_id', BIG, nullable=False, autoincrement=False),
+        sa.Column('hash', BIG, nullable=False, autoincrement=False),
+        sa.Column('language', sa.Text(), nullable=False),
+        sa.Column('seen_at', core.database.UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint('article_id', 'hash', name=op.f('pk_shingles')),
+    )
+    op.create_index(op.f('ix_shingles_language_hash'), 'shingles', ['language', 'hash'])
+    op.create_index(op.f('ix_shingles_seen_at'), 'shingles', ['seen_at'])
     op.add_column('feeds', sa.Column('moved_to', sa.Text(), nullable=True))
     op.add_column('feeds', sa.Column('last_new_at', core.database.UtcTime(), nullable=True))
     op.add_column('feeds', sa.Column('usual_gap_s', sa.Integer(), server_default='0', nullable=False))
@@ -57,7 +69,9 @@ def downgrade() -> None:
     _feed_states("'on', 'gone'")
     for column in ('usual_gap_s', 'last_new_at', 'moved_to'):
         op.drop_column('feeds', column)
+    op.drop_table('shingles')
     op.drop_table('article_revisions')
+    op.drop_index('ix_articles_held', 'articles')
     op.drop_index('ix_articles_embargoed', 'articles')
     with op.batch_alter_table('articles') as batch:
         batch.drop_constraint(op.f('ck_articles_state'), type_='check')
