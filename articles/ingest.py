@@ -88,32 +88,28 @@ def store_entries(feed_id: int, fetched: fetch.Fetched | bytes | ReadFeed, now: 
     guard = flood.guard(feed, [arrival.entry for arrival, article in matched if article is None], now)
     meanings = topics.spoken()
     shelves: dict[int, list[Topic]] = {}
-    counts = Counter(new=0, changed=0, held=0)
+    counts = Counter(new=0, changed=0)
     taken = {article.id for _arrival, article in matched if article is not None}
-    for arrival, article in matched:
+    for arrival, known in matched:
+        article = known or alike.twin(arrival.entry.body, feed.language, now)
+        is_double = known is None and article is not None and article.id in taken
         if article is None:
-            article = alike.twin(arrival.entry.body, feed.language, now)
-            if article is None:
-                article = _add(feed, arrival, now, held=guard.holds(arrival.entry))
-                counts["new"] += 1
-                counts["held"] += article.state == "held"
-                _claim(feed, arrival, present, article)
-            elif article.id in taken:
-                _remember(feed, article, arrival, present)
-                continue
-            taken.add(article.id)
-        if article.feed_id == feed.id:
+            article = _add(feed, arrival, now, held=guard.holds(arrival.entry))
+            _claim(feed, arrival, present, article)
+            counts["new"] += 1
+        elif article.feed_id == feed.id and not is_double:
             counts["changed"] += _follow(article, arrival.entry, now)
-            if not article.topics_by_hand:
-                shelves[article.id] = topics.matching(arrival.entry.terms, meanings)
+        taken.add(article.id)
         _remember(feed, article, arrival, present)
+        if article.feed_id == feed.id and not is_double and not article.topics_by_hand:
+            shelves[article.id] = topics.matching(arrival.entry.terms, meanings)
     topics.place(shelves)
     if counts["new"]:
         feeds.note_new(feed, now)
         alike.forget(now)
-    known = len(read.entries) - counts["new"] - counts["changed"]
-    log.info("feed stored", feed=feed_id, known=known, refused=read.refused, **counts)
-    return Ingested(counts["new"], counts["changed"], known, read.refused)
+    as_before = len(read.entries) - counts["new"] - counts["changed"]
+    log.info("feed stored", feed=feed_id, known=as_before, refused=read.refused, **counts)
+    return Ingested(counts["new"], counts["changed"], as_before, read.refused)
 
 
 def _is_recycled(arrival: Arrival, article: Article | None) -> bool:
