@@ -61,6 +61,7 @@ class Acts:
         self._gates: dict[tuple[str, int], dict[str, Any]] = {}
         self._offset = self._latest = 0.0
         self._orders: list[Order] = []
+        self._redis_away = False
         self._restores: list[Any] = []
 
     def do(self, step: Step) -> None:
@@ -223,6 +224,10 @@ class Acts:
     def do_redis(self, what: str, seconds: float) -> None:
         """Empty Redis, kill it, or stop it for a while."""
         assert self.ground.redis
+        if self._redis_away and what != "flush":
+            # One that was killed twice would be started again twice, and the second start would wait for the first.
+            self.run.in_a_while(0.5, lambda: self.do_redis(what, seconds))
+            return
         guard = self.ground.redis
         due = self.run.ledger.due_rows() if self.run.accepted else 0
         self.run.house.note("redis", what=what, seconds=seconds, due=due)
@@ -233,12 +238,16 @@ class Acts:
             ):
                 # One that hangs just now forgets nothing, and nobody waits for it: who wakes it waits here, too.
                 client.flushall()
-        elif what == "kill":
-            guard.order("KILL")
-            self._for_a_while(seconds, lambda: guard.order("again"))
         else:
-            guard.order("STOP")
-            self._for_a_while(seconds, lambda: guard.order("CONT"))
+            away, back = ("KILL", "again") if what == "kill" else ("STOP", "CONT")
+            guard.order(away)
+            self._redis_away = True
+
+            def let_back() -> None:
+                guard.order(back)
+                self._redis_away = False
+
+            self._for_a_while(seconds, let_back)
 
     def do_relay(self, order: str) -> None:
         """Have the relay drop everything, or be away."""

@@ -108,6 +108,8 @@ class Sink:
 
     def _shut(self, seconds: float) -> None:
         """Refuse connections for a while, as a relay does that is being restarted."""
+        if self._listener.fileno() < 0:
+            return  # it is away already, and comes back by itself
         address = self._listener.getsockname()
         self.selector.unregister(self._listener)
         self._listener.close()

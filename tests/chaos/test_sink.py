@@ -246,9 +246,10 @@ def test_a_cut_ends_every_connection_and_says_how_many_there_were(relay: Relay) 
     assert relay.wait_for("cut")[0]["open"] == 3
 
 
-def test_a_relay_that_is_shut_is_back_after_a_while(relay: Relay) -> None:
+@pytest.mark.parametrize("orders", ["shut 0.3", "shut 0.3\nshut 0.1"], ids=["once", "while it is shut"])
+def test_a_relay_that_is_shut_is_back_after_a_while(relay: Relay, orders: str) -> None:
     caller = relay.call()
-    relay.tell("shut 0.3")
+    relay.tell(orders)
     assert caller.hear() == ""
     deadline = time.monotonic() + WITHIN_S
     while time.monotonic() < deadline:
