@@ -1,5 +1,6 @@
 """How gunicorn runs the site. `PORT` and `WEB_WORKERS` are the only settings of its own."""
 
+import gc
 import os
 
 bind = os.environ.get("BIND") or f"127.0.0.1:{os.environ.get('PORT', '8000')}"
@@ -14,3 +15,9 @@ graceful_timeout = 20
 accesslog = None
 # Nothing of ours talks to gunicorn through a socket in somebody's home folder.
 control_socket_disable = True
+
+
+def when_ready(_server: object) -> None:
+    """Before the processes are forked: what was loaded once stays shared, and no garbage collection walks it again."""
+    gc.collect()
+    gc.freeze()

@@ -54,11 +54,15 @@ def spend(session: Session, charges: Collection[Charge], *, now: datetime) -> Ch
     requests pass on the last use of a budget, nor wait for each other in a circle.
     """
     with session.begin_nested() as all_or_none:
-        for charge in sorted(set(charges)):
-            if not _spend_one(session, charge, now):
-                all_or_none.rollback()
-                return charge
-    return None
+        over = spend_until_over(session, charges, now=now)
+        if over is not None:
+            all_or_none.rollback()
+    return over
+
+
+def spend_until_over(session: Session, charges: Collection[Charge], *, now: datetime) -> Charge | None:
+    """Spend charges until there is one for which there is no room, and return that: the caller then rolls back all."""
+    return next((charge for charge in sorted(set(charges)) if not _spend_one(session, charge, now)), None)
 
 
 def _spend_one(session: Session, charge: Charge, now: datetime) -> bool:

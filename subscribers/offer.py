@@ -66,12 +66,11 @@ def by_key(key: str) -> Digest:
     return digest
 
 
-def by_keys(keys: Collection[str]) -> list[Digest]:
-    """Return the digests on offer with these keys, in the order given. Raises Invalid for one that is not on offer."""
-    found = still_offered(keys)
-    if len(found) < len(set(keys)):
+def refuse_unknown(keys: Collection[str]) -> None:
+    """Look whether all of these digests are on offer. Raises Invalid."""
+    found = db.session.execute(select(Digest.key).where(Digest.active, Digest.key.in_(keys)))
+    if len(found.all()) < len(set(keys)):
         raise errors.Invalid("digests", _("One of the digests you chose is not on offer. Please choose again."))
-    return found
 
 
 def still_offered(keys: Collection[str]) -> list[Digest]:

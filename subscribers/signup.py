@@ -5,8 +5,10 @@ import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Executable, select, update
 from sqlalchemy.engine import CursorResult
 
 from core import addresses, database, errors, logs, tokens
@@ -157,9 +159,16 @@ def _note(
         "at": now,
         "next_try_at": now,
     }
-    insert = database.insert_for(db.engine)
-    noted = insert(SignupRequest).values(row).on_conflict_do_nothing().returning(SignupRequest.id)
-    return db.session.execute(noted).first() is not None
+    connection = db.session.connection()
+    return connection.execute(_noting(database.insert_for(connection.engine)), row).first() is not None
+
+
+@lru_cache(maxsize=2)
+def _noting(insert: Any) -> Executable:
+    """Return the statement that writes a request down, once; made once, as every form needs it."""
+    table = SignupRequest.__table__
+    statement: Executable = insert(table).on_conflict_do_nothing().returning(table.c.id)
+    return statement
 
 
 def open_request(token: tokens.Token, now: datetime) -> SignupRequest:

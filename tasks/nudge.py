@@ -1,7 +1,8 @@
-"""Say "look" to a worker, after the commit: never later than 0.2 s, never an error, never with anything in it."""
+"""Say "look" to a worker, after the commit: never in a visitor's time, never an error, never with anything in it."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor, wait
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 from celery import current_app
 
@@ -9,14 +10,22 @@ from core import logs
 
 log = logs.get(__name__)
 
-PATIENCE_S = 0.2
-"""The most that a nudge may cost a visitor when the broker is out of reach."""
+APART_S = 0.1
+"""Between two nudges of one kind: who looks finds everything that was committed until then."""
+MOST_WAITING = 100
+"""Nudges that wait for the broker; more are not said, since the beat looks anyway."""
 _PUBLISHERS = 2
 _TRIES = 2
 """The first may only find out that its line to the broker was dead; the second has a new one."""
 
-_free = threading.BoundedSemaphore(_PUBLISHERS)
+Nudge = tuple[str, tuple[int, ...]]
+"""A task, and what it is asked with."""
+
 _threads = ThreadPoolExecutor(_PUBLISHERS, thread_name_prefix="nudge")
+_lock = threading.Lock()
+_waiting: set[Nudge] = set()
+_said: dict[Nudge, float] = {}
+"""When each was said last, by time.monotonic."""
 
 
 def signup() -> None:
@@ -55,21 +64,33 @@ def webhooks() -> None:
 
 
 def _nudge(task: str, *args: int) -> None:
-    """Publish in a thread of our own, and stop waiting when it takes long: the beat finds the row anyway."""
-    if not _free.acquire(blocking=False):
-        # Both publishers hang on a broker that does not answer; a third would hang too.
-        return
-    wait([_threads.submit(_publish, task, args)], timeout=PATIENCE_S)
+    """Have it said by a thread of our own. What waits to be said already is said once, and says this, too."""
+    nudge = (task, args)
+    with _lock:
+        if nudge in _waiting or len(_waiting) >= MOST_WAITING:
+            return
+        _waiting.add(nudge)
+    _threads.submit(_say, nudge)
+
+
+def _say(nudge: Nudge) -> None:
+    with _lock:
+        rest = _said.get(nudge, 0.0) + APART_S - time.monotonic()
+    time.sleep(max(0.0, rest))
+    with _lock:
+        # Whoever commits from here on may be too late for this one, and nudges anew.
+        _waiting.discard(nudge)
+        _said[nudge] = time.monotonic()
+        if len(_said) > MOST_WAITING:
+            del _said[next(iter(_said))]
+    _publish(*nudge)
 
 
 def _publish(task: str, args: tuple[int, ...]) -> None:
-    try:
-        for tries_left in reversed(range(_TRIES)):
-            try:
-                current_app.send_task(task, args, expires=60, retry=False)
-                break
-            except Exception as error:  # noqa: BLE001 - a lost nudge costs seconds, an error would cost the visitor's page
-                if not tries_left:
-                    log.warning("nudge lost", task=task, error=type(error).__name__)
-    finally:
-        _free.release()
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            current_app.send_task(task, args, expires=60, retry=False)
+            break
+        except Exception as error:  # noqa: BLE001 - a lost nudge costs seconds, and there is nobody who could help it
+            if not tries_left:
+                log.warning("nudge lost", task=task, error=type(error).__name__)

@@ -359,7 +359,7 @@ RELAY = identity.Relay("127.0.0.1", 25, "none")
         ("docs/tasks.md", f"about {minutes(retries.RECIPIENT_FIRST)}"),
         ("docs/tasks.md", f"for {editions.LEASE.total_seconds():g} seconds, composes {cohorts.CHUNK} readers"),
         ("docs/tasks.md", f"read again {minutes(feeds.INTERVAL)} after"),
-        ("docs/tasks.md", f"costs a visitor {nudge.PATIENCE_S} seconds at most"),
+        ("docs/tasks.md", f"within {nudge.APART_S} seconds of the last one waits"),
         ("docs/mail.md", f"| confirm | {mails.CONFIRM_WITHIN.days} days |"),
         ("docs/mail.md", f"| preferences | {preferences.LINK_DAYS} days |"),
         ("docs/mail.md", f"of {content.ROW + 1} columns"),

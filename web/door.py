@@ -112,8 +112,8 @@ def count_origin() -> None:
 
 
 def pay(entry: Entry, *, now: datetime) -> None:
-    """Spend what a form costs. Raises OfferedAgain when there is no room; then nothing of the form may be kept."""
-    over = budgets.spend(db.session(), [*entry.origin, *entry.proof], now=now)
+    """Spend what a form costs. Raises OfferedAgain when there is no room: then the caller must roll everything back."""
+    over = budgets.spend_until_over(db.session(), [*entry.origin, *entry.proof], now=now)
     if over is None:
         return
     if over in entry.origin:

@@ -69,9 +69,8 @@ def _taken(page: str) -> Response:
         return _page(page, forms.typed(values), values=values)
     try:
         form = forms.subscribe_form(values)
-        offer.by_keys(form.digests)
-        topic_shelf.by_keys(form.topics)
         if embedded:
+            _refuse_unknown(form)
             raise door.OfferedAgain(200, _ALMOST)
         cookie = _note(form, values)
     except (errors.Invalid, forms.Refused) as error:
@@ -82,12 +81,19 @@ def _taken(page: str) -> Response:
     return _sent(page, cookie)
 
 
+def _refuse_unknown(form: forms.SubscribeForm) -> None:
+    """Look whether what was chosen is on offer. Raises Invalid."""
+    offer.refuse_unknown(form.digests)
+    topic_shelf.by_keys(form.topics)
+
+
 def _note(form: forms.SubscribeForm, values: forms.Values) -> str:
-    """Write the request down, and return the cookie by which its browser is known. Raises OfferedAgain."""
+    """Write the request down, and return the cookie by which its browser is known. Raises OfferedAgain, or Invalid."""
     now = clock.utc_now()
     entry = door.check(values, form.form_id, now=now)
     person = requests.Person(form.form_id, secrets.token_urlsafe())
     with database.write_turn():
+        _refuse_unknown(form)
         is_new = requests.note_request(
             form.email,
             public_id=form.request_id,

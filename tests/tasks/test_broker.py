@@ -14,7 +14,7 @@ from tasks.celery_app import options
 from tests import servers
 from tests.installation import settings_for
 from tests.servers import free_port
-from tests.tasks.test_nudge import all_places_given_back
+from tests.tasks.test_nudge import all_said
 from tests.wire import Wire
 
 
@@ -76,11 +76,11 @@ def test_a_nudge_is_heard_although_the_line_of_the_last_one_is_dead(tmp_path: Pa
         url = redis_database.replace(f":{parts.port}/", f":{wire.port}/")
         create_app(settings_for(f"sqlite:///{tmp_path / 'nudge.db'}", redis_url=url))
         nudge.post()
-        all_places_given_back()
+        all_said()
         assert client.llen("pump") == 1
         wire.go_dead()
         nudge.post()
-        all_places_given_back()
+        all_said()
         assert client.llen("pump") == 2
 
 
