@@ -36,7 +36,7 @@ def _of(feed: Feed, now: datetime) -> Iterator[Trouble]:
     elif feed.state == "on" and feed.fails >= FAILS:
         cure = f"See why: flask feeds fetch {feed.url}"
         yield _trouble(feed, f"The feed {feed.url} could not be read {feed.fails} times in a row.", since, cure)
-    elif feed.state == "on" and silent and feed.next_fetch_at and feed.last_new_at and now - feed.last_new_at > silent:
+    elif feed.state == "on" and feed.is_fetched and silent and feed.last_new_at and now - feed.last_new_at > silent:
         hours = round(feed.usual_gap_s / 3600)
         what = f"The feed {feed.url} is silent: nothing new, where {hours} hours are usual at the most."
         yield _trouble(

@@ -165,7 +165,7 @@ def _remember(feed: Feed, article: Article, arrival: Arrival, present: Mapping[I
 def _add(feed: Feed, arrival: Arrival, now: datetime, *, held: bool) -> Article:
     entry = arrival.entry
     at = _dated(entry, now)
-    is_archive = feed.last_new_at is None and feed.next_fetch_at is not None and at < now - NEWS
+    is_archive = feed.is_fetched and feed.last_new_at is None and at < now - NEWS
     article = Article(
         story_id=_story(arrival, feed.language, now).id,
         language=feed.language,

@@ -42,6 +42,11 @@ class Feed(Base):
     last_new_at: Mapped[datetime | None]
     usual_gap_s: Mapped[int] = mapped_column(default=0, server_default="0")
 
+    @property
+    def is_fetched(self) -> bool:
+        """Return whether we fetch it; whoever hands us its bytes instead says what is news."""
+        return self.next_fetch_at is not None
+
 
 class Story(Base):
     """One piece of news in all its languages and revisions."""
