@@ -22,6 +22,8 @@ def tell() -> None:
     waiting = notices.waiting(BATCH, now=clock.utc_now())
     for subscriber_id in waiting:
         _one(subscriber_id, _tell_one, _put_off_notice)
+    if len(waiting) == BATCH:
+        nudge.changes()
     if waiting:
         nudge.post()
 
@@ -32,6 +34,8 @@ def answer_addresses() -> None:
     waiting = addressing.waiting(BATCH, now=clock.utc_now())
     for change_id in waiting:
         _one(change_id, _answer_one, addressing.put_off)
+    if len(waiting) == BATCH:
+        nudge.addresses()
     if waiting:
         nudge.post()
 

@@ -35,6 +35,9 @@ def answer_waiting() -> None:
             db.session.rollback()
             log.exception("request not answered", request=request_id)
             _put_off(request_id)
+    else:
+        if len(waiting) == BATCH:
+            nudge.signup()  # there are more, and nobody who waits must wait for beat
     if waiting:
         log.info("requests answered", count=len(waiting))
         nudge.post()

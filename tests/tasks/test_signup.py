@@ -13,7 +13,7 @@ from delivery import outbox
 from delivery.models import Delivery, Mailing
 from subscribers import answers, mails, offer
 from subscribers.models import SignupRequest
-from tasks import signup
+from tasks import nudge, signup
 from tests.subscribers import people
 
 
@@ -61,6 +61,20 @@ def test_every_waiting_request_is_answered_once(ask):
     signup.answer_waiting()
     assert states() == ["answered"] * 3
     assert queued() == 3
+
+
+def test_after_a_full_batch_the_rest_does_not_wait_for_beat(ask, monkeypatch):
+    asked: list[str] = []
+    monkeypatch.setattr(nudge, "_nudge", lambda task, *_ids: asked.append(task))
+    monkeypatch.setattr(signup, "BATCH", 2)
+    for number in range(5):
+        ask(f"r{number}@d{number}.example.org")
+    looks = 0
+    while looks == 0 or "tasks.signup.answer_waiting" in asked:
+        asked.clear()
+        signup.answer_waiting()
+        looks += 1
+    assert (looks, queued()) == (3, 5)
 
 
 def test_a_request_that_fails_does_not_keep_the_others_waiting(ask, monkeypatch):
