@@ -74,7 +74,7 @@ def test_after_a_full_batch_the_rest_does_not_wait_for_beat(ask, monkeypatch):
         asked.clear()
         signup.answer_waiting()
         looks += 1
-    assert (looks, queued()) == (3, 5)
+    assert (looks, states(), queued()) == (3, ["answered"] * 5, 5)
 
 
 def test_a_request_that_fails_does_not_keep_the_others_waiting(ask, monkeypatch):
