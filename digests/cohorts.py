@@ -172,7 +172,7 @@ class Reading:
             past = had.get(same[0].subscriber_id, _NOTHING)
             wish, known = self._wish(same[0].taste, key), [entry.article_id for entry in histories.unpack(past[1])]
             without = frozenset[int]() if key.once is None else once.without(key.once, had=known)
-            chosen = selection.choose(found, wish, had=known, without=without)
+            chosen = selection.choose(found, wish, had=known, without=without, best=key.catch_up)
             if len(chosen) < (1 if self._first else self._digest.least):
                 empty += same
             else:

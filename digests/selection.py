@@ -23,23 +23,34 @@ class Wish:
 
 
 def choose(
-    candidates: Sequence[Candidate], wish: Wish, *, had: Iterable[int], without: Iterable[int] = ()
+    candidates: Sequence[Candidate],
+    wish: Wish,
+    *,
+    had: Iterable[int],
+    without: Iterable[int] = (),
+    best: bool = False,
 ) -> list[int]:
     """Return article ids, newest first: those that match, are fresh, and were not had; one version of each story.
 
-    `had` are articles; of the stories in `without` no version comes.
+    `had` are articles; of the stories in `without` no version comes. Of too many the newest come; with `best` those on
+    the most of the wanted topics, and of these the newest: after a long pause the last day is not all that counts.
     """
     known = frozenset(had)
-    chosen: list[int] = []
+    chosen: list[Candidate] = []
     stories = set(without)
-    for one in sorted(candidates, key=lambda one: (one.published_at, one.article_id), reverse=True):
+    wanted = wish.topic_ids if best and wish.topic_ids else frozenset[int]()
+    for one in sorted(candidates, key=lambda one: (len(one.topic_ids & wanted), *_newest(one)), reverse=True):
         if one.article_id in known or one.story_id in stories or not matches(one, wish):
             continue
         stories.add(one.story_id)
-        chosen.append(one.article_id)
+        chosen.append(one)
         if len(chosen) == wish.most:
             break
-    return chosen
+    return [one.article_id for one in sorted(chosen, key=_newest, reverse=True)]
+
+
+def _newest(one: Candidate) -> tuple[datetime, int]:
+    return one.published_at, one.article_id
 
 
 def matches(one: Candidate, wish: Wish) -> bool:

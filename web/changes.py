@@ -18,7 +18,7 @@ BREAKING = {
     preferences.ALL_BREAKING: _("All of it"),
 }
 FORMATS = {"both": _("Designed (HTML), with a plain text beside it"), "text": _("Plain text only")}
-CATCH_UP = {"0": _("Only what is new then"), "1": _("First one mail with the ten latest stories of the pause")}
+CATCH_UP = {"0": _("Only what is new then"), "1": _("First one mail with the ten best stories of the pause")}
 ONCE = {"0": _("Every digest brings its own version"), "1": _("Only once, in the first of my languages")}
 FRIENDS = {"1": _("Friends may send me stories"), "0": _("No stories from friends")}
 _LABELS = {

@@ -209,6 +209,20 @@ def test_who_wants_to_catch_up_gets_one_mail_of_the_ten_latest_stories_of_the_pa
     assert "Day 3 story 3" not in mail.headlines
 
 
+def test_the_best_stories_of_a_pause_are_those_on_the_most_of_the_reader_s_topics(house):
+    made = house.reader(topics=["diplomacy", "economy"], countries=["kr"], fresh_from=NOW - 30 * DAY)
+    with database.write_turn():
+        reader = house.subscription(made).subscriber
+        reader.paused_at, reader.paused_until, reader.catch_up = NOW - 6 * DAY, TUESDAY, True
+        db.session.commit()
+    house.article("Both, long ago", "diplomacy", "kr", at=NOW - 5 * DAY)
+    house.article("All, longer ago", "diplomacy", "economy", "kr", at=NOW - 5 * DAY - HOUR)
+    house.article("None of them", "cu")
+    house.articles(12, "economy", prefix="One")
+    (mail,) = house.go(DUE)
+    assert mail.headlines == [*(f"One {number}" for number in range(12, 4, -1)), "Both, long ago", "All, longer ago"]
+
+
 def test_whoever_wants_short_mails_catches_up_with_a_short_one(house):
     away(house, catch_up=True, until=TUESDAY + 7 * DAY, most=4)
     (mail,) = house.go(DUE + 7 * DAY)

@@ -57,6 +57,24 @@ def test_the_stories_chosen_are_those_that_one_would_choose_by_hand(pool, wish, 
 
 
 @given(candidates, wishes, had)
+def test_the_best_leave_out_nothing_that_is_on_more_of_the_wanted_topics(pool, wish, past):
+    chosen = selection.choose(pool, wish, had=past, best=True)
+    known = {one.article_id: one for one in pool}
+    dates = [known[one].published_at for one in chosen]
+    assert dates == sorted(dates, reverse=True)
+    if wish.topic_ids is None:
+        assert chosen == selection.choose(pool, wish, had=past)
+        return
+    least = min((len(known[one].topic_ids & wish.topic_ids) for one in chosen), default=0)
+    told = {known[one].story_id for one in chosen}
+    left = [one for one in pool if one.article_id not in past and one.story_id not in told]
+    left = [one for one in left if selection.matches(one, wish)]
+    if left:
+        assert len(chosen) == wish.most
+        assert max(len(one.topic_ids & wish.topic_ids) for one in left) <= least
+
+
+@given(candidates, wishes, had)
 def test_nothing_comes_that_was_had_does_not_match_or_is_not_fresh_and_never_too_much(pool, wish, past):
     chosen = selection.choose(pool, wish, had=past)
     known = {one.article_id: one for one in pool}

@@ -76,7 +76,7 @@ def test_everything_is_changed_paused_taken_back_and_kept(
     expect(page.get_by_role("main")).not_to_contain_text("You have paused all mail.")
 
     fold(page, "After a pause")
-    page.get_by_label(re.compile("ten latest stories")).check()
+    page.get_by_label(re.compile("ten best stories")).check()
     fold(page, "Stories from friends")
     page.get_by_label("No stories from friends").check()
     fold(page, "Languages")
