@@ -63,7 +63,7 @@ def test_a_broker_that_is_down_is_one_log_line_and_no_error(tmp_path: Path):
         nudge.post()
         nudge.digests()
         all_said()
-    said = [(line["log_level"], line["event"], line["task"]) for line in lines]
+    said = sorted((line["log_level"], line["event"], line["task"]) for line in lines)
     assert said == [
         ("warning", "nudge lost", "tasks.delivery.ring"),
         ("warning", "nudge lost", "tasks.digests.open_due"),
@@ -85,8 +85,8 @@ def test_a_thousand_nudges_at_once_are_said_a_few_times_and_the_last_one_is_hear
     asked = time.monotonic()
     nudge.signup()
     all_said()
-    assert 1 <= len(published) <= 4
-    assert published[-1][1] >= asked - nudge.APART_S, "what was committed last is seen by a look after it"
+    assert 1 <= len(published) <= 20, "ten a second at the most, however slow this machine is just now"
+    assert published[-1][1] >= asked, "what was committed last is seen by a look after it"
 
 
 def test_whoever_commits_after_a_look_was_asked_for_has_another_one_asked_for(published):
