@@ -7,7 +7,8 @@ from functools import lru_cache
 from gettext import GNUTranslations, NullTranslations
 from zoneinfo import ZoneInfo
 
-from babel import Locale, UnknownLocaleError
+from babel import Locale, UnknownLocaleError, get_locale_identifier, parse_locale
+from babel.core import get_global
 from babel.dates import format_date, format_time, get_timezone_gmt
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -17,6 +18,9 @@ from core.settings import ROOT
 SOURCE_LANGUAGE = "en"
 """The language in which messages stand in the code."""
 CATALOGUES = ROOT / "translations"
+_WEEKDAY_AND_DAY = {"ja": "M月d日EEEE", "ko": "M월 d일 EEEE", "zh": "M月d日EEEE"}
+"""Patterns of a day with its weekday, of languages that put the month first; the others: `EEEE d MMMM`."""
+_EAST_ASIAN = frozenset(["ja", "ko", "zh"])
 _PARTS_OF_THE_WORLD = frozenset(
     ["Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"]
 )
@@ -29,7 +33,7 @@ def translations(language: str) -> NullTranslations:
     if language == SOURCE_LANGUAGE or not path.is_file():
         return NullTranslations()
     with path.open("rb") as file:
-        catalogue = read_po(file, locale=language)
+        catalogue = read_po(file, locale=str(locale(language)))
     compiled = io.BytesIO()
     write_mo(compiled, catalogue)
     compiled.seek(0)
@@ -50,14 +54,39 @@ def direction(language: str) -> str:
     return locale(language).text_direction
 
 
+def is_upright(language: str) -> bool:
+    """Say whether a language's script has no italics: a browser or a mail client would slant its signs by force."""
+    return direction(language) == "rtl" or locale(language).language in _EAST_ASIAN
+
+
 def best(preferred: Sequence[str], available: Sequence[str]) -> str:
-    """Return the available language that suits a browser's list best, else the first available."""
+    """Return the available language that suits a browser's list best, else the first available.
+
+    `zh-CN`, `zh-SG` and `zh` are ours as `zh-Hans`. `zh-TW` and `zh-HK` are not: who reads Traditional signs gets
+    `zh-Hant`, or else the next language of their list.
+    """
     for wanted in preferred:
         for code in available:
             # As a browser spells it: `AR-sa` is ours as `ar`, `zh-Hant-TW` as `zh-Hant`.
             if f"{wanted.lower()}-".startswith(f"{code.lower()}-"):
                 return code
+        for code in available:
+            if _written(wanted) == _written(code) is not None:
+                return code
     return available[0]
+
+
+def _written(tag: str) -> tuple[str, str | None] | None:
+    """Return language and script of a tag, by CLDR's likely subtags: `zh` and `Hant` for `zh-TW`; None if it is bad."""
+    likely = get_global("likely_subtags")
+    try:
+        language, territory, script, *_rest = parse_locale(tag, sep="-")
+    except ValueError:
+        return None
+    for known in (get_locale_identifier((language, territory)), language):
+        if script is None and known in likely:
+            script = parse_locale(likely[known])[2]
+    return language, script
 
 
 def own_name(language: str) -> str:
@@ -73,7 +102,7 @@ def country_name(code: str, language: str) -> str:
 
 def date_text(day: date, language: str) -> str:
     """Return a long date: `15 February 2024`."""
-    return format_date(day, "d MMMM y", locale=_dated(language))
+    return format_date(day, "long", locale=_dated(language))
 
 
 def instant_text(at: datetime, language: str, zone: str) -> str:
@@ -90,7 +119,8 @@ def instant_text(at: datetime, language: str, zone: str) -> str:
 def weekday_instant_text(at: datetime, language: str, zone: str) -> str:
     """Return when something comes, in words: `Tuesday 24 November, 07:00`."""
     local = at.astimezone(ZoneInfo(zone))
-    day = format_date(local.date(), "EEEE d MMMM", locale=_dated(language))
+    pattern = _WEEKDAY_AND_DAY.get(locale(language).language, "EEEE d MMMM")
+    day = format_date(local.date(), pattern, locale=_dated(language))
     return _joined(day, format_time(local, "HH:mm", locale=_dated(language)), language)
 
 

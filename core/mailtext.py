@@ -63,7 +63,8 @@ def environment(language: str) -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     env.install_gettext_translations(languages.translations(language), newstyle=True)  # type: ignore[attr-defined]
-    env.globals.update(place=place, language=language, direction=languages.direction(language))
+    direction, upright = languages.direction(language), languages.is_upright(language)
+    env.globals.update(place=place, language=language, direction=direction, upright=upright)
     return env
 
 

@@ -14,7 +14,11 @@ from subscribers import offer
 from subscribers.models import Rhythm, Subscription
 
 FOLDER = Path(__file__).resolve().parent
-FEEDS = {"english": "en", "arabic": "ar"}
+FEEDS = {
+    "english": "en",
+    "arabic": "ar",
+}
+"""The files in feeds/, and their languages. A language may have a second file, `<name>-late`, for the day after."""
 URL = "https://news.example.org/feeds/{name}.atom"
 """Where the demo's feeds would be. They are never fetched: `feeds.ensure` is told so."""
 
@@ -26,7 +30,7 @@ Stories = Mapping[str, ingest.ReadFeed]
 def read(*, late: bool = False) -> Stories:
     """Read the first days' stories, or those of the day after. Slow: for before the transaction."""
     files = {language: FOLDER / "feeds" / f"{name}{'-late' * late}.atom" for name, language in FEEDS.items()}
-    return {language: ingest.read_entries(None, file.read_bytes()) for language, file in files.items()}
+    return {language: ingest.read_entries(None, file.read_bytes()) for language, file in files.items() if file.exists()}
 
 
 def load(stories: Stories, now: datetime) -> ingest.Ingested:
@@ -61,6 +65,8 @@ def store(stories: Stories, now: datetime) -> ingest.Ingested:
     """Store what was read."""
     total = ingest.Ingested(0, 0, 0, 0)
     for name, language in FEEDS.items():
+        if language not in stories:
+            continue
         feed = feeds.ensure(URL.format(name=name), language=language, now=now, fetched=False)
         stored = ingest.store_entries(feed.id, stories[language], now)
         total = ingest.Ingested(

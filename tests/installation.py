@@ -3,6 +3,7 @@
 import atexit
 import shutil
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -15,15 +16,16 @@ from core.database import Base, db
 from core.identity import MailIdentity, PostOffice, Relay
 from core.publication import Publication
 from core.services import Services
-from core.settings import Settings
+from core.settings import ROOT, Settings
 from core.signups import SignupSettings
 
+DEMO = tomllib.loads((ROOT / "demo" / "postrider.toml").read_text("utf-8"))["publication"]
 PUBLICATION = Publication(
-    names={"en": "The Monsoon Courier", "ar": "بريد الرياح الموسمية"},
-    mottoes={"en": "News from Asia, carried to your door.", "ar": "أخبار آسيا، تصلك إلى بابك."},
+    names=DEMO["name"],
+    mottoes=DEMO["motto"],
     postal_address="1 Quay Street, Hong Kong",
     base_url="http://127.0.0.1:8000",
-    languages=("en", "ar"),
+    languages=tuple(DEMO["languages"]),
     zone="Asia/Hong_Kong",
     contact="desk@monsoon.example.org",
 )

@@ -48,7 +48,8 @@ def catalogues() -> dict[str, Path]:
 def read(language: str) -> Catalog:
     """Return the catalogue of a language as it is stored."""
     with catalogues()[language].open("rb") as file:
-        return read_po(file, locale=language)
+        # A folder is called as the configuration writes the language: zh-Hans. Babel writes it zh_Hans.
+        return read_po(file, locale=language.replace("-", "_"))
 
 
 def main() -> int:

@@ -7,17 +7,22 @@ import pytest
 
 from articles import ingest, shelf, topics
 from core.settings import ROOT
+from demo import publication
 from tests.articles import atom
 
 NOW = atom.NOW.replace(year=2026)
 DEMO = Path(ROOT) / "demo"
-FEEDS = [("en", "english.atom"), ("ar", "arabic.atom"), ("en", "english-late.atom"), ("ar", "arabic-late.atom")]
+FEEDS = [
+    (language, f"{name}{late}.atom")
+    for late in ("", "-late")
+    for name, language in publication.FEEDS.items()
+    if (DEMO / "feeds" / f"{name}{late}.atom").exists()
+]
+"""The files in the order of their arrival: those of the first days before those of the day after."""
+OTHER = sorted(FEEDS, key=lambda feed: ("-late" in feed[1], -FEEDS.index(feed)))
 
 
-OTHER = [FEEDS[place] for place in (1, 0, 3, 2)]
-
-
-@pytest.fixture(params=[FEEDS, OTHER], ids=["English first", "Arabic first"])
+@pytest.fixture(params=[FEEDS, OTHER], ids=["English first", "English last"])
 def loaded(desk, request, events):
     topics.apply(tomllib.loads((DEMO / "topics.toml").read_text("utf-8"))["topic"])
     for language, name in request.param:
@@ -31,7 +36,7 @@ def loaded(desk, request, events):
 
 
 def test_every_demo_story_is_complete(loaded):
-    articles = [*loaded.articles("en"), *loaded.articles("ar")]
+    articles = [article for language in publication.FEEDS.values() for article in loaded.articles(language)]
     placed = shelf.topics_of([article.id for article in articles])
     for article in articles:
         assert article.standfirst
@@ -42,8 +47,25 @@ def test_every_demo_story_is_complete(loaded):
         assert article.published_at < NOW
 
 
-def test_korea_and_cuba_is_one_story_in_two_languages(loaded):
+def test_every_file_is_named_with_its_language():
+    assert {(DEMO / "feeds" / name) for _language, name in FEEDS} == set((DEMO / "feeds").iterdir())
+    spoken = tomllib.loads((DEMO / "postrider.toml").read_text("utf-8"))["publication"]
+    assert sorted(publication.FEEDS.values()) == sorted(spoken["languages"])
+    assert spoken["languages"] == [*spoken["name"]] == [*spoken["motto"]]
+    digests = tomllib.loads((DEMO / "digests.toml").read_text("utf-8"))["digest"]
+    assert {digest["language"] for digest in digests} == set(spoken["languages"])
+
+
+def test_every_theme_is_named_in_every_language():
+    for topic in tomllib.loads((DEMO / "topics.toml").read_text("utf-8"))["topic"]:
+        assert topic["kind"] == "country" or topic["names"].keys() >= set(publication.FEEDS.values()), topic["key"]
+
+
+def test_korea_and_cuba_is_one_story_in_every_language(loaded):
     (english,) = [a for a in loaded.articles("en") if a.headline.startswith("South Korea and Cuba")]
-    (arabic,) = shelf.versions(english)
-    assert arabic.headline.startswith("كوريا الجنوبية وكوبا")
+    versions = {article.language: article for article in shelf.versions(english)}
+    assert versions.keys() == set(publication.FEEDS.values()) - {"en"}
+    assert versions["ar"].headline.startswith("كوريا الجنوبية وكوبا")
+    for article in versions.values():
+        assert {topic.key for topic in shelf.topics_of([article.id])[article.id]} == {"kr", "cu", "sy", "diplomacy"}
     assert {topic.key for topic in shelf.topics_of([english.id])[english.id]} >= {"kr", "cu", "diplomacy"}

@@ -34,6 +34,11 @@ def test_each_language_runs_its_own_way_and_an_unknown_one_as_english(code, dire
         (["zh-Hant-TW"], ["en", "zh-Hant"], "zh-Hant"),
         (["ZH-HANT"], ["en", "zh-Hant"], "zh-Hant"),
         (["zh-Hans"], ["en", "zh-Hant"], "en"),
+        *(([tag], ["en", "zh-Hans"], "zh-Hans") for tag in ("zh", "zh-CN", "zh-SG", "ZH-cn", "zh-Hans-HK", "zh-MY")),
+        *(([tag], ["en", "zh-Hans"], "en") for tag in ("zh-TW", "zh-HK", "zh-MO", "zh-Hant", "zh-Hant-CN", "yue")),
+        *(([tag], ["en", "zh-Hans", "zh-Hant"], "zh-Hant") for tag in ("zh-TW", "zh-HK", "zh-hant-tw")),
+        (["zh-TW", "ko-KR"], ["en", "zh-Hans", "ko"], "ko"),
+        (["it-CH"], ["en", "it"], "it"),
         (["arn"], ["en", "ar"], "en"),
         (["", "../ar", "a" * 5_000], ["en", "ar"], "en"),
     ],
@@ -43,7 +48,7 @@ def test_the_best_language_is_always_one_of_ours_in_our_spelling(preferred, avai
 
 
 @pytest.mark.parametrize(
-    ("code", "name"), [("en", "English"), ("ar", "العربية"), ("fr", "Français"), ("zh-Hant", "中文 (繁體)")]
+    ("code", "name"), [("en", "English"), ("ar", "العربية"), ("fr", "Français"), ("zh-Hans", "中文 (简体)"), ("zh-Hant", "中文 (繁體)")]
 )
 def test_a_language_is_named_in_itself(code, name):
     assert language.own_name(code) == name
@@ -52,12 +57,17 @@ def test_a_language_is_named_in_itself(code, name):
 def test_dates_are_written_out_in_each_language():
     assert language.date_text(date(2024, 2, 5), "en") == "5 February 2024"
     assert language.date_text(date(2024, 2, 5), "ar") == "5 فبراير 2024"
+    assert language.date_text(date(2024, 2, 5), "it") == "5 febbraio 2024"
+    assert language.date_text(date(2024, 2, 5), "zh-Hans") == "2024年2月5日"
+    assert language.date_text(date(2024, 2, 5), "ko") == "2024년 2월 5일"
 
 
 def test_an_instant_is_written_with_its_zone():
     assert language.instant_text(AT, "en", "Asia/Tokyo") == "15 February 2024, 07:13 GMT+09:00"
     assert language.instant_text(AT, "en", "America/New_York") == "14 February 2024, 17:13 GMT-05:00"
     assert language.instant_text(AT, "en", "UTC") == "14 February 2024, 22:13 GMT+00:00"
+    assert language.instant_text(AT, "it", "Europe/Rome") == "14 febbraio 2024, 23:13 GMT+01:00"
+    assert language.instant_text(AT, "zh-Hans", "Asia/Shanghai") == "2024年2月15日 06:13 GMT+08:00"
     assert language.instant_text(AT, "ar", "Asia/Riyadh") == "15 فبراير 2024، 01:13 غرينتش+03:00"
 
 
@@ -70,6 +80,9 @@ def test_an_instant_follows_its_zones_clocks_through_the_year():
 def test_when_something_comes_is_said_with_its_weekday_in_the_readers_zone():
     assert language.weekday_instant_text(AT, "en", "Asia/Hong_Kong") == "Thursday 15 February, 06:13"
     assert language.weekday_instant_text(AT, "en", "America/New_York") == "Wednesday 14 February, 17:13"
+    assert language.weekday_instant_text(AT, "it", "Europe/Rome") == "mercoledì 14 febbraio, 23:13"
+    assert language.weekday_instant_text(AT, "zh-Hans", "Asia/Shanghai") == "2月15日星期四 06:13"
+    assert language.weekday_instant_text(AT, "ko", "Asia/Seoul") == "2월 15일 목요일 07:13"
     assert language.weekday_instant_text(AT, "ar", "Asia/Riyadh") == "الخميس 15 فبراير، 01:13"
 
 
@@ -98,6 +111,13 @@ def test_a_zone_is_known_by_its_city():
 @pytest.mark.parametrize("zone", ["US/Pacific", "Etc/GMT+12", "GMT", "UTC", "Brazil/East", "Japan", "EST5EDT"])
 def test_a_zone_that_is_no_place_is_called_by_its_own_name(zone):
     assert language.zone_city(zone, "en") == language.zone_city(zone, "ar") == zone
+
+
+@pytest.mark.parametrize(
+    ("code", "upright"), [("en", False), ("it", False), ("ar", True), ("zh-Hans", True), ("ko", True), ("ja", True)]
+)
+def test_a_script_without_italics_stands_upright(code, upright):
+    assert language.is_upright(code) is upright
 
 
 @pytest.mark.parametrize(
