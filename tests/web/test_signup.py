@@ -10,7 +10,7 @@ from core import addresses, clock, database, services
 from core.database import db
 from delivery import suppression
 from digests import editions
-from subscribers import unsubscribe
+from subscribers import offer, unsubscribe
 from subscribers.models import SignupRequest, Subscription
 from tasks import digests as tasks
 from tests.web import markup
@@ -57,9 +57,11 @@ def requests():
 def test_the_form_proposes_a_digest_in_the_language_of_the_page_and_shows_the_others(client):
     page = markup.read(client.get("/en/subscribe").text)
     boxes = [field for field in page.all("input") if field.attrs.get("name") == "digests"]
-    assert {box.attrs["value"]: "checked" in box.attrs for box in boxes} == {"asia-daily": True, "asia-arabic": False}
+    ticked = {box.attrs["value"]: "checked" in box.attrs for box in boxes}
+    assert [name for name, is_ticked in ticked.items() if is_ticked] == ["asia-daily"]
+    assert ticked.keys() == {digest.key for digest in offer.active()}
     names = {e.text: (e.attrs["lang"], e.attrs["dir"]) for e in page.all("span") if e.attrs.get("class") == "card-name"}
-    assert names == {"Asia Daily": ("en", "ltr"), "آسيا اليوم": ("ar", "rtl")}
+    assert names.items() >= {"Asia Daily": ("en", "ltr"), "آسيا اليوم": ("ar", "rtl")}.items()
 
 
 def test_the_form_asks_for_no_name_and_fills_in_an_address_by_itself(client):
