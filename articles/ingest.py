@@ -12,7 +12,7 @@ from difflib import SequenceMatcher
 from sqlalchemy import and_, exists, or_, select, update
 from sqlalchemy.orm import aliased
 
-from articles import alike, entries, feeds, flood, life, recognition, topics, xmlcheck
+from articles import alike, entries, feeds, flood, life, publisherpage, recognition, topics, xmlcheck
 from articles.entries import Entry
 from articles.models import GUARDED, Article, ArticleIdentity, Feed, Story, Topic
 from articles.recognition import Arrival, Identity
@@ -101,6 +101,9 @@ def store_entries(feed_id: int, fetched: fetch.Fetched | bytes | ReadFeed, now: 
             counts["changed"] += _follow(article, arrival.entry, now)
         taken.add(article.id)
         _remember(feed, article, arrival, present)
+        if article.feed_id == feed.id and not is_double:
+            page = publisherpage.of(arrival.entry, feed_url=feed.url, language=feed.language)
+            article.url, article.terms = page or article.url, list(arrival.entry.terms)
         if article.feed_id == feed.id and not is_double and not article.topics_by_hand:
             shelves[article.id] = topics.matching(arrival.entry.terms, meanings)
     topics.place(shelves)
@@ -185,6 +188,8 @@ def _add(feed: Feed, arrival: Arrival, now: datetime, *, held: bool) -> Article:
         revision=1,
         state="held" if held else "published",
         reason=GUARDED if held else "",
+        read_at=feed.read_at,
+        teaser_only=feed.teaser_only,
     )
     db.session.add(article)
     db.session.flush()

@@ -6,10 +6,10 @@ A feed cannot undo any of it: it goes on to bring texts, and nothing else.
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, select, update
 
 from articles import cleaning, topics
-from articles.models import GUARDED, Article, ArticleRevision, Story
+from articles.models import GUARDED, Article, ArticleRevision, Feed, Story
 from core import errors, logs
 from core.database import db
 from core.errors import _
@@ -93,11 +93,42 @@ def mark_updated(article: Article, *, now: datetime) -> None:
     _note(article, "story marked as updated")
 
 
-def let(article: Article, *, share: bool | None = None, to_print: bool | None = None) -> None:
-    """Say whether readers may send a story to friends, and whether it has a printable version; None: as before."""
+def let(
+    article: Article,
+    *,
+    share: bool | None = None,
+    to_print: bool | None = None,
+    teaser_only: bool | None = None,
+    read_at: str | None = None,
+) -> None:
+    """Say what may be done with a story: sent to friends, printed, shown in full, read at our site; None: as before.
+
+    Raises Invalid for `read_at` publisher when we do not know the publisher's page.
+    """
+    if read_at == "publisher" and not article.url:
+        raise errors.Invalid("read_at", _("We do not know this story's page at its publisher, so it is read here."))
     article.shareable = article.shareable if share is None else share
     article.printable = article.printable if to_print is None else to_print
-    _note(article, "story let", share=article.shareable, to_print=article.printable)
+    article.teaser_only = article.teaser_only if teaser_only is None else teaser_only
+    article.read_at = read_at or article.read_at
+    rights = {name: getattr(article, name) for name in ("shareable", "printable", "teaser_only", "read_at")}
+    _note(article, "story let", **rights)
+
+
+def let_feed(feed: Feed, *, teaser_only: bool | None = None, read_at: str | None = None) -> int:
+    """Say what may be done with a feed's stories, those to come and those that are here; return how many these are.
+
+    A story whose page at its publisher we do not know is read here all the same.
+    """
+    said = {"teaser_only": teaser_only, "read_at": read_at}
+    rights = {name: value for name, value in said.items() if value is not None}
+    for name, value in rights.items():
+        setattr(feed, name, value)
+    theirs = update(Article).where(Article.feed_id == feed.id).values(**rights).returning(Article.id)
+    count = len(db.session.scalars(theirs).all()) if rights else 0
+    db.session.flush()
+    log.info("feed let", feed=feed.id, stories=count, **rights)
+    return count
 
 
 def set_topics(article: Article, keys: Sequence[str]) -> None:

@@ -11,6 +11,8 @@ GUARDED = "flood guard"
 """The reason of a story that is held because too much came at once, and not by an editor."""
 EMBARGOED = text("embargo_until IS NOT NULL")
 HELD = text("state = 'held'")
+BREAKING = text("breaking_at IS NOT NULL")
+READ_AT = "read_at IN ('postrider', 'publisher')"
 WORDS_A_MINUTE = 220
 """How fast a grown-up reads news silently, roughly; Brysbaert 2019 found 238 for non-fiction."""
 
@@ -24,11 +26,14 @@ class Feed(Base):
     """A publisher's feed. One without `next_fetch_at` is never fetched: its bytes are handed to us.
 
     `moved_to` is where it said once that it has moved for good; said twice, that is its `url`. `usual_gap_s` is how
-    long nothing new comes from it at most, as a rule.
+    long nothing new comes from it at most, as a rule. `read_at` and `teaser_only` are what its stories begin with.
     """
 
     __tablename__ = "feeds"
-    __table_args__ = (CheckConstraint("state IN ('on', 'paused', 'gone')", name="state"),)
+    __table_args__ = (
+        CheckConstraint("state IN ('on', 'paused', 'gone')", name="state"),
+        CheckConstraint(READ_AT, name="read_at"),
+    )
     id: Mapped[RowId]
     url: Mapped[str] = mapped_column(unique=True)
     language: Mapped[str]
@@ -41,6 +46,8 @@ class Feed(Base):
     moved_to: Mapped[str | None]
     last_new_at: Mapped[datetime | None]
     usual_gap_s: Mapped[int] = mapped_column(default=0, server_default="0")
+    read_at: Mapped[str] = mapped_column(default="postrider", server_default="postrider")
+    teaser_only: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     @property
     def is_fetched(self) -> bool:
@@ -62,16 +69,20 @@ class Article(Base):
 
     What is held is not seen, until `embargo_until` if there is one; what was withdrawn says why (`reason`).
     `correction` says what was wrong; `marked_updated_at` is an editor's mark, `text_changed_at` the feed's doing.
+    `url` is the publisher's own page, if we know it; `read_at` says where mails lead, and `teaser_only` that the text
+    is for the publisher's page alone. `terms` are its feed's own words for what it is about; None: not kept yet.
     """
 
     __tablename__ = "articles"
     __table_args__ = (
         UniqueConstraint("story_id", "language"),
         CheckConstraint("state IN ('published', 'held', 'withdrawn')", name="state"),
+        CheckConstraint(READ_AT, name="read_at"),
         Index(None, "language", "published_at"),
         Index(None, "language", "first_seen_at"),
         Index("ix_articles_embargoed", "embargo_until", sqlite_where=EMBARGOED, postgresql_where=EMBARGOED),
         Index("ix_articles_held", "feed_id", sqlite_where=HELD, postgresql_where=HELD),
+        Index("ix_articles_breaking", "breaking_at", sqlite_where=BREAKING, postgresql_where=BREAKING),
     )
     id: Mapped[RowId]
     story_id: Mapped[int] = mapped_column(ForeignKey("stories.id"))
@@ -99,6 +110,11 @@ class Article(Base):
     shareable: Mapped[bool] = mapped_column(default=True, server_default=true())
     printable: Mapped[bool] = mapped_column(default=True, server_default=true())
     topics_by_hand: Mapped[bool] = mapped_column(default=False, server_default=false())
+    url: Mapped[str] = mapped_column(default="", server_default="")
+    read_at: Mapped[str] = mapped_column(default="postrider", server_default="postrider")
+    teaser_only: Mapped[bool] = mapped_column(default=False, server_default=false())
+    breaking_at: Mapped[datetime | None]
+    terms: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
 
     @property
     def ref(self) -> str:
@@ -109,6 +125,16 @@ class Article(Base):
     def updated_at(self) -> datetime | None:
         """Return when its text changed last, or an editor marked it as updated."""
         return max(filter(None, (self.text_changed_at, self.marked_updated_at)), default=None)
+
+    @property
+    def shown_body(self) -> str:
+        """Return the text as we may show it: none of a story that is to be read on its publisher's page alone."""
+        return "" if self.teaser_only else self.body
+
+    @property
+    def is_read_elsewhere(self) -> bool:
+        """Return whether links lead to the publisher's page instead of ours."""
+        return self.read_at == "publisher" and bool(self.url)
 
     @property
     def minutes(self) -> int:
@@ -149,7 +175,10 @@ class ArticleIdentity(Base):
 
 
 class Topic(Base):
-    """A shelf that a reader can choose. A theme brings its names; a country's key is its ISO 3166 code."""
+    """A shelf that a reader can choose. A theme brings its names; a country's key is its ISO 3166 code.
+
+    `find_in` says where its names are looked for besides the feed's terms: in the headline, in the dateline.
+    """
 
     __tablename__ = "topics"
     __table_args__ = (CheckConstraint("kind IN ('country', 'theme')", name="kind"),)
@@ -157,6 +186,7 @@ class Topic(Base):
     key: Mapped[str] = mapped_column(unique=True)
     kind: Mapped[str]
     names: Mapped[dict[str, str]] = mapped_column(JSON)
+    find_in: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
 
 
 class ArticleTopic(Base):
@@ -166,3 +196,36 @@ class ArticleTopic(Base):
     __table_args__ = (Index(None, "topic_id"),)
     article_id: Mapped[int] = mapped_column(ForeignKey("articles.id"), primary_key=True)
     topic_id: Mapped[int] = mapped_column(ForeignKey("topics.id"), primary_key=True)
+
+
+class TopicRule(Base):
+    """What a term means: a topic, or nothing (no topic); of a feed, or of all (no feed); in a language, or in any ('').
+
+    `key` is the folded term, by which it is looked up; `place` is where it was found: among the feed's terms, in the
+    headline or in the dateline. A term that means several topics has a row for each.
+    """
+
+    __tablename__ = "topic_rules"
+    __table_args__ = (
+        CheckConstraint("place IN ('terms', 'headline', 'dateline')", name="place"),
+        Index(None, "feed_id", "language"),
+    )
+    id: Mapped[RowId]
+    feed_id: Mapped[int | None] = mapped_column(ForeignKey("feeds.id"))
+    language: Mapped[str]
+    place: Mapped[str]
+    key: Mapped[str]
+    term: Mapped[str]
+    topic_id: Mapped[int | None] = mapped_column(ForeignKey("topics.id"))
+
+
+class UnmappedTerm(Base):
+    """A term of a feed that means nothing to us yet: in how many stories it stood, and the last one of them."""
+
+    __tablename__ = "unmapped_terms"
+    feed_id: Mapped[int] = mapped_column(ForeignKey("feeds.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    term: Mapped[str]
+    count: Mapped[int]
+    last_seen_at: Mapped[datetime]
+    article_id: Mapped[int] = mapped_column(ForeignKey("articles.id"))

@@ -68,6 +68,16 @@ def match(arrivals: Sequence[Arrival], present: Mapping[Identity, Article]) -> l
     ]
 
 
+def own_page(entry: Entry, language: str) -> str | None:
+    """Return the address of an entry's page in a language, as its feed has it; None when it names none."""
+    return _pages(entry.links, language)[0]
+
+
+def tracks(name: str) -> bool:
+    """Say whether a query's parameter only tells where a reader came from."""
+    return name.lower() in _TRACKING or name.lower().startswith("utm_")
+
+
 def of_guid(guid: str) -> Identity:
     """Return the identity of a guid. Where it is a URL, a move from http to https makes no new entry of it."""
     return Identity("guid", _hash(_folded(guid, fragment=True) or guid))
@@ -134,13 +144,9 @@ def _folded(url: str, *, fragment: bool) -> str | None:
     host = parts.netloc.rpartition("@")[2].lower()
     for port in _USUAL_PORTS:
         host = host.removesuffix(port)
-    query = urlencode(sorted(pair for pair in parse_qsl(parts.query, True) if not _tracks(pair[0])))
+    query = urlencode(sorted(pair for pair in parse_qsl(parts.query, True) if not tracks(pair[0])))
     named = f"#{parts.fragment}" if fragment and parts.fragment else ""
     return host + (parts.path or "/") + (f"?{query}" if query else "") + named
-
-
-def _tracks(name: str) -> bool:
-    return name.lower() in _TRACKING or name.lower().startswith("utm_")
 
 
 def _hash(text: str) -> bytes:

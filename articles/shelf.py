@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select, tuple_
+from sqlalchemy import Row, func, or_, select, tuple_
 
 from articles.models import GUARDED, Article, ArticleTopic, Topic, ref_of
 from core import errors
@@ -17,6 +17,7 @@ _MOST_CANDIDATES = 2_000
 
 PUBLISHED = Article.state == "published"
 """What readers see. Held stories and those that were withdrawn are found by their path only."""
+_READ_HERE = or_(Article.read_at == "postrider", Article.url == "")
 _CANDIDATE = (Article.id, Article.story_id, Article.language, Article.published_at, Article.first_seen_at)
 
 
@@ -90,7 +91,7 @@ def nearest(language: str, at: datetime, *, later: bool) -> datetime | None:
 
 
 def addresses(language: str, *, limit: int) -> list[Address]:
-    """Return where the newest articles in a language are, and when each was changed last."""
+    """Return where the newest articles in a language are, of those that are read here, and when each changed last."""
     columns = (
         Article.public_id,
         Article.slug,
@@ -98,7 +99,7 @@ def addresses(language: str, *, limit: int) -> list[Address]:
         Article.text_changed_at,
         Article.marked_updated_at,
     )
-    wanted = select(*columns).where(Article.language == language, PUBLISHED)
+    wanted = select(*columns).where(Article.language == language, PUBLISHED, _READ_HERE)
     rows = db.session.execute(wanted.order_by(Article.published_at.desc(), Article.id.desc()).limit(limit))
     return [Address(ref_of(row[0], row[1]), max(filter(None, row[2:]))) for row in rows]
 

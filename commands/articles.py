@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 import click
 from sqlalchemy import select
 
-from articles import feeds, ingest, life, shelf
+from articles import breaking, feeds, ingest, life, shelf
 from articles.models import Article
-from commands import asked, groups, turns
+from commands import asked, groups, rights, turns
 from core import clock, errors, services
 from core.database import db
 
@@ -45,9 +45,19 @@ def list_newest(language: str | None, state: str | None, last: int, as_json: boo
         click.echo(json.dumps([_told(one) for one in found], indent=2, ensure_ascii=False))
         return
     for one in found:
-        mark = "" if one.state == "published" else f"  [{one.state}]"
+        mark = "".join(f"  [{word}]" for word in _marks(one))
         click.echo(f"{one.public_id}  {one.published_at:%Y-%m-%d %H:%M}  {one.language}{mark}  {one.headline}")
     click.echo(f"{len(found)} shown.")
+
+
+def _marks(one: Article) -> list[str]:
+    """Return what an editor should see of a story at once."""
+    found = {
+        one.state: one.state != "published",
+        "breaking": breaking.is_shown(one, clock.utc_now()),
+        "teaser only": one.teaser_only,
+    }
+    return [word for word, is_so in found.items() if is_so]
 
 
 @article_commands.command("show")
@@ -75,6 +85,9 @@ def _told(one: Article) -> dict[str, object]:
         "headline": one.headline,
         "state": one.state,
         "published_at": _moment(one.published_at),
+        "breaking_at": _moment(one.breaking_at),
+        "teaser_only": one.teaser_only,
+        "read_at": one.read_at,
     }
 
 
@@ -89,6 +102,8 @@ def _more(one: Article) -> dict[str, object]:
         "shareable": one.shareable,
         "printable": one.printable,
         "feed": feed.url if feed else None,
+        "publishers_page": one.url,
+        "terms": one.terms,
         "topics": [topic.key for topic in shelf.topics_of([one.id])[one.id]],
         "topics_by_hand": one.topics_by_hand,
         "other_languages": [version.language for version in shelf.versions(one)],
@@ -178,13 +193,37 @@ def update(story: str) -> None:
 @_STORY
 @click.option("--share/--no-share", default=None, help="Whether readers may send it to friends.")
 @click.option("--print/--no-print", "to_print", default=None, help="Whether it has a printable version.")
-def let(story: str, share: bool | None, to_print: bool | None) -> None:
-    """Say what readers may do with a STORY, where its rights say less than usual."""
-    if share is None and to_print is None:
-        raise click.UsageError("Say at least one: --share, --no-share, --print, --no-print.")
+@rights.options
+def let(story: str, share: bool | None, to_print: bool | None, read_at: str | None, teaser_only: bool | None) -> None:
+    """Say what readers may do with a STORY, where its rights say less than usual.
+
+    What is said of its whole feed later (flask feeds set) goes over it.
+    """
+    if all(one is None for one in (share, to_print, read_at, teaser_only)):
+        raise click.UsageError("Say at least one: --[no-]share, --[no-]print, --teaser-only on|off, --read-at SITE.")
     with turns.writing():
-        life.let(_of(story), share=share, to_print=to_print)
+        life.let(_of(story), share=share, to_print=to_print, read_at=read_at, teaser_only=teaser_only)
     click.echo("Done.")
+
+
+@article_commands.command("flag-breaking")
+@_STORY
+@click.option("--undo", is_flag=True, help="Take the flag back; what was mailed meanwhile stays mailed.")
+@click.option("--yes", is_flag=True, help="Also a story that is older than a day.")
+def flag_breaking(story: str, undo: bool, yes: bool) -> None:
+    """Flag a STORY as breaking news. It must be published, and not older than a day.
+
+    Its page and every list say so in words, for a day. Readers have chosen how much breaking news they want by mail:
+    none, one a day, three a day, or all of it. Flagged twice is flagged once.
+    Example: flask articles flag-breaking k3j5m7p9q2
+    """
+    with turns.writing():
+        article = _of(story)
+        if undo:
+            breaking.unflag(article)
+        else:
+            breaking.flag(article, now=clock.utc_now(), however_old=yes)
+    click.echo("The flag is taken back." if undo else "It is breaking news.")
 
 
 @article_commands.command("set-topics")

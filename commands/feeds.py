@@ -1,12 +1,13 @@
 """`flask feeds`: where stories come from."""
 
 import json
+from typing import Any
 
 import click
 
 from articles import feeds, ingest, life
 from articles.models import Feed
-from commands import groups, turns
+from commands import groups, rights, turns
 from core import clock, database, errors, fetch
 from core.database import db
 from core.services import current
@@ -18,7 +19,8 @@ feed_commands = groups.group("feeds", help="The publisher's feeds that stories c
 @feed_commands.command("add")
 @click.argument("url")
 @click.option("--language", required=True, help="The language of the feed's stories, such as en or ar.")
-def add(url: str, language: str) -> None:
+@rights.options
+def add(url: str, language: str, **said: Any) -> None:
     """Read the RSS or Atom feed at URL from now on, first within a minute.
 
     Example: flask feeds add https://publisher.example.org/feed.xml --language en
@@ -31,7 +33,7 @@ def add(url: str, language: str) -> None:
     if language not in languages:
         raise click.ClickException(f"{language} is not a language of this publication ({', '.join(languages)}).")
     with database.write_turn():
-        feeds.ensure(url, language=language, now=clock.utc_now())
+        life.let_feed(feeds.ensure(url, language=language, now=clock.utc_now()), **said)
         db.session.commit()
     click.echo(f"Reading {url}.")
 
@@ -54,6 +56,22 @@ def list_all(as_json: bool) -> None:
         raise SystemExit(1)
 
 
+@feed_commands.command("set")
+@click.argument("url")
+@rights.options
+def set_rights(url: str, **said: Any) -> None:
+    """Say what may be done with the stories of the feed at URL: those to come, and those that are here already.
+
+    What was said of a single story of it (flask articles let) gives way.
+    Example: flask feeds set https://publisher.example.org/feed.xml --teaser-only on --read-at publisher
+    """
+    if all(value is None for value in said.values()):
+        raise click.UsageError("Say at least one: --read-at SITE, --teaser-only on|off.")
+    with turns.writing():
+        count = life.let_feed(_of(url), **said)
+    click.echo(f"It holds for all stories of it, and the {count} that are here.")
+
+
 def _told(feed: Feed) -> dict[str, object]:
     moments = {name: getattr(feed, name) for name in ("last_success_at", "next_fetch_at", "last_new_at")}
     return {
@@ -62,6 +80,8 @@ def _told(feed: Feed) -> dict[str, object]:
         "state": feed.state,
         "fails": feed.fails,
         "usual_gap_s": feed.usual_gap_s,
+        "read_at": feed.read_at,
+        "teaser_only": feed.teaser_only,
         **{name: at and at.isoformat(timespec="seconds") for name, at in moments.items()},
     }
 

@@ -59,7 +59,7 @@ def story_view(article: Article, services: Services) -> StoryView:
         standfirst=article.standfirst,
         minutes=article.minutes,
         published=languages.instant_text(article.published_at, article.language, publication.zone),
-        url=services.links.to("story", **link),
+        url=article.url if article.is_read_elsewhere else services.links.to("story", **link),
         share_url=services.links.to("share", **link) if article.shareable else "",
     )
 

@@ -114,8 +114,12 @@ def path_of(article: Article) -> str:
 
 
 def canonical(article: Article) -> str:
-    """Return the one address under which a story is known."""
-    return services.current().links.to("story", language=article.language, story=article.ref)
+    """Return the one address under which a story is known: its publisher's page, where it is to be read there."""
+    return (
+        article.url
+        if article.is_read_elsewhere
+        else services.current().links.to("story", language=article.language, story=article.ref)
+    )
 
 
 def _listing(template: str, values: Mapping[str, object], *, topic: Topic | None = None) -> Response:

@@ -85,7 +85,10 @@ def sitemap() -> Response:
 def news_sitemap() -> Response:
     """Return the news of the last two days in a language."""
     now = clock.utc_now()
-    return _rendered("machines/news_sitemap.xml", _XML, {"stories": shelf.between(pages.language(), now - NEWS, now)})
+    found = shelf.between(pages.language(), now - NEWS, now)
+    # A sitemap names the pages that search engines are to show: what is read at its publisher's is in theirs.
+    stories = [article for article in found if not article.is_read_elsewhere]
+    return _rendered("machines/news_sitemap.xml", _XML, {"stories": stories})
 
 
 @machines.get(PATHS["robots"])
@@ -153,8 +156,9 @@ def _json_item(item: Item) -> dict[str, object]:
         "url": item.url,
         "title": article.headline,
         "summary": article.standfirst,
-        "content_html": article.body or None,
-        "content_text": None if article.body else article.standfirst or article.headline,
+        "content_html": article.shown_body or None,
+        "content_text": None if article.shown_body else article.standfirst or article.headline,
+        "external_url": None if article.shown_body and not article.is_read_elsewhere else article.url,
         "date_published": stamp(article.published_at),
         "date_modified": stamp(article.updated_at) if article.updated_at else None,
         "authors": [{"name": article.author}] if article.author else None,
@@ -188,13 +192,21 @@ def news_article(article: Article, topics: Sequence[Topic], canonical: str) -> d
         "author": {"@type": "Person", "name": article.author} if article.author else publisher,
         "publisher": publisher,
         "mainEntityOfPage": canonical,
-        "wordCount": article.words,
+        "wordCount": article.words if article.shown_body else None,
         "about": [{"@type": "Thing", "name": pages.topic_name(topic)} for topic in topics],
+        "articleSection": pages.topic_name(topics[0]) if topics else None,
+        "dateline": dateline(article),
         "locationCreated": {"@type": "Place", "name": article.dateline_place} if article.dateline_place else None,
         "correction": article.correction,
         "isAccessibleForFree": True,
     }
     return {name: value for name, value in known.items() if value}
+
+
+def dateline(article: Article) -> str:
+    """Return where a story was written and by which agency, as it stands before the text."""
+    agency = f" ({article.dateline_agency})" if article.dateline_agency else ""
+    return article.dateline_place + agency if article.dateline_place else ""
 
 
 def _rendered(template: str, mimetype: str, values: dict[str, object]) -> Response:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from babel.lists import format_list
@@ -11,9 +12,9 @@ from flask import Flask, Response, g, make_response, redirect, render_template, 
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import NotFound
 
-from articles import topics
-from articles.models import Topic
-from core import errors, links, services
+from articles import breaking, topics
+from articles.models import Article, Topic
+from core import clock, errors, links, services
 from core import language as languages
 from core.settings import ROOT
 
@@ -98,6 +99,16 @@ def topic_names(topics_: Iterable[Topic]) -> str:
     return listed(topic_name(topic) for topic in topics_)
 
 
+def is_breaking(article: Article) -> bool:
+    """Say whether a story is called breaking news now."""
+    return breaking.is_shown(article, clock.utc_now())
+
+
+def site_of(address: str) -> str:
+    """Return the host of an address, as people say it."""
+    return (urlsplit(address).hostname or "").removeprefix("www.")
+
+
 def local(link: str) -> str:
     """Return a link of ours without its host, so that a page works under whatever name it was reached."""
     return link.removeprefix(services.current().links.base_url)
@@ -117,7 +128,7 @@ def register(app: Flask) -> None:
     env.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
     env.undefined = StrictUndefined
     env.trim_blocks = env.lstrip_blocks = True
-    known = (asset, iso, instant_text, date_text, local, topic_name, topic_names, translate)
+    known = (asset, is_breaking, iso, instant_text, date_text, local, site_of, topic_name, topic_names, translate)
     env.globals.update({one.__name__: one for one in known})
     env.globals.update(path=links.path, direction_of=languages.direction, own_name=languages.own_name)
     app.context_processor(_known_to_all)

@@ -16,7 +16,9 @@ from articles import feeds, ingest, shelf, topics
 from articles.models import Article
 from core import database
 from core.database import Base, db
+from tests import servers
 from tests.articles import atom
+from tests.delivery.conftest import empty
 
 
 @contextmanager
@@ -97,3 +99,24 @@ def events(monkeypatch) -> list[MutableMapping[str, Any]]:
     for module in (ingest, feeds):
         monkeypatch.setattr(module, "log", structlog.wrap_logger(None, processors=[capture]))
     return capture.entries
+
+
+@pytest.fixture(scope="session")
+def postgres_articles(postgres_server: servers.Postgres) -> Iterator[str]:
+    """A PostgreSQL database with all tables, for the tests of articles one after the other."""
+    with postgres_server.database() as url:
+        with application(url):
+            pass
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def desk_on_both(request, tmp_path, empty_file) -> Iterator[Desk]:
+    """The desk of a publisher with an empty database of each kind."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{shutil.copy(empty_file, tmp_path / 'articles.db')}"
+    else:
+        url = request.getfixturevalue("postgres_articles")
+    with application(url):
+        empty(db.engine)
+        yield Desk()

@@ -22,6 +22,13 @@ def story(app):
     return next(one.public_id for one in shelf.latest("en", limit=9) if one.headline == "A headline")
 
 
+def take(*entries: str) -> None:
+    """Let the feed bring these."""
+    feed = feeds.ensure(URL, language="en", now=clock.utc_now())
+    ingest.store_entries(feed.id, atom.feed(*entries), clock.utc_now())
+    db.session.commit()
+
+
 def test_a_story_is_named_by_its_id_its_path_or_its_address(flask, story):
     shown = json.loads(flask(f"articles show {story} --json").output)
     path = shown["url"].partition("//")[2].partition("/")[2]
@@ -133,3 +140,37 @@ def test_a_feed_is_fetched_now(flask, story, monkeypatch, answer, status, words)
     assert (result.exit_code, words in result.output) == (status, True), result.output
     listed = flask("feeds list")
     assert listed.exit_code == status, "a feed that fails is seen by the exit status"
+
+
+def test_a_story_is_flagged_as_breaking_and_the_flag_is_taken_back(flask, story):
+    assert "older than a day" in flask(f"articles flag-breaking {story}").output
+    assert flask(f"articles flag-breaking {story} --yes").output == "It is breaking news.\n"
+    assert "[breaking]  A headline" in flask("articles list").output
+    assert json.loads(flask(f"articles show {story} --json").output)["breaking_at"]
+    assert flask(f"articles flag-breaking {story} --undo").exit_code == 0
+    assert "[breaking]" not in flask("articles list").output
+
+
+def test_what_is_said_of_a_feed_holds_for_its_stories_and_of_one_story_for_that_one(flask, story):
+    said = flask(f"feeds set {URL} --read-at publisher --teaser-only on")
+    assert said.output == "It holds for all stories of it, and the 2 that are here.\n"
+    assert [(one["read_at"], one["teaser_only"]) for one in json.loads(flask("feeds list --json").output)] == [
+        ("publisher", True)
+    ]
+    flask(f"articles let {story} --teaser-only off")
+    shown = json.loads(flask("articles list --json").output)
+    assert {one["headline"]: one["teaser_only"] for one in shown} == {"A headline": False, "Another": True}
+    assert {one["read_at"] for one in shown} == {"publisher"}
+    take(entry("three", title="A third"))
+    third = next(one for one in shelf.latest("en", limit=9) if one.headline == "A third")
+    assert (third.read_at, third.teaser_only) == ("publisher", True)
+    assert flask(f"feeds set {URL}").exit_code == 2
+
+
+def test_a_story_is_read_at_its_publisher_only_where_its_page_is_known(flask, story):
+    shown = json.loads(flask(f"articles show {story} --json").output)
+    assert shown["publishers_page"] == "https://news.example.org/en/one"
+    take(entry("four", title="A fourth", url="https://elsewhere.example.net/four"))
+    fourth = next(one for one in shelf.latest("en", limit=9) if one.headline == "A fourth")
+    refused = flask(f"articles let {fourth.public_id} --read-at publisher")
+    assert refused.exit_code == 1 and "is read here" in refused.output

@@ -164,6 +164,20 @@ def test_no_more_than_four_personal_links_and_no_link_to_anywhere_else(arrived):
     assert "<img" not in mail.html and "<script" not in mail.html and "http-equiv" not in mail.html
 
 
+def test_a_story_that_is_read_at_its_publishers_leads_there_in_the_text_and_in_the_html(one_house):
+    theirs = f"https://news.example.org/story?a=1&b={'x' * 900}"
+    one_house.article("Read there", at=NOW - 2 * HOUR, url=theirs, read_at="publisher", teaser_only=True)
+    one_house.article("Read here", at=NOW - HOUR, url="https://news.example.org/other")
+    one_house.article("Their page is not known", at=NOW - 3 * HOUR, read_at="publisher")
+    one_house.reader()
+    (mail,) = one_house.go(DUE)
+    links = [found for _tag, _words, found_links in Reading(mail.html).headings for found in found_links]
+    assert links[1] == theirs and theirs in mail.text.splitlines()
+    assert all(link.startswith(f"{SITE}/en/a") for link in (links[0], links[2]))
+    assert "https://news.example.org/other" not in mail.text + mail.html
+    assert "Text." not in mail.text + mail.html
+
+
 def test_the_html_is_escaped_styled_and_says_its_language(arrived):
     _house, mail, reading = arrived
     assert reading.root == {"lang": "en", "dir": "ltr"}

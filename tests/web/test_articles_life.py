@@ -1,8 +1,12 @@
 """What readers see of a story that was withdrawn, held, corrected, or may not be passed on."""
 
+import json
+import re
+from datetime import timedelta
+
 import pytest
 
-from articles import life, shelf
+from articles import breaking, life, shelf
 from core import clock, links
 from core.database import db
 from tests.web import markup
@@ -72,3 +76,68 @@ def test_marked_as_updated_shows_on_its_page(client, story):
     life.mark_updated(story, now=clock.utc_now())
     db.session.commit()
     assert "Updated" in client.get(address(story)).text
+
+
+def test_of_a_teaser_no_page_and_no_feed_of_ours_shows_the_text(client, story):
+    story.url = "https://www.example.org/korea?a=1&b=2"
+    text = story.body[3:60]
+    pages = [address(story), address(story, "print"), "/en/feed.atom", "/en/feed.json", "/en/topics/kr/feed.atom"]
+    assert all(text in client.get(page).text for page in pages)
+    life.let(story, teaser_only=True)
+    db.session.commit()
+    for page in pages:
+        shown = client.get(page).text
+        assert story.standfirst[:40] in shown and text not in shown
+    page = client.get(address(story))
+    assert markup.problems(markup.read(page.text)) == []
+    assert (
+        '<a href="https://www.example.org/korea?a=1&amp;b=2" rel="external">Read the whole story at example.org</a>'
+        in (page.text)
+    )
+    assert "See also" in page.text
+
+
+def test_a_teaser_whose_page_is_not_known_leads_nowhere(client, story):
+    story.url = ""
+    life.let(story, teaser_only=True)
+    db.session.commit()
+    page = client.get(address(story))
+    assert page.status_code == 200 and "Read the whole story" not in page.text
+
+
+def test_a_story_that_is_read_at_its_publishers_is_known_by_that_address(client, story):
+    theirs = "https://www.example.org/korea"
+    story.url = theirs
+    here = links_of(client, story)
+    assert theirs not in here.values() and len(set(here.values())) == 1
+    life.let(story, read_at="publisher")
+    db.session.commit()
+    assert set(links_of(client, story).values()) == {theirs}
+    for sitemap in ("/en/sitemap.xml", "/en/news-sitemap.xml"):
+        assert address(story) not in client.get(sitemap).text
+
+
+def links_of(client, article) -> dict[str, str]:
+    """Return the addresses by which a story's page and its printable version name it for machines."""
+    page, paper = client.get(address(article)).text, client.get(address(article, "print")).text
+    (linked,) = re.findall(r'<script type="application/ld\+json">(.*?)</script>', page)
+    (canonical,) = re.findall('<link rel="canonical" href="(.*?)">', page)
+    (on_paper,) = re.findall('<link rel="canonical" href="(.*?)">', paper)
+    (shared,) = re.findall('<meta property="og:url" content="(.*?)">', page)
+    return {
+        "canonical": canonical,
+        "on paper": on_paper,
+        "og:url": shared,
+        "linked data": json.loads(linked)["mainEntityOfPage"],
+    }
+
+
+def test_breaking_news_says_so_on_its_page_and_in_lists_for_a_day(client, story, monkeypatch):
+    assert "Breaking" not in client.get(address(story)).text
+    breaking.flag(story, now=clock.utc_now(), however_old=True)
+    db.session.commit()
+    for page in (address(story), "/en/", "/en/topics/kr"):
+        assert '<strong class="breaking">Breaking</strong>' in client.get(page).text
+    later = clock.utc_now() + timedelta(hours=24)
+    monkeypatch.setattr(clock, "utc_now", lambda: later)
+    assert "Breaking" not in client.get(address(story)).text
