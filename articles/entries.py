@@ -4,7 +4,7 @@ import calendar
 import io
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ from xml.sax import SAXException
 
 import feedparser
 
-from articles import cleaning, dateline, words, xmlcheck
+from articles import cleaning, dateline, jsonfeed, untitled, webpage, words, xmlcheck
 from core import characters
 
 MAX_ENTRY = 200_000
@@ -24,6 +24,8 @@ _MAX_TERMS, _MAX_LINKS = 50, 30
 _HTML = ("text/html", "application/xhtml+xml")
 _WEB = re.compile(r"https?://[^\s/?#@\\]+([/?#][^\s\\]{0,2000})?", re.IGNORECASE)
 _LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
+_URGENT = ("breaking", "urgent")
+"""Terms by which a publisher's system says that a story cannot wait."""
 # What feedparser has been seen to raise on odd but well-formed XML.
 _READER_TROUBLE = (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError, SAXException)
 
@@ -38,7 +40,11 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One item of a feed. `body` is clean HTML, the other texts are plain; `opening` is how its text begins."""
+    """One item of a feed. `body` is clean HTML, the other texts are plain; `opening` is how its text begins.
+
+    `story` is an id that its versions in other languages have, too; `language` is the item's own, where it says one.
+    `doubts` are what was wrong with it, though it could be taken.
+    """
 
     guid: str
     links: tuple[Link, ...]
@@ -52,6 +58,12 @@ class Entry:
     published_at: datetime | None
     terms: tuple[str, ...]
     opening: str
+    slug: str = ""
+    story: str = ""
+    language: str = ""
+    embargo_until: datetime | None = None
+    is_urgent: bool = False
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +74,40 @@ class Refused:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A feed's entries in their order, the hubs that tell of new ones, and under which address those know the feed."""
+
+    entries: tuple[Entry | Refused, ...]
+    hubs: tuple[str, ...] = ()
+    topic: str = ""
+
+
 def read(feed: bytes, *, url: str = "") -> list[Entry | Refused]:
     """Return a feed's entries in their order. `url` is the base of relative links. Raises xmlcheck.Damaged."""
+    return list(document(feed, url=url).entries)
+
+
+def document(feed: bytes, *, url: str = "", item: bool = False) -> Document:
+    """Read RSS, RDF, Atom or JSON Feed, whichever the bytes are. Raises xmlcheck.Damaged.
+
+    With `item` one JSON item alone is a feed of one: a publisher's system pushes that.
+    """
+    try:
+        return _json(feed, item=item) if jsonfeed.is_json(feed) else _xml(feed, url)
+    except xmlcheck.Damaged as error:
+        if page := webpage.told(feed, url=url):
+            raise xmlcheck.Damaged(page) from error
+        raise
+
+
+def _json(feed: bytes, *, item: bool) -> Document:
+    read = jsonfeed.read(feed, item=item)
+    found = (Refused(one.guid, one.why) if isinstance(one, jsonfeed.NoItem) else entry(one) for one in read.items)
+    return Document(tuple(found), read.hubs, read.topic)
+
+
+def _xml(feed: bytes, url: str) -> Document:
     utf8 = xmlcheck.checked(feed)
     headers = {"content-type": "application/xml; charset=utf-8", "content-location": url}
     try:
@@ -76,25 +120,36 @@ def read(feed: bytes, *, url: str = "") -> list[Entry | Refused]:
     if parsed.bozo:
         raise xmlcheck.Damaged(f"it is not well-formed ({type(parsed.bozo_exception).__name__})")
     if not parsed.version:
-        raise xmlcheck.Damaged("it is neither Atom nor RSS")
+        raise xmlcheck.Damaged("it is neither Atom nor RSS nor JSON Feed")
     # Plain dicts: feedparser's own answer some keys with the values of others.
-    return [_entry(dict(item)) for item in parsed.entries]
+    found = tuple(entry(dict(item)) for item in parsed.entries)
+    return Document(found, tuple(_related(parsed.feed, "hub")), next(iter(_related(parsed.feed, "self")), ""))
 
 
-def _entry(item: Mapping[str, Any]) -> Entry | Refused:
+def _related(feed: Mapping[str, Any], rel: str) -> list[str]:
+    links = feed.get("links", ())
+    return [str(link.get("href", "")).strip() for link in links if link.get("rel") == rel and link.get("href")]
+
+
+def entry(item: Mapping[str, Any]) -> Entry | Refused:
+    """Return an entry of an item in the shape that feedparser gives one, whatever it was read from."""
     guid = str(item.get("id") or "").strip()
     content, summary = _content(item), _own_summary(item)
     if why := _unfit(content, summary, str(item.get("title", ""))):
         return Refused(guid, why)
-    headline = cleaning.plain(_text(item, "title"), most=_HEADLINE)
-    if all(map(characters.is_hidden, headline)):
-        return Refused(guid, "no title")
     links = _links(item)
     standfirst = cleaning.plain(_text(item, "summary"), most=_STANDFIRST) if summary else ""
     place, agency, body = dateline.split(cleaning.body(content, base=links[0].url if links else None))
     if len(body) > MAX_ENTRY:  # Cleaning repeats what a careless author never closed.
         return Refused(guid, "too large once it is clean")
     text = cleaning.text_of(body) or standfirst
+    headline = cleaning.plain(_text(item, "title"), most=_HEADLINE)
+    if all(map(characters.is_hidden, headline)):
+        headline = untitled.headline(text) if item.get("is_untitled") else ""
+        if all(map(characters.is_hidden, headline)):
+            return Refused(guid, "no title")
+        # A flash is a headline, and nobody reads it twice.
+        body, text = ("", headline) if untitled.is_all(headline, text) else (body, text)
     return Entry(
         guid=guid,
         links=links,
@@ -108,7 +163,23 @@ def _entry(item: Mapping[str, Any]) -> Entry | Refused:
         published_at=_instant(item.get("published_parsed") or item.get("updated_parsed")),
         terms=_terms(item),
         opening=cleaning.plain(text, most=_OPENING),
+        slug=str(item.get("slug") or ""),
+        story=str(item.get("story") or "")[:_HEADLINE],
+        language=str(item.get("language") or "")[:_AUTHOR],
+        embargo_until=_instant(item.get("embargo_parsed")),
+        is_urgent=bool(item.get("is_breaking")) or any(term.casefold() in _URGENT for term in _terms(item)),
+        doubts=tuple(_doubts(item)),
     )
+
+
+def _doubts(item: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what was wrong with an item that could be taken all the same."""
+    title = " ".join(_text(item, "title").split())
+    if len(title) > _HEADLINE:
+        yield f"its headline of {len(title)} characters was cut to {_HEADLINE}"
+    dated = item.get("published_parsed") or item.get("updated_parsed")
+    if dated is not None and _instant(dated) is None:
+        yield f"its date, in the year {dated[0]}, was not believed"
 
 
 def _unfit(*texts: str) -> str:

@@ -1,6 +1,7 @@
 """Look at a feed's bytes before anything reads them: one encoding, well-formed, no document type, not too much."""
 
 import codecs
+import html.entities
 import re
 from xml.parsers import expat
 
@@ -24,6 +25,15 @@ _DECLARED = re.compile(rb"""^\s*<\?xml\b[^>]{0,100}?\bencoding\s*=\s*["']([A-Za-
 _OF_FEEDS = re.compile(
     "utf-8|ascii|iso8859-.+|cp125.|cp874|tis-620|koi8-.|gb.+|big5.*|euc_.+|shift_jis|cp932|iso2022_.+"
 )
+# RSS 0.91 as Netscape defined it has one document type, which brings the Latin letters of HTML and nothing else. It is
+# taken out before anything is read, so that nothing is ever fetched for it, and any other one is refused.
+_NETSCAPE = re.compile(
+    r"""^(\s*+(?:<!--(?:(?!-->).)*+-->\s*+)*+)<!DOCTYPE\s+rss\s+
+    PUBLIC\s+(["'])-//Netscape[ ]Communications//DTD[ ]RSS[ ]0\.91//EN\2\s+(["'])https?://[^"'<>\s\[\]]{1,200}\3\s*>""",
+    re.IGNORECASE | re.VERBOSE | re.DOTALL,
+)
+_LATIN = {name: chr(code) for name, code in html.entities.name2codepoint.items() if 0xA0 <= code <= 0xFF}
+_ENTITY = re.compile(r"&([A-Za-z0-9]{2,8});")
 # Not allowed in XML at all (XML 1.0, section 2.2), but no reason to lose a whole feed.
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
@@ -35,8 +45,8 @@ class Damaged(Exception):
 def checked(feed: bytes) -> bytes:
     """Return the feed as UTF-8 without its XML declaration. Raises Damaged.
 
-    Refused are more than 5 MB, 500 entries or 100,000 elements, nesting deeper than 200, and any DOCTYPE:
-    without one there are no entities, so nothing expands and nothing outside is read.
+    Refused are more than 5 MB, 500 entries or 100,000 elements, nesting deeper than 200, and any DOCTYPE but that of
+    RSS 0.91, which is taken out: without one there are no entities, so nothing expands and nothing outside is read.
     """
     if len(feed) > MAX_BYTES:
         raise Damaged(f"it is larger than {MAX_BYTES} bytes")
@@ -45,12 +55,20 @@ def checked(feed: bytes) -> bytes:
         text = feed.decode(encoding)
     except UnicodeDecodeError as error:
         raise Damaged(f"it is not in the encoding {encoding}") from error
-    utf8 = _ILLEGAL.sub("", _DECLARATION.sub("", text)).encode("utf-8", "replace")
+    utf8 = _ILLEGAL.sub("", _without_netscape(_DECLARATION.sub("", text))).encode("utf-8", "replace")
     try:
         _Walk().over(utf8)
     except expat.ExpatError as error:
         raise Damaged(f"it is not well-formed XML: {error}") from error
     return utf8
+
+
+def _without_netscape(text: str) -> str:
+    """Return a feed without the document type of RSS 0.91, and with the letters that it would have named."""
+    found = _NETSCAPE.match(text)
+    if not found:
+        return text
+    return _ENTITY.sub(lambda name: _LATIN.get(name[1], name[0]), found[1] + text[found.end() :])
 
 
 def _encoding(feed: bytes) -> str:
@@ -87,7 +105,7 @@ class _Walk:
         self._parser.Parse(utf8, True)
 
     def _doctype(self, *_declaration: object) -> None:
-        raise Damaged("it declares a document type, which may define entities")
+        raise Damaged("it declares a document type, which may define entities; without its DOCTYPE it would be read")
 
     def _start(self, name: str, _attributes: object) -> None:
         self._elements += 1
