@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from articles import cleaning, words
 from articles.models import Article
+from core import changes
 from core.database import Base, BigId, db
 
 LENGTH = 5
@@ -32,7 +33,7 @@ class Shingle(Base):
     """One of the smallest hashes of an article's shingles."""
 
     __tablename__ = "shingles"
-    __table_args__ = (Index(None, "language", "hash"), Index(None, "seen_at"))
+    __table_args__ = (Index(None, "language", "hash"), Index(None, "seen_at"), changes.NOT_SHOWN)
     article_id: Mapped[int] = mapped_column(BigId, primary_key=True)
     hash: Mapped[int] = mapped_column(BigId, primary_key=True)
     language: Mapped[str]

@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, UniqueConstraint, false, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
+from core import changes
 from core.database import Base, RowId
 
 GUARDED = "flood guard"
@@ -33,6 +34,7 @@ class Feed(Base):
     __table_args__ = (
         CheckConstraint("state IN ('on', 'paused', 'gone')", name="state"),
         CheckConstraint(READ_AT, name="read_at"),
+        changes.NOT_SHOWN,
     )
     id: Mapped[RowId]
     url: Mapped[str] = mapped_column(unique=True)
@@ -59,6 +61,7 @@ class Story(Base):
     """One piece of news in all its languages and revisions."""
 
     __tablename__ = "stories"
+    __table_args__ = (changes.NOT_SHOWN,)
     id: Mapped[RowId]
     public_id: Mapped[str] = mapped_column(unique=True)
     created_at: Mapped[datetime]
@@ -83,6 +86,7 @@ class Article(Base):
         Index("ix_articles_embargoed", "embargo_until", sqlite_where=EMBARGOED, postgresql_where=EMBARGOED),
         Index("ix_articles_held", "feed_id", sqlite_where=HELD, postgresql_where=HELD),
         Index("ix_articles_breaking", "breaking_at", sqlite_where=BREAKING, postgresql_where=BREAKING),
+        changes.SHOWN,
     )
     id: Mapped[RowId]
     story_id: Mapped[int] = mapped_column(ForeignKey("stories.id"))
@@ -146,6 +150,7 @@ class ArticleRevision(Base):
     """A text that an article had before, until `replaced_at`; its text of now stands in the article."""
 
     __tablename__ = "article_revisions"
+    __table_args__ = (changes.NOT_SHOWN,)
     article_id: Mapped[int] = mapped_column(ForeignKey("articles.id"), primary_key=True)
     revision: Mapped[int] = mapped_column(primary_key=True)
     headline: Mapped[str]
@@ -167,6 +172,7 @@ class ArticleIdentity(Base):
     __table_args__ = (
         CheckConstraint("kind IN ('guid', 'url', 'text', 'version')", name="kind"),
         Index(None, "value_hash"),
+        changes.NOT_SHOWN,
     )
     feed_id: Mapped[int] = mapped_column(ForeignKey("feeds.id"), primary_key=True)
     kind: Mapped[str] = mapped_column(primary_key=True)
@@ -181,7 +187,7 @@ class Topic(Base):
     """
 
     __tablename__ = "topics"
-    __table_args__ = (CheckConstraint("kind IN ('country', 'theme')", name="kind"),)
+    __table_args__ = (CheckConstraint("kind IN ('country', 'theme')", name="kind"), changes.SHOWN)
     id: Mapped[RowId]
     key: Mapped[str] = mapped_column(unique=True)
     kind: Mapped[str]
@@ -193,7 +199,7 @@ class ArticleTopic(Base):
     """An article stands on a shelf."""
 
     __tablename__ = "article_topics"
-    __table_args__ = (Index(None, "topic_id"),)
+    __table_args__ = (Index(None, "topic_id"), changes.SHOWN)
     article_id: Mapped[int] = mapped_column(ForeignKey("articles.id"), primary_key=True)
     topic_id: Mapped[int] = mapped_column(ForeignKey("topics.id"), primary_key=True)
 
@@ -209,6 +215,7 @@ class TopicRule(Base):
     __table_args__ = (
         CheckConstraint("place IN ('terms', 'headline', 'dateline')", name="place"),
         Index(None, "feed_id", "language"),
+        changes.NOT_SHOWN,
     )
     id: Mapped[RowId]
     feed_id: Mapped[int | None] = mapped_column(ForeignKey("feeds.id"))
@@ -223,6 +230,7 @@ class UnmappedTerm(Base):
     """A term of a feed that means nothing to us yet: in how many stories it stood, and the last one of them."""
 
     __tablename__ = "unmapped_terms"
+    __table_args__ = (changes.NOT_SHOWN,)
     feed_id: Mapped[int] = mapped_column(ForeignKey("feeds.id"), primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
     term: Mapped[str]

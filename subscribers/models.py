@@ -5,7 +5,7 @@ from datetime import date, datetime
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from core import addresses, database
+from core import addresses, changes, database
 
 
 def _one_of(column: str, *values: str) -> CheckConstraint:
@@ -24,6 +24,7 @@ class Digest(database.Base):
         _one_of("doubt_policy", "resend", "skip"),
         CheckConstraint("default_minute BETWEEN 0 AND 1439", name="default_minute"),
         CheckConstraint("least BETWEEN 1 AND most", name="least"),
+        changes.SHOWN,
     )
 
     id: Mapped[database.RowId]

@@ -13,6 +13,7 @@ from web import (
     health,
     machines,
     metrics,
+    pagecache,
     pages,
     preferences,
     sharing,
@@ -31,6 +32,7 @@ def register(app: Flask) -> None:
     # A doubled slash would be answered with a redirect to whatever host was asked for; it is simply not found.
     app.url_map.merge_slashes = False
     pages.register(app)
+    pagecache.register(app)
     words.register(app)
     bodies.register(app)
     headers.register(app)

@@ -36,7 +36,7 @@ def day(day: str) -> Response:
         "before": _named(shelf.nearest(pages.language(), begin, later=False)),
         "after": _named(shelf.nearest(pages.language(), end, later=True)),
     }
-    return headers.publicly(pages.page("articles/day.html", values))
+    return headers.publicly(pages.page("articles/day.html", values), whatever_query=True)
 
 
 def _read(text: str) -> date:

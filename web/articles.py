@@ -46,7 +46,7 @@ def topics() -> Response:
     told = sorted((topic for topic in topic_shelf.all_topics() if topic.id in counts), key=pages.topic_name)
     kinds = {kind: [topic for topic in told if topic.kind == kind] for kind in ("theme", "country")}
     values = {"themes": kinds["theme"], "countries": kinds["country"], "counts": counts}
-    return headers.publicly(pages.page("articles/topics.html", values))
+    return headers.publicly(pages.page("articles/topics.html", values), whatever_query=True)
 
 
 @articles.get(PATHS["topic"])
@@ -75,7 +75,7 @@ def story(story: str) -> Response:
         "topics": shelves,
         "versions": {version.language: path_of(version) for version in family},
     }
-    return headers.publicly(pages.page("articles/story.html", values))
+    return headers.publicly(pages.page("articles/story.html", values), whatever_query=True)
 
 
 @articles.get(PATHS["print"])
@@ -88,7 +88,7 @@ def printable(story: str) -> Response:
         return pages.to("print", 301, language=article.language, story=article.ref)
     today = pages.date_text(clock.utc_now())
     values = {"article": article, "canonical": canonical(article), "today": today}
-    return headers.publicly(pages.page("articles/print.html", values))
+    return headers.publicly(pages.page("articles/print.html", values), whatever_query=True)
 
 
 def opened(ref: str) -> Article:

@@ -5,11 +5,13 @@ without the reader's browser as well. So there is nothing that a CSRF token woul
 even press our buttons blindly is held by `refuse_foreign_posts`. The one cookie there is (docs/adr/0012) opens nothing.
 """
 
+from datetime import datetime
+
 from flask import Flask, Response, request
 from werkzeug.exceptions import Forbidden
 
 from core import services
-from web import door
+from web import door, pagecache
 
 NOT_FRAMED = "frame-ancestors 'none'"
 FRAMED = ("subscribing.frame", "subscribing.note_in_frame")
@@ -39,11 +41,18 @@ def register(app: Flask) -> None:
     app.after_request(secure)
 
 
-def publicly(response: Response) -> Response:
-    """Let caches keep a page for a minute and then ask whether it is still the same."""
+def publicly(
+    response: Response, *, whatever_query: bool = False, span: tuple[datetime, datetime] | None = None
+) -> Response:
+    """Let caches keep a page for a minute and then ask whether it is still the same; we keep it, too (web.pagecache).
+
+    It may depend on its path, on tables that are marked as shown on pages (core.changes), and on today's date; on its
+    query unless it says `whatever_query`; on other times only within the `span` that it names.
+    """
     response.headers["Cache-Control"] = PUBLIC
     response.add_etag()
-    return response.make_conditional(request)  # type: ignore[return-value]
+    pagecache.note(request.environ, whatever_query=whatever_query, span=span)
+    return response
 
 
 def is_one_click() -> bool:

@@ -22,6 +22,8 @@ MOST_ADDRESSES = 50_000
 """In one sitemap (sitemaps.org)."""
 NEWS = timedelta(days=2)
 """How old news may be in a sitemap of news."""
+NEWS_HOLDS = timedelta(minutes=5)
+"""So long a story may stand there that has just become too old."""
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 """When a feed changed that is empty still: it must say when (RFC 4287, section 4.2.15)."""
 _ATOM, _XML = "application/atom+xml", "application/xml"
@@ -85,10 +87,11 @@ def sitemap() -> Response:
 def news_sitemap() -> Response:
     """Return the news of the last two days in a language."""
     now = clock.utc_now()
-    found = shelf.between(pages.language(), now - NEWS, now)
+    began = now - (now - NEVER) % NEWS_HOLDS
+    found = shelf.between(pages.language(), began - NEWS, now)
     # A sitemap names the pages that search engines are to show: what is read at its publisher's is in theirs.
     stories = [article for article in found if not article.is_read_elsewhere]
-    return _rendered("machines/news_sitemap.xml", _XML, {"stories": stories})
+    return _rendered("machines/news_sitemap.xml", _XML, {"stories": stories}, span=(began, began + NEWS_HOLDS))
 
 
 @machines.get(PATHS["robots"])
@@ -96,7 +99,7 @@ def robots() -> Response:
     """Tell robots what they may read: all but pages that are one reader's."""
     response = make_response(_ROBOTS.format(sitemaps=services.current().links.to("sitemaps")))
     response.mimetype = "text/plain"
-    return headers.publicly(response)
+    return headers.publicly(response, whatever_query=True)
 
 
 def _items(topic: Topic | None) -> list[Item]:
@@ -146,7 +149,7 @@ def _json_feed(topic: Topic | None) -> Response:
     }
     response = jsonify(document)
     response.mimetype = "application/feed+json"
-    return headers.publicly(response)
+    return headers.publicly(response, whatever_query=True)
 
 
 def _json_item(item: Item) -> dict[str, object]:
@@ -209,7 +212,9 @@ def dateline(article: Article) -> str:
     return article.dateline_place + agency if article.dateline_place else ""
 
 
-def _rendered(template: str, mimetype: str, values: dict[str, object]) -> Response:
+def _rendered(
+    template: str, mimetype: str, values: dict[str, object], *, span: tuple[datetime, datetime] | None = None
+) -> Response:
     response = make_response(render_template(template, **values))
     response.mimetype = mimetype
-    return headers.publicly(response)
+    return headers.publicly(response, whatever_query=True, span=span)

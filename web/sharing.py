@@ -21,4 +21,4 @@ def send(story: str) -> Response:
     canonical = articles.canonical(article)
     mailto = friend.mailto(article.headline, article.standfirst, canonical)
     values = {"article": article, "mailto": mailto, "canonical": canonical}
-    return headers.publicly(pages.page("sharing/send.html", values))
+    return headers.publicly(pages.page("sharing/send.html", values), whatever_query=True)
