@@ -17,6 +17,7 @@ FOLDER = Path(__file__).resolve().parent
 FEEDS = {
     "english": "en",
     "arabic": "ar",
+    "italian": "it",
 }
 """The files in feeds/, and their languages. A language may have a second file, `<name>-late`, for the day after."""
 URL = "https://news.example.org/feeds/{name}.atom"
