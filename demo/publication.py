@@ -18,6 +18,8 @@ FEEDS = {
     "english": "en",
     "arabic": "ar",
     "italian": "it",
+    "chinese": "zh-Hans",
+    "korean": "ko",
 }
 """The files in feeds/, and their languages. A language may have a second file, `<name>-late`, for the day after."""
 URL = "https://news.example.org/feeds/{name}.atom"
