@@ -60,9 +60,10 @@ def by_keys(keys: Sequence[str]) -> list[Topic]:
 
 def name(topic: Topic, language_code: str) -> str:
     """Return what a topic is called in a language."""
+    named: str | None = topic.names.get(language_code)
     if topic.kind == "country":
-        return language.country_name(topic.key, language_code)
-    return topic.names.get(language_code) or topic.names[_FALLBACK]
+        return named or language.country_name(topic.key, language_code)
+    return named or topic.names[_FALLBACK]
 
 
 def spoken() -> dict[str, Topic]:

@@ -48,9 +48,10 @@ def apply(definitions: Sequence[Mapping[str, Any]]) -> list[str]:
     return [values["key"] for values in checked if _store(values)]
 
 
-def active() -> list[Digest]:
-    """Return the digests on offer, in the order in which they came."""
-    return list(db.session.scalars(select(Digest).where(Digest.active).order_by(Digest.id)))
+def active(*, spoken: str | None = None) -> list[Digest]:
+    """Return the digests on offer, in the order in which they came; those in the language `spoken` before others."""
+    digests = db.session.scalars(select(Digest).where(Digest.active).order_by(Digest.id))
+    return sorted(digests, key=lambda digest: digest.language != spoken)
 
 
 def streams() -> list[str]:

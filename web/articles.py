@@ -36,7 +36,7 @@ def front() -> Response:
     """Show the latest stories of a language."""
     if not request.path.endswith("/"):
         return pages.to("front", 301, language=pages.language())
-    return _listing("articles/front.html", {"strip": _most_told(), "digests": offer.active()})
+    return _listing("articles/front.html", {"strip": _most_told(), "digests": offer.active(spoken=pages.language())})
 
 
 @articles.get(PATHS["topics"])

@@ -55,7 +55,10 @@ def note_in_frame() -> Response:
 @subscribing.get(PATHS["embed"])
 def embed() -> Response:
     """Show the code that puts the form on other sites."""
-    return pages.page("signup/embed.html", {"digests": offer.active(), "may_frame": door.limits().frame_ancestors})
+    return pages.page(
+        "signup/embed.html",
+        {"digests": offer.active(spoken=pages.language()), "may_frame": door.limits().frame_ancestors},
+    )
 
 
 def _taken(page: str) -> Response:
@@ -145,7 +148,7 @@ def asked(name: str) -> list[str]:
 
 
 def _proposals() -> forms.Typed:
-    offered = offer.active()
+    offered = offer.active(spoken=pages.language())
     wanted = asked("digests")
     same_language = [digest.key for digest in offered if digest.language == pages.language()]
     ticked = [digest.key for digest in offered if digest.key in wanted] or same_language[:1]
@@ -164,7 +167,7 @@ def _page(
     now, signer = clock.utc_now(), services.current().links.tokens
     form_id = _kept_id(values)
     wanted = {*asked("topics"), *typed.topics}
-    offered = offer.active()
+    offered = offer.active(spoken=pages.language())
     shown = {
         "page": page,
         "digests": offered,

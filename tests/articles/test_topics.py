@@ -45,6 +45,12 @@ def test_a_topic_has_a_name_in_every_language(shelf, key, language, name):
     assert topics.name(topics.by_key(key), language) == name
 
 
+def test_a_country_goes_by_the_name_that_it_was_given_and_else_by_its_own(shelf):
+    topics.apply([{"key": "hk", "kind": "country", "names": {"en": "Hong Kong"}}])
+    hong_kong = topics.by_key("hk")
+    assert (topics.name(hong_kong, "en"), topics.name(hong_kong, "it")) == ("Hong Kong", "RAS di Hong Kong")
+
+
 @pytest.mark.parametrize(
     ("terms", "meant"),
     [

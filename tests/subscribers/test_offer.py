@@ -122,6 +122,11 @@ def test_a_digest_that_is_not_named_stays_on_offer(app):
     assert [digest.key for digest in offer.active()] == ["asia-daily", "asia-arabic"]
 
 
+def test_digests_in_the_language_that_is_spoken_come_first(app):
+    assert [digest.key for digest in offer.active(spoken="ar")] == ["asia-arabic", "asia-daily"]
+    assert [digest.key for digest in offer.active(spoken="it")] == ["asia-daily", "asia-arabic"]
+
+
 def test_a_withdrawn_digest_is_not_on_offer_but_can_still_be_found(app):
     offer.apply([{**people.ASIA, "active": False}])
     assert [digest.key for digest in offer.active()] == ["asia-arabic"]
