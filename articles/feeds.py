@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select, update
 
-from articles.models import Article, ArticleIdentity, Feed
+from articles.models import Article, ArticleIdentity, Feed, TopicRule, UnmappedTerm
 from core import errors, fetch, logs
 from core.database import db
 from core.errors import _
@@ -70,9 +70,10 @@ def resume(feed: Feed, *, now: datetime) -> None:
 def remove(feed: Feed) -> int:
     """Forget a feed; its stories stay. Return how many there are.
 
-    What its stories are known by goes, too: read again under another address, they would be new.
+    What its stories are known by goes, too: read again under another address, they would be new. So do its rules.
     """
-    db.session.execute(delete(ArticleIdentity).where(ArticleIdentity.feed_id == feed.id))
+    for table in (ArticleIdentity, TopicRule, UnmappedTerm):
+        db.session.execute(delete(table).where(table.feed_id == feed.id))
     freed = update(Article).where(Article.feed_id == feed.id).values(feed_id=None).returning(Article.id)
     count = len(db.session.scalars(freed, execution_options={"synchronize_session": False}).all())
     db.session.delete(feed)

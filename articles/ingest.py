@@ -12,9 +12,9 @@ from difflib import SequenceMatcher
 from sqlalchemy import and_, exists, or_, select, update
 from sqlalchemy.orm import aliased
 
-from articles import alike, entries, feeds, flood, life, publisherpage, recognition, topics, xmlcheck
-from articles.entries import Entry
-from articles.models import GUARDED, Article, ArticleIdentity, Feed, Story, Topic
+from articles import alike, entries, feeds, flood, life, publisherpage, recognition, rules, topics, unmapped, xmlcheck
+from articles.entries import Entry, Refused
+from articles.models import GUARDED, Article, ArticleIdentity, Feed, Story
 from articles.recognition import Arrival, Identity
 from core import database, errors, fetch, logs, tokens
 from core.database import db
@@ -62,7 +62,7 @@ def read_entries(feed_id: int | None, fetched: fetch.Fetched | bytes) -> ReadFee
     except xmlcheck.Damaged as error:
         log.warning("feed refused", feed=feed_id, why=str(error))
         raise errors.Invalid("feed", "This feed cannot be read: %(why)s.", why=str(error)) from error
-    refused = [entry for entry in found if isinstance(entry, entries.Refused)]
+    refused = [entry for entry in found if isinstance(entry, Refused)]
     for entry in refused:
         log.warning("entry refused", feed=feed_id, why=entry.why, guid=entry.guid[:200])
     return ReadFeed([entry for entry in found if isinstance(entry, Entry)], len(refused))
@@ -86,8 +86,9 @@ def store_entries(feed_id: int, fetched: fetch.Fetched | bytes | ReadFeed, now: 
         for arrival, article in recognition.match(arrivals, present)
     ]
     guard = flood.guard(feed, [arrival.entry for arrival, article in matched if article is None], now)
-    meanings = topics.spoken()
-    shelves: dict[int, list[Topic]] = {}
+    meanings = rules.meanings(feed.id, feed.language)
+    shelves: dict[int, list[int]] = {}
+    unmapped_terms: list[tuple[int, list[str]]] = []
     counts = Counter(new=0, changed=0)
     taken = {article.id for _arrival, article in matched if article is not None}
     for arrival, known in matched:
@@ -101,12 +102,17 @@ def store_entries(feed_id: int, fetched: fetch.Fetched | bytes | ReadFeed, now: 
             counts["changed"] += _follow(article, arrival.entry, now)
         taken.add(article.id)
         _remember(feed, article, arrival, present)
-        if article.feed_id == feed.id and not is_double:
+        is_ours = article.feed_id == feed.id and not is_double
+        if is_ours:
             page = publisherpage.of(arrival.entry, feed_url=feed.url, language=feed.language)
             article.url, article.terms = page or article.url, list(arrival.entry.terms)
-        if article.feed_id == feed.id and not is_double and not article.topics_by_hand:
-            shelves[article.id] = topics.matching(arrival.entry.terms, meanings)
+        if is_ours and not article.topics_by_hand:
+            texts = {"headline": article.headline, "dateline": article.dateline_place}
+            shelves[article.id] = meanings.shelves(arrival.entry.terms, **texts)
+        if known is None and not is_double:
+            unmapped_terms.append((article.id, meanings.unmapped(arrival.entry.terms)))
     topics.place(shelves)
+    unmapped.note(feed, unmapped_terms, now)
     if counts["new"]:
         feeds.note_new(feed, now)
         alike.forget(now)

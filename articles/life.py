@@ -133,7 +133,9 @@ def let_feed(feed: Feed, *, teaser_only: bool | None = None, read_at: str | None
 
 def set_topics(article: Article, keys: Sequence[str]) -> None:
     """Put an article on just these shelves, by hand: the feed does not change them any more. Raises Invalid."""
-    topics.place({article.id: topics.by_keys(keys)})
+    # Rules that are being applied to old stories wait for this one, or this one for them.
+    db.session.refresh(article, with_for_update=True)
+    topics.place({article.id: [topic.id for topic in topics.by_keys(keys)]})
     article.topics_by_hand = True
     _note(article, "topics set", topics=",".join(keys))
 

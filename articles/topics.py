@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from articles import finding
 from articles.models import ArticleTopic, Topic
 from core import errors, language
 from core.database import db
@@ -13,12 +14,14 @@ from core.errors import _
 
 _KEY = re.compile("[a-z0-9]+(-[a-z0-9]+)*")
 _MAX_KEY, _MAX_NAME = 40, 60
+FOUND_IN = ("headline", "dateline")
+"""Where a topic's names can be looked for, besides the terms of a feed."""
 _FALLBACK = "en"
 """A theme has an English name at least; countries have theirs from CLDR."""
 
 
 def apply(definitions: Sequence[Mapping[str, Any]]) -> None:
-    """Write the topics of a topics.toml: tables with key, kind, names. A topic that it leaves out stays.
+    """Write the topics of a topics.toml: tables with key, kind, names, find_in. A topic that it leaves out stays.
 
     Raises Invalid, whose text names the topic and what is wrong with it; then nothing was written.
     """
@@ -31,8 +34,28 @@ def apply(definitions: Sequence[Mapping[str, Any]]) -> None:
         if topic is None:
             topic = known[key] = Topic(key=key)
             db.session.add(topic)
-        topic.kind, topic.names = definition["kind"], names
+        topic.kind, topic.names, topic.find_in = definition["kind"], names, list(definition.get("find_in", []))
     db.session.flush()
+
+
+def changes(definitions: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what `apply` would do, a line for each topic that is new (+) or would change (~). Raises Invalid."""
+    for definition in definitions:
+        _check(definition)
+    known = {topic.key: topic for topic in all_topics()}
+    lines = []
+    for definition in definitions:
+        topic = known.get(str(definition["key"]))
+        told = {
+            "kind": definition["kind"],
+            "names": definition.get("names") or {},
+            "find_in": definition.get("find_in", []),
+        }
+        if topic is None:
+            lines.append(f"+ topic {definition['key']}")
+        elif changed := [name for name, value in told.items() if getattr(topic, name) != value]:
+            lines.append(f"~ topic {topic.key}: {', '.join(changed)}")
+    return lines
 
 
 def all_topics() -> list[Topic]:
@@ -66,41 +89,32 @@ def name(topic: Topic, language_code: str) -> str:
     return named or topic.names[_FALLBACK]
 
 
-def spoken() -> dict[str, Topic]:
-    """Return every folded key and name with its topic, for `matching` to look up; read once for many entries.
+def spoken(topics: Iterable[Topic], *, also: str = _FALLBACK) -> dict[str, Topic]:
+    """Return every folded key and name with its topic. A key wins over a name, an earlier topic over a later one.
 
-    Countries go by their names in each language in which some topic has a name. A key wins over a name.
+    Countries go by their names in each language in which some topic has a name, and in one more.
     """
-    topics = all_topics()
-    languages = {_FALLBACK}.union(*(topic.names for topic in topics))
-    found = {_fold(topic.key): topic for topic in topics}
+    topics = list(topics)
+    languages = {_FALLBACK, also}.union(*(topic.names for topic in topics))
+    found = {finding.key(topic.key): topic for topic in topics}
     for topic in topics:
-        theirs = {language.country_name(topic.key, code) for code in languages} if topic.kind == "country" else set()
-        for spoken_name in (*topic.names.values(), *theirs):
-            found.setdefault(_fold(spoken_name), topic)
+        theirs = [language.country_name(topic.key, code) for code in sorted(languages)]
+        for spoken_name in (*topic.names.values(), *(theirs if topic.kind == "country" else ())):
+            found.setdefault(finding.key(spoken_name), topic)
     return found
 
 
-def matching(terms: Iterable[str], found: Mapping[str, Topic]) -> list[Topic]:
-    """Return the topics that these terms mean in `spoken()`, each once, in the order of the terms."""
-    meant = (found.get(_fold(term)) for term in terms)
-    return list({topic.id: topic for topic in meant if topic is not None}.values())
-
-
-def place(shelves: Mapping[int, Iterable[Topic]]) -> None:
-    """Put articles, by their ids, on exactly these shelves."""
+def place(shelves: Mapping[int, Iterable[int]]) -> int:
+    """Put articles on exactly these shelves, both by their ids. Return how many articles that changed."""
     stands = ArticleTopic.article_id.in_(shelves)
     present = {(row.article_id, row.topic_id): row for row in db.session.scalars(select(ArticleTopic).where(stands))}
-    wanted = {(article_id, topic.id) for article_id, topics in shelves.items() for topic in topics}
+    wanted = {(article_id, topic_id) for article_id, topic_ids in shelves.items() for topic_id in topic_ids}
     for left in present.keys() - wanted:
         db.session.delete(present[left])
     for article_id, topic_id in sorted(wanted - present.keys()):
         db.session.add(ArticleTopic(article_id=article_id, topic_id=topic_id))
     db.session.flush()
-
-
-def _fold(text: str) -> str:
-    return " ".join(text.casefold().split())
+    return len({article_id for article_id, _topic_id in wanted ^ present.keys()})
 
 
 def _check(definition: Mapping[str, Any]) -> None:
@@ -116,6 +130,13 @@ def _check(definition: Mapping[str, Any]) -> None:
         raise errors.Invalid("names", "Topic %(key)s: each name must be a text of 1 to 60 characters.", key=key)
     if kind == "theme" and _FALLBACK not in names:
         raise errors.Invalid("names", "Topic %(key)s: a theme needs an English name at least.", key=key)
+    _check_find_in(definition.get("find_in", []), key)
+
+
+def _check_find_in(places: object, key: str) -> None:
+    if not isinstance(places, list) or any(place not in FOUND_IN for place in places):
+        wrong = 'Topic %(key)s: find_in is a list of "headline" and "dateline".'
+        raise errors.Invalid("find_in", wrong, key=key)
 
 
 def _is_name(text: object) -> bool:

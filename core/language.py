@@ -1,7 +1,9 @@
 """Languages: the catalogues, directions, dates, and the names that CLDR knows."""
 
 import io
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from functools import lru_cache
 from gettext import GNUTranslations, NullTranslations
@@ -10,6 +12,7 @@ from zoneinfo import ZoneInfo
 from babel import Locale, UnknownLocaleError, get_locale_identifier, parse_locale
 from babel.core import get_global
 from babel.dates import format_date, format_time, get_timezone_gmt
+from babel.lists import format_list
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
@@ -17,6 +20,9 @@ from core.settings import ROOT
 
 SOURCE_LANGUAGE = "en"
 """The language in which messages stand in the code."""
+_NO_COUNTRIES = frozenset(["XA", "XB", "ZZ"])
+"""Codes of CLDR's for tests, and for what is not known."""
+_IN_BRACKETS = re.compile(r"\s*[(（].*[)）]$")
 CATALOGUES = ROOT / "translations"
 _WEEKDAY_AND_DAY = {"ja": "M月d日EEEE", "ko": "M월 d일 EEEE", "zh": "M月d日EEEE"}
 """Patterns of a day with its weekday, of languages that put the month first; the others: `EEEE d MMMM`."""
@@ -98,6 +104,31 @@ def own_name(language: str) -> str:
 def country_name(code: str, language: str) -> str:
     """Return the name of an ISO 3166 country (either case) in `language`, from CLDR; the code itself if unknown."""
     return str(locale(language).territories.get(code.upper(), code.upper()))
+
+
+@lru_cache
+def country_names(language: str) -> Mapping[str, Sequence[str]]:
+    """Return the names of all countries in `language` by their ISO 3166 codes, lower-case, from CLDR.
+
+    Myanmar (Burma) is Myanmar as well, unless another country would be, too; Bosnia & Herzegovina has an "and" as well.
+    """
+    known = locale(language).territories
+    names = {code.lower(): str(name) for code, name in known.items() if len(code) == 2 and code not in _NO_COUNTRIES}
+    short = {code: _IN_BRACKETS.sub("", name) for code, name in names.items()}
+    shared = Counter(short.values())
+    return {
+        code: list(dict.fromkeys([name, *_alone(short[code], shared), *_with_and(name, language)]))
+        for code, name in names.items()
+    }
+
+
+def _alone(name: str, shared: Counter[str]) -> list[str]:
+    return [name] if shared[name] == 1 else []
+
+
+def _with_and(name: str, language: str) -> list[str]:
+    parts = name.split(" & ")
+    return [format_list(parts, locale=locale(language))] if len(parts) > 1 else []
 
 
 def date_text(day: date, language: str) -> str:

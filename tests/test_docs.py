@@ -16,7 +16,7 @@ import click
 import pytest
 
 import app as wiring
-from articles import feeds, topics
+from articles import feeds, rules, topics
 from core import checkups, dkimkeys, identity, limits, relays, settings, signups
 from core.database import Base
 from core.settings import ROOT
@@ -202,6 +202,10 @@ def test_every_field_of_a_topic_is_explained():
     fields: set[str] = set()
     topics._check(Noting({"key": "climate", "kind": "theme", "names": {"en": "Climate"}}, fields))
     same(rows("docs/settings.md", below="## The file of topics"), fields, "docs/settings.md, The file of topics")
+
+
+def test_every_field_of_a_rule_is_explained():
+    same(rows("docs/settings.md", below="## Rules for topics"), rules.FIELDS, "docs/settings.md, Rules for topics")
 
 
 @pytest.fixture(scope="module")
