@@ -96,8 +96,9 @@ def _written(tag: str) -> tuple[str, str | None] | None:
 
 
 def own_name(language: str) -> str:
-    """Return a language's name in itself, such as `العربية`."""
-    name = locale(language).get_display_name() or language
+    """Return a language's name in itself, such as `العربية`; `简体中文`, where CLDR has a name for its script."""
+    own = locale(language)
+    name = (own.languages.get(str(own)) if own.script else None) or own.get_display_name() or language
     return name[:1].upper() + name[1:]
 
 

@@ -12,7 +12,7 @@ from core import clock, errors, links, services
 from core import language as languages
 from core.links import PATHS
 from subscribers import offer
-from web import headers, machines, pages
+from web import headers, machines, pages, words
 
 articles = Blueprint("articles", __name__)
 
@@ -43,7 +43,7 @@ def front() -> Response:
 def topics() -> Response:
     """Show all topics that have stories in this language."""
     counts = shelf.counts_by_topic(pages.language())
-    told = sorted((topic for topic in topic_shelf.all_topics() if topic.id in counts), key=pages.topic_name)
+    told = words.in_order(topic for topic in topic_shelf.all_topics() if topic.id in counts)
     kinds = {kind: [topic for topic in told if topic.kind == kind] for kind in ("theme", "country")}
     values = {"themes": kinds["theme"], "countries": kinds["country"], "counts": counts}
     return headers.publicly(pages.page("articles/topics.html", values), whatever_query=True)

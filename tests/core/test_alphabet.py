@@ -16,6 +16,9 @@ from core import alphabet
         ("pl", ["Lubin", "Luksemburg", "Łotwa", "Malta"]),
         ("ar", ["أرمينيا", "إيطاليا", "بنغلاديش", "سوريا", "كوبا"]),
         ("en", ["South Korea", "SOUTH SUDAN", "Spain"]),
+        ("zh-Hans", ["IT", "阿曼", "朝鲜", "斐济", "韩国", "缅甸", "瑙鲁", "尼泊尔", "印度", "印度尼西亚", "中国", "鱻"]),
+        ("zh-Hant", ["不丹", "中國", "日本", "北韓", "南韓", "美國", "緬甸", "蘇丹"]),
+        ("ko", ["대한민국", "미얀마", "쿠바", "필리핀"]),
     ],
 )
 def test_names_stand_in_the_order_of_their_alphabet(language, names):

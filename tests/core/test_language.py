@@ -49,7 +49,7 @@ def test_the_best_language_is_always_one_of_ours_in_our_spelling(preferred, avai
 
 @pytest.mark.parametrize(
     ("code", "name"),
-    [("en", "English"), ("ar", "العربية"), ("fr", "Français"), ("zh-Hans", "中文 (简体)"), ("zh-Hant", "中文 (繁體)")],
+    [("en", "English"), ("ar", "العربية"), ("fr", "Français"), ("zh-Hans", "简体中文"), ("zh-Hant", "繁體中文")],
 )
 def test_a_language_is_named_in_itself(code, name):
     assert language.own_name(code) == name
