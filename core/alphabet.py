@@ -54,7 +54,7 @@ def _places(character: str, own: Mapping[str, tuple[str, int]], table: str) -> l
     """Return where a character stands: a letter of the language's own in its place, any other at its base letter."""
     if character in own:
         return [own[character]]
-    if table and _FIRST_HAN <= character:
+    if table and character >= _FIRST_HAN:
         sign = character.translate(_SOUNDS) if table == "gb2312" else character
         placed = sign.encode(table, "ignore").decode("latin-1")
         # Behind the letters of other scripts, and before the signs that the table does not have.
