@@ -10,7 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import commands
 import web
-from core import database, journal, logs, services, startup, windows
+from core import database, journal, logs, schema, services, startup, windows
 from core import settings as settings_module
 from core.database import db
 from core.errors import SettingsError, UnfitStart
@@ -46,7 +46,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         database.prepare_engine(db.engine)
         outside = journal.Journal(settings.state_dir, services.current().keyring.fingerprint)
     journal.register(app, db.session, outside)
-    Migrate(app, db, directory=str(ROOT / "migrations"), compare_type=True, render_as_batch=True)
+    folder, compared = str(ROOT / "migrations"), schema.is_compared
+    Migrate(app, db, directory=folder, compare_type=True, render_as_batch=True, include_name=compared)
     init_celery(app, settings)
     if settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies, x_proto=0)  # type: ignore[method-assign]

@@ -12,7 +12,21 @@ from difflib import SequenceMatcher
 from sqlalchemy import and_, exists, or_, select, update
 from sqlalchemy.orm import aliased
 
-from articles import alike, entries, feeds, flood, life, publisherpage, recognition, rules, topics, unmapped, xmlcheck
+from articles import (
+    alike,
+    entries,
+    feeds,
+    flood,
+    life,
+    publisherpage,
+    recognition,
+    related,
+    rules,
+    searchindex,
+    topics,
+    unmapped,
+    xmlcheck,
+)
 from articles.entries import Entry, Refused
 from articles.models import GUARDED, Article, ArticleIdentity, Feed, Story
 from articles.recognition import Arrival, Identity
@@ -24,6 +38,8 @@ FUTURE = timedelta(minutes=10)
 NEWS = timedelta(days=2)
 """What was published longer ago when its feed was fetched for the first time is archive, and is not mailed as new."""
 RECYCLED_AFTER = timedelta(days=30)
+AT_ONCE = 5
+"""Stories for which See also is worked out while they are stored; a task does it for more."""
 _PUBLIC_ID = 10
 _MAX_SLUG = 60
 
@@ -91,6 +107,7 @@ def store_entries(feed_id: int, fetched: fetch.Fetched | bytes | ReadFeed, now: 
     unmapped_terms: list[tuple[int, list[str]]] = []
     counts = Counter(new=0, changed=0)
     taken = {article.id for _arrival, article in matched if article is not None}
+    touched: dict[int, Article] = {}
     for arrival, known in matched:
         article = known or alike.twin(arrival.entry.body, feed.language, now)
         is_double = known is None and article is not None and article.id in taken
@@ -98,8 +115,10 @@ def store_entries(feed_id: int, fetched: fetch.Fetched | bytes | ReadFeed, now: 
             article = _add(feed, arrival, now, held=guard.holds(arrival.entry))
             _claim(feed, arrival, present, article)
             counts["new"] += 1
-        elif article.feed_id == feed.id and not is_double:
-            counts["changed"] += _follow(article, arrival.entry, now)
+            touched[article.id] = article
+        elif article.feed_id == feed.id and not is_double and _follow(article, arrival.entry, now):
+            counts["changed"] += 1
+            touched[article.id] = article
         taken.add(article.id)
         _remember(feed, article, arrival, present)
         is_ours = article.feed_id == feed.id and not is_double
@@ -113,7 +132,9 @@ def store_entries(feed_id: int, fetched: fetch.Fetched | bytes | ReadFeed, now: 
             unmapped_terms.append((article.id, meanings.unmapped(arrival.entry.terms)))
     topics.place(shelves)
     unmapped.note(feed, unmapped_terms, now)
+    searchindex.refresh(list(touched.values()))
     if counts["new"]:
+        related.compute_due(now, AT_ONCE)
         feeds.note_new(feed, now)
         alike.forget(now)
     as_before = len(read.entries) - counts["new"] - counts["changed"]

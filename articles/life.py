@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import exists, select, update
 
-from articles import cleaning, topics
+from articles import cleaning, searchindex, topics
 from articles.models import GUARDED, Article, ArticleRevision, Feed, Story
 from core import errors, logs
 from core.database import db
@@ -24,13 +24,14 @@ def withdraw(article: Article, *, reason: str) -> None:
     """Take an article back: its page says so with the reason, and nothing offers it any more. Raises Invalid."""
     _must(article, "published", "held")
     article.reason, article.state, article.embargo_until = _words("reason", reason), "withdrawn", None
+    searchindex.refresh([article])
     _note(article, "story withdrawn")
 
 
 def restore(article: Article, *, now: datetime) -> None:
     """Bring back what was withdrawn. Who had it does not get it again. Raises Invalid."""
     _must(article, "withdrawn")
-    _publish(article, now)
+    _publish([article], now)
     _note(article, "story brought back")
 
 
@@ -40,22 +41,21 @@ def hold(article: Article, *, until: datetime | None = None, now: datetime) -> N
     if until is not None and until <= now:
         raise errors.Invalid("until", _("This moment is over. Please name one that is still to come."))
     article.state, article.embargo_until, article.reason = "held", until, ""
+    searchindex.refresh([article])
     _note(article, "story held")
 
 
 def release(article: Article, *, now: datetime) -> None:
     """Publish what was held: it is new from now on for all who did not have it. Raises Invalid."""
     _must(article, "held")
-    _publish(article, now)
-    _note(article, "story released")
+    _release([article], now)
 
 
 def release_guarded(feed_id: int, *, now: datetime) -> int:
     """Release all of a feed that the flood guard holds; return how much."""
     guarded = select(Article).where(Article.feed_id == feed_id, Article.state == "held", Article.reason == GUARDED)
     found = db.session.scalars(guarded.order_by(Article.published_at, Article.id)).all()
-    for article in found:
-        release(article, now=now)
+    _release(found, now)
     return len(found)
 
 
@@ -63,8 +63,7 @@ def release_due(now: datetime) -> int:
     """Release what was held until now; return how much."""
     due = select(Article).where(Article.state == "held", Article.embargo_until <= now).order_by(Article.embargo_until)
     found = db.session.scalars(due).all()
-    for article in found:
-        release(article, now=now)
+    _release(found, now)
     return len(found)
 
 
@@ -188,10 +187,18 @@ def _must(article: Article, *states: str) -> None:
         raise errors.Invalid("state", _IS[article.state])
 
 
-def _publish(article: Article, now: datetime) -> None:
-    article.state, article.reason, article.embargo_until = "published", "", None
-    # What became public only now is fresh now, whenever it came in; readers who had it are known by their histories.
-    article.first_seen_at = now
+def _release(articles: Sequence[Article], now: datetime) -> None:
+    _publish(articles, now)
+    for article in articles:
+        _note(article, "story released")
+
+
+def _publish(articles: Sequence[Article], now: datetime) -> None:
+    for article in articles:
+        article.state, article.reason, article.embargo_until = "published", "", None
+        # What became public only now is fresh now, whenever it came in; who had it is known by the histories.
+        article.first_seen_at = now
+    searchindex.refresh(articles)
 
 
 def _words(field: str, text: str) -> str:

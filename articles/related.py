@@ -1,84 +1,181 @@
-"""See also: older stories of the same language, by the topics and the telling words that they share."""
+"""See also: older stories of the same language that a story's page leads to; an editor's picks, then what is alike.
 
-import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+It is worked out when a story is published, and once more a week later; until then it stays as it is.
+"""
 
-from sqlalchemy import and_, or_, select
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 
-from articles import shelf, words
-from articles.models import Article, Topic
+from sqlalchemy import delete, exists, func, insert, select
+
+from articles import search, shelf, words
+from articles.bm25 import Counts, Scale
+from articles.models import Article, ArticleTopic, Topic
+from articles.searchtables import Document, Related, RelatedDue, SearchTerm, documents
+from core import errors, logs
 from core.database import db
 
-_LOOKED_AT = 300
-"""How many older articles are compared: a few weeks of a daily paper."""
-_KINDS = {"country": 2.0, "theme": 1.5}
-_HEADLINE, _STANDFIRST = 2.0, 1.0
+log = logs.get(__name__)
+
+MOST = 5
+AGAIN = timedelta(days=7)
+_TELLING = 25
+"""Terms of a story by which others are looked for, those that tell most of it."""
+_COMPARED = 1_000
+"""Stories that are compared, the newest of all that have one of the rarest of these terms."""
+_KINDS = {"theme": 1.5, "country": 1.3}
+"""How much a shared topic adds, once for each kind."""
 _HALF_LIFE_S = 365 * 86_400
-_LEAST = 1.0
-"""A theme shared within half a year is enough, a single rare word deep in the text is not."""
+_LEAST = 0.12
+"""The share of what a story scores for its own terms that another one must score; it holds in archives of any size."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Glance:
-    """What is compared of an article; `weights` are its telling words, a headline's heavier."""
-
-    id: int
-    published_at: datetime
-    weights: Mapping[str, float]
+def see_also(article: Article) -> list[Article]:
+    """Return what the page of an article leads to, best first; what was taken back meanwhile is left out."""
+    wanted = select(Article).join(Related, Related.related_id == Article.id)
+    stored = wanted.where(Related.article_id == article.id, shelf.PUBLISHED).order_by(Related.position)
+    return list(db.session.scalars(stored.limit(MOST)))
 
 
-def see_also(article: Article, *, limit: int = 5) -> list[Article]:
-    """Return the older articles most like this one, best first; fewer, or none, when nothing is like it.
-
-    Shared topics count; so do shared words, the more the rarer they are among the articles compared; a year
-    halves it all.
-    """
-    subject = _glance(article.id, article.headline, article.standfirst, article.published_at)
-    older = _older(article)
-    rarity = _rarity([subject, *older])
-    shelves = shelf.topics_of([subject.id, *(glance.id for glance in older)])
-    scores = {}
-    for glance in older:
-        alike = _shared_words(subject, glance, rarity) + _shared_topics(shelves[subject.id], shelves[glance.id])
-        age = (subject.published_at - glance.published_at).total_seconds()
-        scores[glance.id] = alike * 0.5 ** (age / _HALF_LIFE_S)
-    best = sorted((found for found in scores if scores[found] >= _LEAST), key=lambda found: -scores[found])
-    return shelf.by_ids(best[:limit])
+def anything_due(now: datetime) -> bool:
+    """Return whether `compute_due` would find something; a look costs no writer's turn."""
+    return bool(db.session.scalar(select(exists().where(RelatedDue.due_at <= now))))
 
 
-def _older(article: Article) -> list[_Glance]:
-    """Return the articles next before this one, newest first. A story has one article a language: never its own."""
-    at = Article.published_at
-    before = or_(at < article.published_at, and_(at == article.published_at, Article.id < article.id))
+def count_due(now: datetime) -> int:
+    """Return for how many stories it is to be worked out."""
+    return db.session.scalar(select(func.count()).select_from(RelatedDue).where(RelatedDue.due_at <= now)) or 0
+
+
+def compute_due(now: datetime, most: int) -> int:
+    """Work out what so many stories lead to, of those that are due the last first; return how many they were."""
+    due = _due(now, most)
+    there = documents([one.article_id for one in due])
+    for one in due:
+        document = there.get(one.article_id)
+        again = document.published_at + AGAIN if document else now
+        if document:
+            _store(document.article_id, _picks(document.article_id), _alike(document))
+        if again > now:
+            one.due_at = again
+        else:
+            db.session.delete(one)
+    db.session.flush()
+    return len(due)
+
+
+def pick(article: Article, picks: Sequence[Article]) -> None:
+    """Let an article's page lead to these first, in their order, in place of what was picked before. Raises Invalid."""
+    wanted = list(dict.fromkeys(one.id for one in picks))
+    if len(wanted) > MOST:
+        raise errors.Invalid("picks", "At most %(most)s stories can be picked.", most=MOST)
+    for one in picks:
+        if one.id == article.id or one.language != article.language:
+            raise errors.Invalid("picks", "Please pick other stories, in the language of this one.")
+    document = documents([article.id]).get(article.id)
+    _store(article.id, wanted, _alike(document) if document else [])
+    log.info("see also picked", article=article.public_id, picks=len(wanted))
+
+
+def _due(now: datetime, most: int) -> Sequence[RelatedDue]:
+    # What another process works out already is left to it.
+    due = select(RelatedDue).where(RelatedDue.due_at <= now).with_for_update(skip_locked=True)
+    return db.session.scalars(due.order_by(RelatedDue.due_at.desc(), RelatedDue.article_id.desc()).limit(most)).all()
+
+
+def picks_of(article: Article) -> list[Article]:
+    """Return what an editor picked for an article's page."""
+    return shelf.by_ids(_picks(article.id))
+
+
+def _picks(article_id: int) -> list[int]:
+    return [related_id for related_id, by_hand in _stored(article_id) if by_hand]
+
+
+def _stored(article_id: int) -> list[tuple[int, bool]]:
+    stored = select(Related.related_id, Related.by_hand).where(Related.article_id == article_id)
+    return [(row.related_id, row.by_hand) for row in db.session.execute(stored.order_by(Related.position))]
+
+
+def _store(article_id: int, picks: Sequence[int], alike: Sequence[int]) -> None:
+    # An editor's picks may come in between: one writes at a time.
+    db.session.execute(select(Article.id).where(Article.id == article_id).with_for_update())
+    found = [(one, True) for one in picks] + [(one, False) for one in alike if one not in picks]
+    if found[:MOST] == _stored(article_id):
+        return  # All pages are made anew when any row changes.
+    gone = delete(Related).where(Related.article_id == article_id)
+    db.session.execute(gone, execution_options={"synchronize_session": False})
+    rows = [
+        {"article_id": article_id, "position": position, "related_id": one, "by_hand": by_hand}
+        for position, (one, by_hand) in enumerate(found[:MOST])
+    ]
+    if rows:
+        db.session.execute(insert(Related), rows)
+
+
+def _alike(document: Document) -> list[int]:
+    """Return the ids of the older stories most like one, best first; fewer, or none, when nothing is like it."""
+    scale = search.scale_of(document.language)
+    own = Counts(document.counts)
+    having = _telling(own.all(), scale)
+    if not having:
+        return []
+    rarities = {term: scale.rarity(stories) for term, stories in having.items()}
+    least = _LEAST * scale.score(own, document.length, rarities)
+    older = (document.published_at, document.article_id)
+    found = search.candidates(search.rarest(having), search.ANY, every=False, most=_COMPARED, older_than=older)
+    scores = {one.article_id: _score(one, document, scale, rarities) for one in found}
+    return _best(document.article_id, scores, least)
+
+
+def _score(one: Document, document: Document, scale: Scale, rarities: Mapping[int, float]) -> float:
+    age = (document.published_at - one.published_at).total_seconds()
+    decay: float = 0.5 ** (age / _HALF_LIFE_S)
+    return decay * scale.score(Counts(one.counts), one.length, rarities)
+
+
+def _telling(counts: Mapping[int, int], scale: Scale) -> dict[int, int]:
+    """Return the terms that tell most of a story, with how many stories have each; another one has to, too."""
+    wanted = select(SearchTerm.id, SearchTerm.term, SearchTerm.stories).where(SearchTerm.stories > 1)
+    rows = db.session.execute(wanted.where(SearchTerm.id.in_(counts)))
+    telling = [
+        (counts[term_id] * scale.rarity(stories), term_id, stories)
+        for term_id, term, stories in rows
+        if words.tells(term)
+    ]
+    return {term_id: stories for _weight, term_id, stories in sorted(telling, reverse=True)[:_TELLING]}
+
+
+def _best(article_id: int, scores: Mapping[int, float], least: float) -> list[int]:
+    """Return the best of all, once shared topics count."""
+    most = 1.0
+    for more in _KINDS.values():
+        most *= more
+    order = sorted(scores, key=lambda one: -scores[one])
+    enough = scores[order[MOST - 1]] if len(order) >= MOST else 0.0
+    # Whatever its topics, none of the others can come among the best.
+    reached = [one for one in order if scores[one] * most >= max(least, enough)]
+    shared = _shared_kinds(article_id, reached)
+    final = {one: scores[one] * _times(shared.get(one, ())) for one in reached}
+    return sorted((one for one in final if final[one] >= least), key=lambda one: -final[one])[:MOST]
+
+
+def _times(kinds: Collection[str]) -> float:
+    times = 1.0
+    for kind in kinds:
+        times *= _KINDS[kind]
+    return times
+
+
+def _shared_kinds(article_id: int, others: Sequence[int]) -> Mapping[int, set[str]]:
+    """Return of which kinds each of the others has a topic of the article's."""
+    own = select(ArticleTopic.topic_id).where(ArticleTopic.article_id == article_id)
     rows = (
-        select(Article.id, Article.headline, Article.standfirst, at)
-        .where(Article.language == article.language, before, shelf.PUBLISHED)
-        .order_by(at.desc(), Article.id.desc())
-        .limit(_LOOKED_AT)
+        select(ArticleTopic.article_id, Topic.kind)
+        .join(Topic, Topic.id == ArticleTopic.topic_id)
+        .where(ArticleTopic.article_id.in_(others), ArticleTopic.topic_id.in_(own))
     )
-    return [_glance(*row) for row in db.session.execute(rows)]
-
-
-def _glance(article_id: int, headline: str, standfirst: str, published_at: datetime) -> _Glance:
-    weights = dict.fromkeys(words.telling(standfirst), _STANDFIRST)
-    return _Glance(article_id, published_at, weights | dict.fromkeys(words.telling(headline), _HEADLINE))
-
-
-def _rarity(glances: Sequence[_Glance]) -> Mapping[str, float]:
-    """Return how telling each word is, from 1 (in one article only) down to almost 0 (in all of many)."""
-    found = Counter(word for glance in glances for word in glance.weights)
-    most = math.log1p(len(glances))
-    return {word: math.log1p(len(glances) / count) / most for word, count in found.items()}
-
-
-def _shared_words(one: _Glance, other: _Glance, rarity: Mapping[str, float]) -> float:
-    shared = one.weights.keys() & other.weights.keys()
-    return sum(rarity[word] * min(one.weights[word], other.weights[word]) for word in shared)
-
-
-def _shared_topics(ours: Sequence[Topic], theirs: Sequence[Topic]) -> float:
-    also = {topic.id for topic in theirs}
-    return sum(_KINDS[topic.kind] for topic in ours if topic.id in also)
+    found: dict[int, set[str]] = {}
+    for other, kind in db.session.execute(rows):
+        found.setdefault(other, set()).add(kind)
+    return found

@@ -1,28 +1,39 @@
-"""Words in any script: how many there are to read, and which of them tell what a text is about."""
+"""Words in any script: how many there are to read, and into which terms a text is split for being found.
+
+Words of scripts without spaces are found by their signs, two by two; so are Korean ones, since what a word is joined
+with is written to it.
+"""
 
 import math
 import re
-import unicodedata
-from functools import lru_cache
 
-_IDEOGRAPHS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+from articles import folding
+
+_IDEOGRAPHS = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _THAI_TO_KHMER = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
+_HANGUL = "\u1100-\u11ff\u3130-\u318f\ua960-\ua97f\uac00-\ud7ff"
 _IDEOGRAPH = re.compile(f"[{_IDEOGRAPHS}]")
 _UNSPACED = re.compile(f"[{_THAI_TO_KHMER}]")
-_RUN = re.compile(f"[{_IDEOGRAPHS}{_THAI_TO_KHMER}]+")
-_PARTS = re.compile(f"[{_IDEOGRAPHS}{_THAI_TO_KHMER}]+|[^\\s{_IDEOGRAPHS}{_THAI_TO_KHMER}]+")
-_ARABIC_ARTICLE = re.compile("^(?:وال|بال|ال)(?=\\w{3})")
+_ONE_BY_ONE = re.compile(f"[{_IDEOGRAPHS}{_THAI_TO_KHMER}]|[^\\s{_IDEOGRAPHS}{_THAI_TO_KHMER}]+")
+_SIGNS = f"{_IDEOGRAPHS}{_THAI_TO_KHMER}{_HANGUL}"
+_PARTS = re.compile(f"([{_SIGNS}]+)|[^ {_SIGNS}]+")
+_SIGN = re.compile(f"[{_SIGNS}]")
+_LONGEST = 64
+"""Characters of a word that count. A longer one is an address, or noise."""
 
 _COMMON = """
 about after again against all also and any are because been before being between both but can could did does
 during each for from had has have her here his how into its just like may more most new not now off one only
 other our out over own said same say says she should since some such than that the their them then there
 these they this those through too two under until very was were what when where which while who why will
-with would year years yet you your على إلى الى التي الذي الذين بعد قبل بين حتى خلال ضد عند عام كان كانت كما
-كل لم لن ما مع من منذ هذا هذه هو هي وقد وقال قال أكثر أنه أنها بها به غير في قد عن أن إن لا تم ذلك تلك حول
-دون
+with would year years yet you your
+alla alle anche anni anno aveva avere che chi come con contro dal dalla dei del della delle dello degli dopo dove due
+era essere fra gli ha hanno il la le lo loro ma mentre molto nel nella nelle negli non ogni oggi per perche piu poi
+prima quando quello questa queste questi questo sono sua sue sui sul sulla suo suoi tra tutti tutto una uno
+على إلى الى التي الذي الذين بعد قبل بين حتى خلال ضد عند عام كان كانت كما كل لم لن ما مع من منذ هذا هذه هو هي وقد
+وقال قال أكثر أنه أنها بها به غير في قد عن أن إن لا تم ذلك تلك حول دون
 """
-"""Words that say nothing of a subject, and that counting would not find out in a small shelf."""
+"""Words that say nothing of a subject, and that counting would not find out in a small archive."""
 
 
 def count(text: str) -> int:
@@ -37,35 +48,41 @@ def count(text: str) -> int:
     return words + math.ceil(ideographs / 2) + math.ceil(unspaced / 5)
 
 
-@lru_cache(maxsize=4096)
-def telling(text: str) -> frozenset[str]:
-    """Return the words that may tell two texts are about the same: without case, accents and common words.
-
-    Scripts without spaces come as overlapping pairs of signs; the Arabic article is taken off.
-    """
-    folded = _fold(text)
-    found = {_ARABIC_ARTICLE.sub("", word) for word in _RUN.sub(" ", folded).split() if len(word) > 2}
-    for run in _RUN.findall(folded):
-        found.update(run[at : at + 2] for at in range(len(run) - 1))
-    return frozenset(found - _FOLDED_COMMON)
-
-
 def in_order(text: str) -> list[str]:
-    """Return all words in their order, without case and accents; scripts without spaces come sign by sign."""
-    folded = _fold(text)
-    return [part for run in _PARTS.findall(folded) for part in (run if _RUN.fullmatch(run) else [run])]
+    """Return all words in their order, folded; scripts without spaces come sign by sign."""
+    return _ONE_BY_ONE.findall(folding.fold(text))
 
 
-def _fold(text: str) -> str:
-    return "".join(map(_kept, unicodedata.normalize("NFKD", text.casefold())))
+def terms(text: str) -> list[str]:
+    """Return the terms of a text in their order, folded: its words, and of scripts without spaces each two signs.
+
+    A sign that stands alone is a term, too.
+    """
+    folded = folding.fold(text)
+    if folded.isascii():
+        return [word[:_LONGEST] for word in folded.split(" ") if word]
+    found: list[str] = []
+    for part in _PARTS.finditer(folded):
+        run = part[0]
+        if part[1] is None or len(run) == 1:
+            found.append(run[:_LONGEST])
+        else:
+            found.extend(run[at : at + 2] for at in range(len(run) - 1))
+    return found
 
 
-def _kept(char: str) -> str:
-    """Return what stays of a character: letters and spacing marks stay, accents go, the rest parts words."""
-    if char.isalnum():
-        return char
-    category = unicodedata.category(char)
-    return "" if category in ("Mn", "Cf") else char if category == "Mc" else " "
+def signs(text: str) -> list[str]:
+    """Return the signs of a text that stand in a row with others: who looks for one of them finds it, too."""
+    if text.isascii():
+        return []
+    runs = (part[1] for part in _PARTS.finditer(folding.fold(text)))
+    return [sign for run in runs if run is not None and len(run) > 1 for sign in run]
 
 
-_FOLDED_COMMON = frozenset(_ARABIC_ARTICLE.sub("", word) for word in _fold(_COMMON).split())
+def tells(term: str) -> bool:
+    """Say whether a term may tell what a text is about: no common word, no number, no single sign or letter."""
+    least = 2 if _SIGN.match(term) else 3
+    return len(term) >= least and not term.isdecimal() and term not in _FOLDED_COMMON
+
+
+_FOLDED_COMMON = frozenset(folding.fold(_COMMON).split(" "))

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from commands import control, doubts, progress
+from commands import control, doubts, progress, related
 from commands.alerts import alert_commands
 from commands.articles import article_commands
 from commands.delivery import delivery_commands
@@ -23,6 +23,9 @@ from commands.webhooks import webhook_commands
 MAILS = (control.pause, control.resume, control.cancel, doubts.doubt_commands, progress.show)
 """The commands of `flask delivery` that have modules of their own."""
 
+STORIES = (related.also, related.index)
+"""The commands of `flask articles` that have a module of their own."""
+
 MAIL = (dkim_commands, check)
 """The commands of `flask mail`; each has a module of its own."""
 
@@ -31,6 +34,8 @@ def register(app: Flask) -> None:
     """Hang the groups of commands under `flask`."""
     for command in MAILS:
         delivery_commands.add_command(command)
+    for story in STORIES:
+        article_commands.add_command(story)
     for part in MAIL:
         mail_commands.add_command(part)
     for group in (

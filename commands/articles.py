@@ -19,7 +19,7 @@ _STORY = click.argument("story")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
 
 
-def _of(story: str) -> Article:
+def named(story: str) -> Article:
     """Return the article that a path, an address or an id names."""
     parts = [part for part in urlsplit(story.strip()).path.split("/") if part]
     while parts and parts[-1] in _PAGES:
@@ -28,6 +28,9 @@ def _of(story: str) -> Article:
         return shelf.by_ref(parts[-1] if parts else "")
     except errors.NotFound as error:
         raise errors.Invalid("story", "There is no such story. Give the address of its page, or its id.") from error
+
+
+_of = named
 
 
 @article_commands.command("list")

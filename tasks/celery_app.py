@@ -17,6 +17,7 @@ MODULES = (
     "tasks.notices",
     "tasks.digests",
     "tasks.feeds",
+    "tasks.related",
     "tasks.heartbeat",
     "tasks.delivery",
     "tasks.alerts",

@@ -18,6 +18,7 @@ BEAT: Final = {
     "open what is due": _every(5.0, "tasks.digests.open_due"),
     "fetch feeds": _every(60.0, "tasks.feeds.fetch_due"),
     "publish what was held": _every(15.0, "tasks.feeds.release_due"),
+    "work out see also": _every(15.0, "tasks.related.work_out"),
     "ring the sender": _every(15.0, "tasks.delivery.ring"),
     "tell operators": _every(60.0, "tasks.alerts.look"),
     "look at our records": _every(600.0, "tasks.checkup.look"),

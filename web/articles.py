@@ -17,7 +17,6 @@ from web import headers, machines, pages, words
 articles = Blueprint("articles", __name__)
 
 PAGE_STORIES = 13
-SEE_ALSO = 5
 STRIP_TOPICS = 8
 DESCRIPTION = 200
 _REF = re.compile(r"[a-z0-9]{1,32}(?:-[A-Za-z0-9-]{0,200})?")
@@ -68,7 +67,7 @@ def story(story: str) -> Response:
         "article": article,
         "canonical": canonical(article),
         "linked_data": machines.news_article(article, shelves, canonical(article)),
-        "also": related.see_also(article, limit=SEE_ALSO),
+        "also": related.see_also(article),
         "description": _description(article),
         "family": sorted(family, key=lambda version: version.language),
         "og_locale": str(languages.locale(article.language)),

@@ -1,9 +1,10 @@
 """A database for each test of articles, a feed to let entries in by, and what was logged."""
 
+import itertools
 import shutil
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import structlog
 from flask import Flask
 from sqlalchemy import text
 
-from articles import feeds, ingest, shelf, topics
-from articles.models import Article
+from articles import feeds, ingest, searchindex, shelf, topics
+from articles.models import Article, Story
 from core import database
 from core.database import Base, db
 from tests import servers
@@ -52,6 +53,81 @@ def app(tmp_path, empty_file) -> Iterator[Flask]:
     path = shutil.copy(empty_file, tmp_path / "articles.db")
     with application(f"sqlite:///{path}") as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def tables_on_postgres(postgres_server: servers.Postgres) -> Iterator[str]:
+    """A PostgreSQL database with all tables, for one test after the other."""
+    with postgres_server.database() as url:
+        with application(url):
+            pass
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def on_both(request) -> Iterator[Flask]:
+    """The same on SQLite and on PostgreSQL, with empty tables."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("app")
+        return
+    with application(request.getfixturevalue("tables_on_postgres")) as opened:
+        named = ", ".join(Base.metadata.tables)
+        db.session.execute(text(f"TRUNCATE {named} RESTART IDENTITY"))
+        db.session.commit()
+        yield opened
+
+
+class Archive:
+    """Stories that came in some way or other: they are written, and the index is told."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count()
+
+    def add(
+        self, headline: str, standfirst: str = "", body: str = "", *, days: float = 0, language: str = "en"
+    ) -> Article:
+        """Write a story that was published `days` before the tests' now."""
+        return self.add_all([(headline, standfirst, body)], days=days, language=language)[0]
+
+    def add_all(
+        self, texts: Iterable[tuple[str, str, str]], *, days: float = 0, language: str = "en", state: str = "published"
+    ) -> list[Article]:
+        """Write stories, each published an hour before the one before."""
+        found = []
+        for number, (headline, standfirst, body) in enumerate(texts):
+            at = atom.NOW - timedelta(days=days, hours=number)
+            name = str(next(self._numbers))
+            story = Story(public_id=f"s{name}", created_at=at)
+            db.session.add(story)
+            db.session.flush()
+            found.append(
+                Article(
+                    story_id=story.id,
+                    language=language,
+                    public_id=name.rjust(10, "a"),
+                    slug="",
+                    headline=headline,
+                    standfirst=standfirst,
+                    dateline_place="",
+                    dateline_agency="",
+                    body=body,
+                    author="",
+                    words=1,
+                    published_at=at,
+                    first_seen_at=at,
+                    state=state,
+                )
+            )
+            db.session.add(found[-1])
+        searchindex.refresh(found)
+        db.session.commit()
+        return found
+
+
+@pytest.fixture
+def archive(on_both) -> Archive:
+    """An archive to fill, on both databases."""
+    return Archive()
 
 
 class Desk:

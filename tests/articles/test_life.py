@@ -33,7 +33,7 @@ def is_offered(article: Article) -> bool:
         "listed": article in shelf.latest("en", limit=9),
         "counted": shelf.counts_by_topic("en")[topics.by_key("kr").id] == 3,
         "candidate": article.id in {one.article_id for one in shelf.candidates("en", since=None)},
-        "seen also": article in related.see_also(newer, limit=9),
+        "seen also": article in related.see_also(newer),
     }
     assert len(set(found.values())) == 1, found
     return found["listed"]
