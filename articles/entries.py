@@ -6,13 +6,13 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 from xml.sax import SAXException
 
 import feedparser
 
-from articles import cleaning, dateline, jsonfeed, untitled, webpage, words, xmlcheck
+from articles import cleaning, dateline, dates, jsonfeed, untitled, webpage, words, xmlcheck
 from core import characters
 
 MAX_ENTRY = 200_000
@@ -81,20 +81,27 @@ class Document:
     entries: tuple[Entry | Refused, ...]
     hubs: tuple[str, ...] = ()
     topic: str = ""
+    damage: str = ""
+    """What was wrong with a feed that could be read in part."""
 
 
-def read(feed: bytes, *, url: str = "") -> list[Entry | Refused]:
+def read(feed: bytes, *, url: str = "", zone: tzinfo = UTC) -> list[Entry | Refused]:
     """Return a feed's entries in their order. `url` is the base of relative links. Raises xmlcheck.Damaged."""
-    return list(document(feed, url=url).entries)
+    return list(document(feed, url=url, zone=zone).entries)
 
 
-def document(feed: bytes, *, url: str = "", item: bool = False) -> Document:
+def document(feed: bytes, *, url: str = "", item: bool = False, zone: tzinfo = UTC, charset: str = "") -> Document:
     """Read RSS, RDF, Atom or JSON Feed, whichever the bytes are. Raises xmlcheck.Damaged.
 
+    A date that has no zone is one of `zone`, the publisher's. `charset` is what the feed's server said.
     With `item` one JSON item alone is a feed of one: a publisher's system pushes that.
     """
     try:
-        return _json(feed, item=item) if jsonfeed.is_json(feed) else _xml(feed, url)
+        return (
+            _json(feed, item=item)
+            if jsonfeed.is_json(feed)
+            else _xml(xmlcheck.checked(feed, charset=charset), url, zone)
+        )
     except xmlcheck.Damaged as error:
         if page := webpage.told(feed, url=url):
             raise xmlcheck.Damaged(page) from error
@@ -107,13 +114,12 @@ def _json(feed: bytes, *, item: bool) -> Document:
     return Document(tuple(found), read.hubs, read.topic)
 
 
-def _xml(feed: bytes, url: str) -> Document:
-    utf8 = xmlcheck.checked(feed)
+def _xml(feed: xmlcheck.Checked, url: str, zone: tzinfo) -> Document:
     headers = {"content-type": "application/xml; charset=utf-8", "content-location": url}
     try:
         # As a stream: feedparser would take bytes for the name of a file first. We clean and resolve ourselves.
         parsed = feedparser.parse(
-            io.BytesIO(utf8), response_headers=headers, resolve_relative_uris=False, sanitize_html=False
+            io.BytesIO(feed.utf8), response_headers=headers, resolve_relative_uris=False, sanitize_html=False
         )
     except _READER_TROUBLE as error:
         raise xmlcheck.Damaged(f"the feed reader gave up ({type(error).__name__})") from error
@@ -122,8 +128,19 @@ def _xml(feed: bytes, url: str) -> Document:
     if not parsed.version:
         raise xmlcheck.Damaged("it is neither Atom nor RSS nor JSON Feed")
     # Plain dicts: feedparser's own answer some keys with the values of others.
-    found = tuple(entry(dict(item)) for item in parsed.entries)
-    return Document(found, tuple(_related(parsed.feed, "hub")), next(iter(_related(parsed.feed, "self")), ""))
+    found = tuple(entry(_dated(dict(item), zone)) for item in parsed.entries)
+    return Document(
+        found, tuple(_related(parsed.feed, "hub")), next(iter(_related(parsed.feed, "self")), ""), feed.damage
+    )
+
+
+def _dated(item: dict[str, Any], zone: tzinfo) -> dict[str, Any]:
+    """Return an item of feedparser's with its dates as they are written."""
+    for name in ("published", "updated"):
+        if written := item.get(name):
+            guess = item.get(f"{name}_parsed")
+            item[f"{name}_parsed"] = dates.read(str(written), zone=zone, guess=guess)
+    return item
 
 
 def _related(feed: Mapping[str, Any], rel: str) -> list[str]:
@@ -144,7 +161,7 @@ def entry(item: Mapping[str, Any]) -> Entry | Refused:
         return Refused(guid, "too large once it is clean")
     text = cleaning.text_of(body) or standfirst
     headline = cleaning.plain(_text(item, "title"), most=_HEADLINE)
-    if all(map(characters.is_hidden, headline)):
+    if all(map(characters.is_hidden, headline.rstrip("…"))):
         headline = untitled.headline(text) if item.get("is_untitled") else ""
         if all(map(characters.is_hidden, headline)):
             return Refused(guid, "no title")

@@ -109,6 +109,11 @@ def note_result(feed_id: int, result: fetch.Fetched | Exception, now: datetime) 
         _note_failure(feed, result, now)
 
 
+def cure(url: str) -> str:
+    """Return what an operator can do about a feed that cannot be read, in English, for the log."""
+    return f"It is asked again. If that does not help, its publisher must mend it; then: flask feeds fetch {url}"
+
+
 def note_new(feed: Feed, now: datetime) -> None:
     """Write down that something new came from a feed; long gaps of long ago count ever less."""
     if feed.last_new_at is not None:
@@ -150,4 +155,5 @@ def _note_failure(feed: Feed, result: fetch.Fetched | Exception, now: datetime) 
         wait = max(wait, timedelta(seconds=result.retry_after or 0))
     feed.next_fetch_at = now + wait
     if isinstance(result, fetch.Fetched | fetch.FetchError):  # Of the others, `ingest` or the door has told already.
-        log.warning("feed not read", feed=feed.id, why=why, again=feed.next_fetch_at.isoformat())
+        again = feed.next_fetch_at.isoformat(timespec="seconds")
+        log.warning("feed not read", feed=feed.id, url=feed.url, why=why, again=again, cure=cure(feed.url))

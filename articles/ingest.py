@@ -6,7 +6,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from difflib import SequenceMatcher
 
 from sqlalchemy import and_, exists, or_, select, update
@@ -14,6 +14,7 @@ from sqlalchemy.orm import aliased
 
 from articles import (
     alike,
+    cleaning,
     entries,
     feeds,
     flood,
@@ -64,24 +65,30 @@ class ReadFeed:
     refused: int
 
 
-def read_entries(feed_id: int | None, fetched: fetch.Fetched | bytes) -> ReadFeed:
+def read_entries(
+    feed_id: int | None, fetched: fetch.Fetched | bytes, *, name: str = "", zone: tzinfo = UTC
+) -> ReadFeed:
     """Read and clean what was fetched. It takes long and needs no database: call it before the transaction.
 
-    `feed_id` is for the log lines; None for what was not fetched.
+    `feed_id` and `name`, its address, are for the log lines. A date without a zone is one of `zone`, the publisher's.
     Raises Invalid for what cannot be read, with one log line; each entry refused is a log line, too.
     """
-    feed, url = (fetched, "") if isinstance(fetched, bytes) else (fetched.body, fetched.url)
-    if feed is None:
+    fetched = fetch.Fetched(200, "", fetched) if isinstance(fetched, bytes) else fetched
+    if fetched.body is None:
         return ReadFeed((), 0)
+    told = {"feed": feed_id, "url": name or fetched.url}
+    cure = feeds.cure(name or fetched.url)
     try:
-        found = entries.read(feed, url=url)
+        read = entries.document(fetched.body, url=fetched.url, zone=zone, charset=fetched.charset)
     except xmlcheck.Damaged as error:
-        log.warning("feed refused", feed=feed_id, why=str(error))
+        log.warning("feed refused", **told, why=str(error), cure=cure)
         raise errors.Invalid("feed", "This feed cannot be read: %(why)s.", why=str(error)) from error
-    refused = [entry for entry in found if isinstance(entry, Refused)]
+    if read.damage:
+        log.warning("feed damaged", **told, why=read.damage, kept=len(read.entries), cure=cure)
+    refused = [entry for entry in read.entries if isinstance(entry, Refused)]
     for entry in refused:
-        log.warning("entry refused", feed=feed_id, why=entry.why, guid=entry.guid[:200])
-    return ReadFeed([entry for entry in found if isinstance(entry, Entry)], len(refused))
+        log.warning("entry refused", **told, why=entry.why, guid=entry.guid[:200])
+    return ReadFeed([entry for entry in read.entries if isinstance(entry, Entry)], len(refused))
 
 
 def store_entries(feed_id: int, fetched: fetch.Fetched | bytes | ReadFeed, now: datetime) -> Ingested:
@@ -229,7 +236,7 @@ def _add(feed: Feed, arrival: Arrival, now: datetime, *, held: bool) -> Article:
 def _follow(article: Article, entry: Entry, now: datetime) -> bool:
     """Let a known article follow its entry. Say whether its text changed; its address and its date never do."""
     texts = {name: getattr(entry, name) for name in ("headline", "standfirst")}
-    if entry.body:  # A feed that lost its bodies, as some do for a day, takes none from us.
+    if cleaning.text_of(entry.body).strip():  # A feed that lost its bodies, as some do for a day, takes none from us.
         texts |= {name: getattr(entry, name) for name in ("dateline_place", "dateline_agency", "body")}
         article.words = entry.words
     article.author = entry.author

@@ -34,7 +34,7 @@ class Arrival:
 
 def once_each(entries: Sequence[Entry], *, language: str) -> list[Arrival]:
     """Return the entries of a feed in that language in their order, without those that are there twice."""
-    shared = _shared_pages(entries, language)
+    shared = _shared_pages(entries, language) | _shared_guids(entries, language)
     met = set[Identity]()
     arrivals = []
     for entry in entries:
@@ -112,6 +112,19 @@ def _shared_pages(entries: Sequence[Entry], language: str) -> set[Identity]:
         if page and entry.guid:
             guids[page].add(entry.guid)
     return {page for page, theirs in guids.items() if len(theirs) > 1}
+
+
+def _shared_guids(entries: Sequence[Entry], language: str) -> set[Identity]:
+    """Return the guids of entries that differ in page and in headline: some systems give all the same ("1")."""
+    theirs = defaultdict[Identity, set[tuple[str | None, str]]](set)
+    for entry in entries:
+        if entry.guid:
+            theirs[of_guid(entry.guid)].add((_pages(entry.links, language)[0], entry.headline.casefold()))
+    return {
+        guid
+        for guid, found in theirs.items()
+        if len({page for page, _headline in found if page}) > 1 and len({headline for _page, headline in found}) > 1
+    }
 
 
 def _pages(links: Sequence[Link], language: str) -> tuple[str | None, list[str]]:

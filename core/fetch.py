@@ -7,6 +7,7 @@ An operator's own address may be anywhere: `post_json` tells it something, withi
 """
 
 import json
+import re
 import socket
 import zlib
 from collections.abc import Iterator, Mapping
@@ -36,6 +37,7 @@ _JSON_HEADERS = {"User-Agent": "Postrider", "Content-Type": "application/json", 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FOR_GOOD = frozenset({301, 308})
 NOT_MODIFIED = 304
+_CHARSET = re.compile(r""";\s*charset\s*=\s*["']?([A-Za-z0-9._-]{1,40})""", re.IGNORECASE)
 _CHUNK = 16_384
 _MAX_VALIDATOR = 1_000
 _DAY_S = 86_400
@@ -84,6 +86,8 @@ class Fetched:
     last_modified: str | None = None
     retry_after: int | None = None
     moved: bool = False
+    charset: str = ""
+    """The encoding that its server states, in lower case."""
 
 
 class _PlainPinned(HTTPConnection):
@@ -228,7 +232,13 @@ def _answer(response: HTTPResponse, url: str, body: bytes | None) -> Fetched:
         etag=_validator(response.headers.get("ETag")),
         last_modified=_validator(response.headers.get("Last-Modified")),
         retry_after=_seconds(response.headers.get("Retry-After"), response.headers.get("Date")),
+        charset=_charset(response.headers.get("Content-Type", "")),
     )
+
+
+def _charset(content_type: str) -> str:
+    stated = _CHARSET.search(content_type[:_MAX_VALIDATOR])
+    return stated[1].lower() if stated else ""
 
 
 def _validator(value: str | None) -> str | None:

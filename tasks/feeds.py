@@ -1,12 +1,14 @@
 """Publishers' feeds are fetched and stored here, and stories that were held are published."""
 
 import time
+from zoneinfo import ZoneInfo
 
 from celery import shared_task
 
 from articles import feedhealth, feeds, ingest, life
 from core import alerts, clock, database, errors, fetch, logs
 from core.database import db
+from core.services import current
 
 log = logs.get(__name__)
 BATCH = 50
@@ -86,6 +88,10 @@ def _bring(feed_id: int, request: fetch.FetchRequest) -> tuple[Brought, ingest.R
     """Return how the fetch ended, and what was read; a feed that is damaged or out of reach brings nothing."""
     try:
         fetched = fetch.get(request)
-        return fetched, ingest.read_entries(feed_id, fetched) if fetched.body is not None else None
+        if fetched.body is None:
+            return fetched, None
+        return fetched, ingest.read_entries(
+            feed_id, fetched, name=request.url, zone=ZoneInfo(current().publication.zone)
+        )
     except (fetch.FetchError, errors.Invalid) as error:
         return error, None

@@ -1,5 +1,6 @@
 """Reading a feed's bytes: Atom and RSS as they come, and everything that is refused."""
 
+import contextlib
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -156,11 +157,11 @@ DAMAGED = {
     "text": b"Not found",
     "html": b"<html><body><p>Not found<br></body></html>",
     "xhtml": b"<html><body><p>Not found</p></body></html>",
-    "cut off": atom.feed(atom.entry("a"), atom.entry("b"))[:-30],
+    "cut off in its first entry": atom.feed(atom.entry("a"))[:-30],
     "cut in a character": atom.feed(atom.entry(title="é"))[:-200] + b"\xc3",
     "not utf-8": atom.feed(atom.entry(title="x")).replace(b">x<", b">\xff\xfe<"),
     "tags crossed": b"<rss version='2.0'><channel><item><title>a</item></title></channel></rss>",
-    "undefined entity": atom.rss("<item><title>&nbsp;</title></item>"),
+    "undefined entity": atom.rss("<item><title>&nobody;</title></item>"),
     "undeclared prefix": atom.rss("<item><media:title>a</media:title></item>"),
     "file name": b"/etc/passwd",
     "unknown encoding": b"<?xml version='1.0' encoding='klingon'?><rss/>",
@@ -184,6 +185,69 @@ def test_a_damaged_feed_is_refused_whole_and_at_once(feed):
     with pytest.raises(xmlcheck.Damaged):
         entries.read(feed)
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        *("", "<entry><title>half", "<entry><title>a</entry></title></entry></feed>", "<entry>&nobody;</entry></feed>"),
+        *("<entry a=1/></feed>", "<x:y/></feed>", "<entry>1 < 2</entry></feed>", "</feed><p>rubbish"),
+    ],
+)
+def test_of_a_feed_that_goes_wrong_the_entries_before_that_are_kept(rest):
+    feed = atom.feed(atom.entry("a", title="First"), atom.entry("b", title="Second")).removesuffix(b"</feed>")
+    read = entries.document(feed + rest.encode())
+    assert [entry.headline for entry in read.entries if isinstance(entry, Entry)] == ["First", "Second"]
+    assert read.damage.startswith("it is not well-formed XML")
+
+
+def test_what_is_cut_is_closed_again_by_the_names_that_are_written():
+    feed = b'<a:feed xmlns:a="http://www.w3.org/2005/Atom"><a:entry><a:title>Kept</a:title></a:entry><a:entry>'
+    assert [entry.headline for entry in entries.read(feed) if isinstance(entry, Entry)] == ["Kept"]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("Caf&eacute;&nbsp;bar", "Café bar"),
+        ("Salt & pepper", "Salt & pepper"),
+        ("nothing&#0; and&#x1F; nothing&#xD800;", "nothing and nothing"),
+        ("a&#99999999;b", "a&#99999999;b"),
+        ("&nbsp;<![CDATA[R&D &amp; more]]>", "R&D &amp; more"),
+        ("&nvlt; &lt; &LT;", "<⃒ < <"),
+    ],
+)
+def test_what_an_ampersand_must_have_meant_is_read(written, read):
+    feed = atom.feed(atom.entry(title="TITLE")).replace(b"TITLE", written.encode())
+    assert read_one(feed).headline == read
+
+
+def test_what_mends_a_feed_brings_no_markup_in():
+    feed = atom.feed(atom.entry("a"), atom.entry("b", title="TITLE")).replace(b"TITLE", b"&LT;/title>&nvlt;&QUOT;")
+    assert len(entries.read(feed)) == 2
+
+
+def test_mending_takes_no_time_whatever_is_in_a_feed():
+    began = time.process_time()
+    for noise in (
+        b"<![CDATA[" * 300_000,
+        b"<!--" * 900_000,
+        b"&" * 2_000_000,
+        b"<item></item>" * 500 + b"&;" * 500_000,
+    ):
+        with contextlib.suppress(xmlcheck.Damaged):
+            entries.read(b"<rss><channel>" + noise)
+    assert time.process_time() - began < 8
+
+
+def test_the_encoding_that_a_server_states_counts_where_the_feed_states_none():
+    feed = atom.rss("<item><title>Été</title></item>").decode().encode("latin-1")
+    (entry,) = entries.document(feed, charset="iso-8859-1").entries
+    assert isinstance(entry, Entry)
+    assert entry.headline == "Été"
+    for charset in ("", "utf-8", "punycode", "nobody"):
+        with pytest.raises(xmlcheck.Damaged, match="not in the encoding utf-8"):
+            entries.document(feed, charset=charset)
 
 
 def test_five_hundred_entries_are_read():

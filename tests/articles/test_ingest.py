@@ -204,12 +204,19 @@ def test_a_damaged_feed_is_one_log_line_and_nothing_is_written(desk, events):
     desk.take(entry("a"))
     before = rows()
     events.clear()
-    damaged = atom.feed(entry("b"), entry("c"))[:-40]
+    damaged = atom.feed(entry("b"))[:-40]
     with pytest.raises(errors.Invalid, match="cannot be read: it is not well-formed XML") as caught:
         desk.take_bytes(damaged)
     assert caught.value.field == "feed"
     assert [(event["event"], event["log_level"]) for event in events] == [("feed refused", "warning")]
     assert rows() == before
+
+
+def test_of_a_feed_that_is_cut_off_the_good_items_are_kept_with_one_log_line(desk, events):
+    events.clear()
+    assert desk.take_bytes(atom.feed(entry("b"), entry("c"))[:-40]).new == 1
+    (told,) = (event for event in events if event["log_level"] == "warning")
+    assert (told["event"], told["kept"], "its publisher must mend it" in told["cure"]) == ("feed damaged", 1, True)
 
 
 def test_what_was_fetched_can_be_read_before_the_transaction(desk):

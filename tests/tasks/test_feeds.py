@@ -1,7 +1,7 @@
 """Feeds are fetched at the door: over the network as it is, stored one by one."""
 
 import functools
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
@@ -84,10 +84,10 @@ def test_a_feed_that_fails_in_an_unforeseen_way_waits_and_the_next_one_is_stored
     second = add("second", atom.entry("b", title="From the second"))
     real = getattr(ingest, place)
 
-    def failing(feed_id, *rest):
+    def failing(feed_id, *rest, **more):
         if feed_id == first:
             raise RuntimeError("damaged")
-        return real(feed_id, *rest)
+        return real(feed_id, *rest, **more)
 
     with monkeypatch.context() as patch:
         patch.setattr(ingest, place, failing)
@@ -95,6 +95,14 @@ def test_a_feed_that_fails_in_an_unforeseen_way_waits_and_the_next_one_is_stored
     assert headlines() == {"From the second"}
     assert (feed_of(first).fails, waits(first), feed_of(first).etag) == (1, 20, None)
     assert (feed_of(second).fails, waits(second)) == (0, 10)
+
+
+def test_a_date_without_a_zone_is_one_of_the_publisher(add):
+    add("one", atom.entry("a", published="2024-02-15T15:13:00"))
+    task.fetch_due()
+    db.session.rollback()
+    (article,) = shelf.latest("en", limit=1)
+    assert article.published_at == datetime(2024, 2, 15, 7, 13, tzinfo=UTC)
 
 
 def test_no_transaction_is_open_while_a_feed_is_fetched(add, monkeypatch):
