@@ -131,10 +131,10 @@ def _environment(**own: str) -> dict[str, str]:
 
 
 @contextmanager
-def local(folder: Path) -> Iterator[House]:
-    """The service of `make run`: one process, SQLite, its own inbox."""
+def local(folder: Path, **own: str) -> Iterator[House]:
+    """The service of `make run`: one process, SQLite, its own inbox. What else is named is set in its environment."""
     ports = {name: str(free_port()) for name in ("PORT", "INBOX_PORT", "INBOX_SMTP_PORT")}
-    environment = _environment(VAR_DIR=str(folder), **ports)
+    environment = _environment(VAR_DIR=str(folder), **(ports | own))
     house = House(folder, environment, f"http://127.0.0.1:{ports['PORT']}", f"http://127.0.0.1:{ports['INBOX_PORT']}")
     with ExitStack() as stack:
         stack.callback(house.close)
