@@ -41,6 +41,7 @@ PATHS: Mapping[str, str] = {
     "topic_json_feed": "/<language>/topics/<topic>/feed.json",
     "archive": "/<language>/archive",
     "day": "/<language>/archive/<day>",
+    "search": "/<language>/search",
     "sitemaps": "/sitemap.xml",
     "sitemap": "/<language>/sitemap.xml",
     "news_sitemap": "/<language>/news-sitemap.xml",

@@ -13,6 +13,9 @@ from web import headers, pages
 
 archive = Blueprint("archive", __name__)
 
+FIRST_YEAR, LAST_YEAR = 1900, 9000
+"""Of days that can be asked for."""
+
 
 @archive.get(PATHS["archive"])
 def newest() -> Response:
@@ -26,7 +29,7 @@ def newest() -> Response:
 def day(day: str) -> Response:
     """Show the stories of one day."""
     wanted = _read(day)
-    begin, end = _midnight(wanted), _midnight(wanted + timedelta(days=1))
+    begin, end = midnight(wanted), midnight(wanted + timedelta(days=1))
     stories = shelf.between(pages.language(), begin, end)
     values = {
         "day": wanted.isoformat(),
@@ -45,7 +48,7 @@ def _read(text: str) -> date:
         found = date.fromisoformat(text)
     except ValueError as error:
         raise errors.NotFound from error
-    if found.isoformat() != text or not 1900 <= found.year <= 9000:
+    if found.isoformat() != text or not FIRST_YEAR <= found.year <= LAST_YEAR:
         raise errors.NotFound
     return found
 
@@ -54,7 +57,8 @@ def _zone() -> ZoneInfo:
     return ZoneInfo(services.current().publication.zone)
 
 
-def _midnight(day: date) -> datetime:
+def midnight(day: date) -> datetime:
+    """Return when a day begins, in the publication's zone."""
     return datetime(day.year, day.month, day.day, tzinfo=_zone())
 
 

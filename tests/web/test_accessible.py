@@ -20,11 +20,15 @@ def paths(readers):
         story = korea_and_cuba() if language == "en" else shelf.versions(korea_and_cuba())[0]
         pages = [
             links.path(name, language=language)
-            for name in ("front", "topics", "subscribe", "fresh_link", "frame", "embed")
+            for name in ("front", "topics", "search", "subscribe", "fresh_link", "frame", "embed")
         ]
         pages += [links.path(name, language=language, story=story.ref) for name in ("story", "print", "share")]
         pages += [reader.preferences, reader.choices(digests[0]), reader.links(digest=digests[0])[1], reader.confirm]
         pages += [links.path("subscribe", language=language) + "?topics=kr,cu", "/preferences/t/damaged"]
+        pages += [
+            links.path("search", language=language) + "?q=cuba+كوبا&to=nothing",
+            links.path("search", language=language) + "?q=cuba+كوبا",
+        ]
         pages.append(reader.preferences.replace("/preferences/", "/why/"))
         pages.append(readers.ask(f"new@{language}.example", digests=digests, language=language))
         house = doors.built(readers, f"house@{language}.example", language=language)
