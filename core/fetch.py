@@ -11,7 +11,7 @@ import re
 import socket
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
@@ -162,8 +162,8 @@ def _exchange(
     target = check(url)
     with _talking(target, limits, deadline, network, public_only=True) as connection:
         connection.request("GET", target.path, headers=_headers(request), preload_content=False)
-        response = connection.getresponse()
-        body = _read(response, limits) if response.status == 200 else None
+        with closing(connection.getresponse()) as response:  # Else what is refused half-read keeps its socket.
+            body = _read(response, limits) if response.status == 200 else None
     location = response.headers.get("Location") if response.status in _REDIRECTS else None
     return _answer(response, url, body), location
 
