@@ -86,10 +86,10 @@ def _data(kind: str, value: Any) -> Any:
 
 
 @contextlib.contextmanager
-def serving(zone: Zone, odd: Mapping[str, str] | None = None) -> Iterator[NameServer]:
-    """Run a server for as long as the block lasts."""
+def serving(zone: Zone, odd: Mapping[str, str] | None = None, *, port: int = 0) -> Iterator[NameServer]:
+    """Run a server for as long as the block lasts, at a port that is free unless one is given."""
     server = NameServer(dict(zone), dict(odd or {}))
-    udp, tcp = _sockets()
+    udp, tcp = _sockets(port)
     server.port = udp.getsockname()[1]
     over = threading.Event()
     threads = [
@@ -108,10 +108,10 @@ def serving(zone: Zone, odd: Mapping[str, str] | None = None) -> Iterator[NameSe
         tcp.close()
 
 
-def _sockets() -> tuple[socket.socket, socket.socket]:
+def _sockets(port: int) -> tuple[socket.socket, socket.socket]:
     """Return two sockets at the same port, which is free for both."""
     for _try in range(50):
-        tcp = socket.create_server(("127.0.0.1", 0))
+        tcp = socket.create_server(("127.0.0.1", port))
         udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             udp.bind(tcp.getsockname())

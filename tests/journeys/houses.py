@@ -125,7 +125,8 @@ def wait_until(reached: Callable[[], bool], what: str, house: House) -> None:
         time.sleep(0.1)
 
 
-def _environment(**own: str) -> dict[str, str]:
+def environment_of(**own: str) -> dict[str, str]:
+    """Return what a process of the service gets of our own environment, and what is named."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     return kept | {"PYTHONUNBUFFERED": "1"} | own
 
@@ -134,7 +135,7 @@ def _environment(**own: str) -> dict[str, str]:
 def local(folder: Path, **own: str) -> Iterator[House]:
     """The service of `make run`: one process, SQLite, its own inbox. What else is named is set in its environment."""
     ports = {name: str(free_port()) for name in ("PORT", "INBOX_PORT", "INBOX_SMTP_PORT")}
-    environment = _environment(VAR_DIR=str(folder), **(ports | own))
+    environment = environment_of(VAR_DIR=str(folder), **(ports | own))
     house = House(folder, environment, f"http://127.0.0.1:{ports['PORT']}", f"http://127.0.0.1:{ports['INBOX_PORT']}")
     with ExitStack() as stack:
         stack.callback(house.close)
@@ -169,7 +170,7 @@ def _servers(folder: Path, **own: str) -> House:
         "STATE_DIR": str(folder / "state"),
         **KEYS,
     }
-    environment = _environment(**(common | own))
+    environment = environment_of(**(common | own))
     return House(folder, environment, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{inbox_port}")
 
 

@@ -138,7 +138,8 @@ def _alerts(counts: Counts, house: House, members: Sequence[Member]) -> None:
     while (absent := missing()) and time.monotonic() < deadline:
         time.sleep(2)
     counts.faults += [f"{member.kind}, {member.name}: operators are not told" for member in absent]
-    quiet = [member for member in members if not member.alert and re.search(rf"{re.escape(member.url)}[ :]", told())]
+    text = told()
+    quiet = [member for member in members if not member.alert and re.search(rf"{re.escape(member.url)}[ :]", text)]
     counts.faults += [f"{member.kind}, {member.name}: operators are told" for member in quiet]
 
 

@@ -145,7 +145,7 @@ def _house(folder: Path, port: int) -> House:
     """Return an installation of the demo's publication that sends through a relay at this port."""
     config = folder / "postrider.toml"
     config.write_text((ROOT / "demo" / "postrider.toml").read_text("utf-8"), "utf-8")
-    environment = houses._environment(
+    environment = houses.environment_of(
         **houses.KEYS,
         DATABASE_URL=f"sqlite:///{folder / 'postrider.db'}",
         SMTP_URL=f"smtp://127.0.0.1:{port}",
