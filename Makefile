@@ -6,7 +6,7 @@ SETUP = $(PYTHON) tools/setup.py
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .SUFFIXES:
-.PHONY: help run test check format messages pins bench proof-chaos proof-doorbell proof-flood proof-guards proof-kill proof-mailbox proof-signatures proof-splice clean
+.PHONY: help run test check format messages pins bench proof-chaos proof-doorbell proof-feeds proof-fetch proof-flood proof-guards proof-kill proof-mailbox proof-signatures proof-splice clean
 
 help: ## list these commands
 	@echo "Postrider: a newsletter service. The commands:"
@@ -47,6 +47,12 @@ proof-chaos: $(VENV)/tests.stamp ## hundreds of seeds against senders, databases
 
 proof-doorbell: $(VENV)/tests.stamp ## take Redis and workers away in every way; writes docs/proofs/doorbell.md
 	@$(BIN) -m tests.proofs.doorbell
+
+proof-feeds: $(VENV)/tests.stamp ## forty ways for a feed to be wrong, in a network of its own; writes docs/proofs/feeds.md
+	@$(BIN) -m tests.proofs.feeds
+
+proof-fetch: $(VENV)/tests.stamp ## addresses that lead inside, with canaries there; writes docs/proofs/fetch.md
+	@$(BIN) -m tests.proofs.fetch
 
 proof-flood: $(VENV)/tests.stamp ## sign one address up 10,000 times; writes docs/proofs/flood.md
 	@$(BIN) -m tests.proofs.flood
