@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, exists, func, or_, select, true, tuple_
 
 from articles.models import GUARDED, Article, ArticleTopic, Topic, ref_of
 from core import errors
@@ -66,28 +66,25 @@ def by_ids(ids: Sequence[int]) -> list[Article]:
 
 def latest(language: str, *, limit: int, topic: Topic | None = None, before: Article | None = None) -> list[Article]:
     """Return the newest articles in a language, on one shelf or all, those that stand after `before` if it is given."""
-    wanted = select(Article).where(Article.language == language, PUBLISHED)
-    if topic is not None:
-        wanted = wanted.join(ArticleTopic, ArticleTopic.article_id == Article.id)
-        wanted = wanted.where(ArticleTopic.topic_id == topic.id)
+    wanted = select(Article).where(Article.language == language, PUBLISHED, _on(topic))
     if before is not None:
         # Feeds with dates alone give many stories one time: the id tells which of them stands first.
         wanted = wanted.where(tuple_(Article.published_at, Article.id) < tuple_(before.published_at, before.id))
     return list(db.session.scalars(wanted.order_by(Article.published_at.desc(), Article.id.desc()).limit(limit)))
 
 
-def between(language: str, begin: datetime, end: datetime) -> list[Article]:
+def between(language: str, begin: datetime, end: datetime, *, topic: Topic | None = None) -> list[Article]:
     """Return the articles in a language that were published from `begin` on and before `end`, newest first."""
-    wanted = select(Article).where(Article.language == language, PUBLISHED)
+    wanted = select(Article).where(Article.language == language, PUBLISHED, _on(topic))
     wanted = wanted.where(Article.published_at >= begin, Article.published_at < end)
     return list(db.session.scalars(wanted.order_by(Article.published_at.desc(), Article.id.desc())))
 
 
-def nearest(language: str, at: datetime, *, later: bool) -> datetime | None:
+def nearest(language: str, at: datetime, *, later: bool, topic: Topic | None = None) -> datetime | None:
     """Return when the next article was published, from `at` on or before it; None when there is none."""
     column = func.min(Article.published_at) if later else func.max(Article.published_at)
     side = Article.published_at >= at if later else Article.published_at < at
-    return db.session.scalar(select(column).where(Article.language == language, PUBLISHED, side))
+    return db.session.scalar(select(column).where(Article.language == language, PUBLISHED, side, _on(topic)))
 
 
 def addresses(language: str, *, limit: int) -> list[Address]:
@@ -163,6 +160,14 @@ def other_versions(story_ids: Collection[int], *, language: str) -> dict[str, li
 def story_ids(article_ids: Collection[int]) -> list[int]:
     """Return the ids of the stories that articles are versions of."""
     return list(db.session.scalars(select(Article.story_id).where(Article.id.in_(article_ids))))
+
+
+def _on(topic: Topic | None) -> ColumnElement[bool]:
+    """Return the condition that an article stands on a shelf; on any, for none."""
+    if topic is None:
+        return true()
+    on_it = (ArticleTopic.article_id == Article.id, ArticleTopic.topic_id == topic.id)
+    return exists().where(*on_it)
 
 
 def _as_candidates(rows: Sequence[Row[*tuple[Any, ...]]]) -> list[Candidate]:

@@ -148,6 +148,12 @@ def instant_text(at: datetime, language: str, zone: str) -> str:
     )
 
 
+def moment_text(at: datetime, language: str, zone: str) -> str:
+    """Return date and time: `15 February 2024, 15:13`."""
+    local = at.astimezone(ZoneInfo(zone))
+    return _joined(date_text(local.date(), language), format_time(local, "HH:mm", locale=_dated(language)), language)
+
+
 def weekday_instant_text(at: datetime, language: str, zone: str) -> str:
     """Return when something comes, in words: `Tuesday 24 November, 07:00`."""
     local = at.astimezone(ZoneInfo(zone))

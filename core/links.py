@@ -41,6 +41,8 @@ PATHS: Mapping[str, str] = {
     "topic_json_feed": "/<language>/topics/<topic>/feed.json",
     "archive": "/<language>/archive",
     "day": "/<language>/archive/<day>",
+    "topic_archive": "/<language>/topics/<topic>/archive",
+    "topic_day": "/<language>/topics/<topic>/archive/<day>",
     "search": "/<language>/search",
     "sitemaps": "/sitemap.xml",
     "sitemap": "/<language>/sitemap.xml",

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from flask import Blueprint, Response, request
 
-from articles import related, shelf
+from articles import cleaning, related, shelf
 from articles import topics as topic_shelf
 from articles.models import Article, Topic
 from core import clock, errors, links, services
@@ -68,9 +68,11 @@ def story(story: str) -> Response:
         "canonical": canonical(article),
         "linked_data": machines.news_article(article, shelves, canonical(article)),
         "also": related.see_also(article),
+        "any_language": _any_language(family),
         "description": _description(article),
         "family": sorted(family, key=lambda version: version.language),
         "og_locale": str(languages.locale(article.language)),
+        "title": cleaning.cut(article.headline, most=machines.HEADLINE),
         "topics": shelves,
         "versions": {version.language: path_of(version) for version in family},
     }
@@ -86,7 +88,8 @@ def printable(story: str) -> Response:
     if not at_home(article, story):
         return pages.to("print", 301, language=article.language, story=article.ref)
     today = pages.date_text(clock.utc_now())
-    values = {"article": article, "canonical": canonical(article), "today": today}
+    also = related.see_also(article)
+    values = {"article": article, "canonical": canonical(article), "today": today, "also": also}
     return headers.publicly(pages.page("articles/print.html", values), whatever_query=True)
 
 
@@ -138,6 +141,11 @@ def _most_told() -> Sequence[Topic]:
     counts = shelf.counts_by_topic(pages.language())
     told = [topic for topic in topic_shelf.all_topics() if topic.id in counts]
     return sorted(told, key=lambda topic: (-counts[topic.id], topic.key))[:STRIP_TOPICS]
+
+
+def _any_language(family: Sequence[Article]) -> Article:
+    """Return the version for those who speak none of the languages: the one in the publication's first."""
+    return next((one for one in family if one.language == services.current().publication.default_language), family[0])
 
 
 def _description(article: Article) -> str:

@@ -7,7 +7,7 @@ even press our buttons blindly is held by `refuse_foreign_posts`. The one cookie
 
 from datetime import datetime
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import Forbidden
 
 from core import services
@@ -51,7 +51,7 @@ def publicly(
     """
     response.headers["Cache-Control"] = PUBLIC
     response.add_etag()
-    pagecache.note(request.environ, whatever_query=whatever_query, span=span)
+    pagecache.note(request.environ, whatever_query=whatever_query, span=span, ends=g.get("holds_until"))
     return response
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, jsonify, make_response, render_template
 
-from articles import shelf
+from articles import cleaning, shelf
 from articles import topics as topic_shelf
 from articles.models import Article, Topic
 from core import clock, links, services
@@ -16,6 +16,8 @@ from web import headers, pages
 
 machines = Blueprint("machines", __name__)
 
+HEADLINE = 110
+"""What search engines show of a headline, at most."""
 STORIES = 30
 """In a feed: more than a day of most papers."""
 MOST_ADDRESSES = 50_000
@@ -183,11 +185,12 @@ def news_article(article: Article, topics: Sequence[Topic], canonical: str) -> d
         "@type": "NewsMediaOrganization",
         "name": publication.name(article.language),
         "url": services.current().links.base_url,
+        "logo": {"@type": "ImageObject", "url": services.current().links.base_url + pages.asset("icon.svg")},
     }
     known = {
         "@context": "https://schema.org",
         "@type": "NewsArticle",
-        "headline": article.headline,
+        "headline": cleaning.cut(article.headline, most=HEADLINE),
         "description": article.standfirst,
         "inLanguage": article.language,
         "datePublished": stamp(article.published_at),

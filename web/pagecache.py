@@ -75,13 +75,20 @@ def register(app: Flask) -> None:
     app.wsgi_app = cache  # type: ignore[method-assign]
 
 
-def note(environ: "WSGIEnvironment", *, whatever_query: bool, span: tuple[datetime, datetime] | None) -> None:
+def note(
+    environ: "WSGIEnvironment",
+    *,
+    whatever_query: bool,
+    span: tuple[datetime, datetime] | None,
+    ends: datetime | None = None,
+) -> None:
     """Say that the page being made is everybody's: kept until midnight, since there may be a date of today on it.
 
     `whatever_query`: it is the same whatever stands after the question mark. `span`: it holds for this time instead.
+    `ends`: it holds no longer than that, whatever else.
     """
     since, until = span or _today(ZoneInfo(services.current().publication.zone))
-    environ[_SAID] = Said(whatever_query, since, until)
+    environ[_SAID] = Said(whatever_query, since, min(until, ends or until))
 
 
 def _today(zone: ZoneInfo) -> tuple[datetime, datetime]:

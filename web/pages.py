@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -17,6 +17,9 @@ from articles.models import Article, Topic
 from core import clock, errors, links, services
 from core import language as languages
 from core.settings import ROOT
+
+RECENT = timedelta(days=30)
+"""How old a story may be whose hour is told in a list."""
 
 
 def language() -> str:
@@ -77,6 +80,13 @@ def date_text(at: datetime) -> str:
     return languages.date_text(at.astimezone(ZoneInfo(services.current().publication.zone)).date(), language())
 
 
+def moment_text(at: datetime) -> str:
+    """Return the date of an instant, with the time when it is less than 30 days old."""
+    zone = services.current().publication.zone
+    today, day = (one.astimezone(ZoneInfo(zone)).date() for one in (clock.utc_now(), at))
+    return languages.moment_text(at, language(), zone) if today - day < RECENT else date_text(at)
+
+
 def iso(at: datetime) -> str:
     """Return an instant for `datetime` attributes, in the publication's zone."""
     return at.astimezone(ZoneInfo(services.current().publication.zone)).isoformat(timespec="minutes")
@@ -101,7 +111,12 @@ def topic_names(topics_: Iterable[Topic]) -> str:
 
 def is_breaking(article: Article) -> bool:
     """Say whether a story is called breaking news now."""
-    return breaking.is_shown(article, clock.utc_now())
+    is_so = breaking.is_shown(article, clock.utc_now())
+    if is_so and article.breaking_at:
+        # The page holds no longer than its first label (headers.publicly).
+        ends = article.breaking_at + breaking.FRESH
+        g.holds_until = min(ends, g.get("holds_until", ends))
+    return is_so
 
 
 def site_of(address: str) -> str:
@@ -128,7 +143,8 @@ def register(app: Flask) -> None:
     env.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
     env.undefined = StrictUndefined
     env.trim_blocks = env.lstrip_blocks = True
-    known = (asset, is_breaking, iso, instant_text, date_text, local, site_of, topic_name, topic_names, translate)
+    moments = (date_text, instant_text, iso, moment_text)
+    known = (*moments, asset, is_breaking, local, site_of, topic_name, topic_names, translate)
     env.globals.update({one.__name__: one for one in known})
     env.globals.update(path=links.path, direction_of=languages.direction, own_name=languages.own_name)
     app.context_processor(_known_to_all)

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import feedparser
 import pytest
 
-from articles import life, shelf
+from articles import life, shelf, topics
 from articles.models import Article
 from core import clock, links, services
 from core.database import db
@@ -157,20 +157,34 @@ def test_robots_are_kept_from_what_is_one_reader_s(client, app):
     assert f"Sitemap: {services.current().links.base_url}/sitemap.xml" in text
 
 
-def test_every_story_is_in_the_archive_on_its_day_and_the_days_lead_to_each_other(client, app):
+@pytest.mark.parametrize("topic", ["", "kr", "diplomacy"])
+def test_every_story_is_in_the_archive_on_its_day_and_the_days_lead_to_each_other(client, app, topic):
     seen: set[str] = set()
-    answer = client.get("/en/archive")
+    of = f"/topics/{topic}" if topic else ""
+    answer = client.get(f"/en{of}/archive")
     assert answer.status_code == 302
     path = answer.headers["Location"]
     for _day in range(400):
         text = client.get(path).text
         seen |= set(re.findall(r'<h2><a href="([^"]+)"', text))
+        assert f'<link rel="canonical" href="{services.current().links.base_url}{path}">' in text
         earlier = re.search(r'rel="prev" href="([^"]+)"', text)
         if earlier is None:
             break
         path = earlier[1]
-    wanted = {links.path("story", language="en", story=article.ref) for article in shelf.latest("en", limit=999)}
+    told = shelf.latest("en", limit=999, topic=topics.by_key(topic) if topic else None)
+    wanted = {links.path("story", language="en", story=article.ref) for article in told}
+    assert len(wanted) > 1
     assert seen == wanted
+
+
+def test_a_topics_page_leads_to_its_archive_and_back(client, app):
+    assert "/en/topics/kr/archive" in client.get("/en/topics/kr").text
+    page = client.get("/en/topics/kr/archive", follow_redirects=True)
+    assert '<h1 id="day">South Korea – ' in page.text and 'href="/en/topics/kr">All about South Korea</a>' in page.text
+    assert markup.problems(markup.read(page.text)) == []
+    for path in ("/en/topics/nowhere/archive", "/en/topics/nowhere/archive/2026-01-01", "/en/topics/kr/archive/today"):
+        assert client.get(path).status_code == 404
 
 
 @pytest.mark.parametrize("day", ["2026-13-01", "20260101", "2026-1-1", "today", "0001-01-01", "9999-12-31", "x" * 5000])
