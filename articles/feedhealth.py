@@ -27,16 +27,23 @@ def silent_after(feed: Feed) -> timedelta | None:
     return max(2 * timedelta(seconds=feed.usual_gap_s), SILENT_AT_LEAST) if feed.usual_gap_s else None
 
 
+def is_late(feed: Feed, now: datetime) -> bool:
+    """Return whether a feed that is read or pushed has brought nothing new for longer than it ever does."""
+    after = silent_after(feed)
+    if after is None or feed.last_new_at is None or feed.state != "on":
+        return False
+    return bool(feed.is_fetched or feed.push_version) and now - feed.last_new_at > after
+
+
 def _of(feed: Feed, now: datetime) -> Iterator[Trouble]:
     since = f"It was read last {_at(feed.last_success_at)}, and brought something new last {_at(feed.last_new_at)}."
-    silent = silent_after(feed)
     if feed.state == "gone":
         cure = f"Ask the publisher. To stop asking: flask feeds remove {feed.url}. To try again: flask feeds resume."
         yield _trouble(feed, f"The feed {feed.url} is gone: its server answers 410.", since, cure)
     elif feed.state == "on" and feed.fails >= FAILS:
-        cure = f"See why: flask feeds fetch {feed.url}"
+        cure = f"See why, and what helps: flask feeds fetch {feed.url}"
         yield _trouble(feed, f"The feed {feed.url} could not be read {feed.fails} times in a row.", since, cure)
-    elif feed.state == "on" and feed.is_fetched and silent and feed.last_new_at and now - feed.last_new_at > silent:
+    elif is_late(feed, now):
         hours = round(feed.usual_gap_s / 3600)
         what = f"The feed {feed.url} is silent: nothing new, where {hours} hours are usual at the most."
         yield _trouble(

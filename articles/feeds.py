@@ -1,10 +1,12 @@
 """The feeds: which are due, what to ask for, and when to ask again."""
 
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 from sqlalchemy import delete, select, update
 
 from articles.models import Article, ArticleIdentity, Feed, TopicRule, UnmappedTerm
+from articles.pushmodels import FeedPush
 from core import errors, fetch, logs
 from core.database import db
 from core.errors import _
@@ -36,12 +38,25 @@ def ensure(url: str, *, language: str, now: datetime, fetched: bool = True) -> F
         return known
     if fetched:
         return add(url, language=language, now=now)
-    return _added(Feed(url=url, language=language))
+    return _added(Feed(url=url, language=language, is_fetched=False))
 
 
 def by_url(url: str) -> Feed | None:
     """Return the feed of an address, if we have it."""
     return db.session.scalar(select(Feed).where(Feed.url == url))
+
+
+def by_public_id(public_id: str) -> Feed | None:
+    """Return the feed that is pushed under this id, if there is one."""
+    return db.session.scalar(select(Feed).where(Feed.public_id == public_id))
+
+
+def host_of(url: str) -> str:
+    """Return the host of a feed's address, which names the feed in logs: the whole of it may have a key in it."""
+    try:
+        return urlsplit(url).hostname or url[:40]
+    except ValueError:
+        return ""
 
 
 def by_id(feed_id: int) -> Feed:
@@ -64,7 +79,7 @@ def pause(feed: Feed) -> None:
 
 def resume(feed: Feed, *, now: datetime) -> None:
     """Fetch a feed again, at once: one that was paused, or that its publisher said was gone."""
-    feed.state, feed.next_fetch_at, feed.fails = "on", now, 0
+    feed.state, feed.next_fetch_at, feed.fails = "on", now if feed.is_fetched else None, 0
 
 
 def remove(feed: Feed) -> int:
@@ -72,7 +87,7 @@ def remove(feed: Feed) -> int:
 
     What its stories are known by goes, too: read again under another address, they would be new. So do its rules.
     """
-    for table in (ArticleIdentity, TopicRule, UnmappedTerm):
+    for table in (ArticleIdentity, TopicRule, UnmappedTerm, FeedPush):
         db.session.execute(delete(table).where(table.feed_id == feed.id))
     freed = update(Article).where(Article.feed_id == feed.id).values(feed_id=None).returning(Article.id)
     count = len(db.session.scalars(freed, execution_options={"synchronize_session": False}).all())
@@ -104,14 +119,27 @@ def note_result(feed_id: int, result: fetch.Fetched | Exception, now: datetime) 
         _note_success(feed, result, now)
     elif isinstance(result, fetch.Fetched) and result.status == _GONE:
         feed.state, feed.next_fetch_at = "gone", None
-        log.warning("feed gone", feed=feed_id, url=feed.url)
+        log.warning("feed gone", feed=feed_id, url=feed.url, cure="Ask the publisher where it is now.")
     else:
         _note_failure(feed, result, now)
 
 
-def cure(url: str) -> str:
-    """Return what an operator can do about a feed that cannot be read, in English, for the log."""
+def cure(url: str, result: fetch.Fetched | Exception | None = None) -> str:
+    """Return what an operator can do about a feed that brought nothing, or nothing good, in English."""
+    if isinstance(result, fetch.Fetched) and result.status in _CURES:
+        return _CURES[result.status]
+    if isinstance(result, fetch.UntrustedCertificate):
+        return "Until its publisher renews the certificate nobody knows whose feed it is. It is asked again."
+    if isinstance(result, fetch.FetchRefused):
+        return "It is beyond our limits, which docs/feeds.md has: ask the publisher for a feed within them."
     return f"It is asked again. If that does not help, its publisher must mend it; then: flask feeds fetch {url}"
+
+
+_CURES = {
+    401: "Its server wants to know who asks, which we do not say: ask the publisher for a feed that is open.",
+    403: "Its server turns us away: ask the publisher to let in who says that it is Postrider feed reader.",
+    404: "Look for its new address on the publisher's site: flask feeds add that, then remove this one.",
+}
 
 
 def note_new(feed: Feed, now: datetime) -> None:
@@ -156,4 +184,4 @@ def _note_failure(feed: Feed, result: fetch.Fetched | Exception, now: datetime) 
     feed.next_fetch_at = now + wait
     if isinstance(result, fetch.Fetched | fetch.FetchError):  # Of the others, `ingest` or the door has told already.
         again = feed.next_fetch_at.isoformat(timespec="seconds")
-        log.warning("feed not read", feed=feed.id, url=feed.url, why=why, again=again, cure=cure(feed.url))
+        log.warning("feed not read", feed=feed.id, url=feed.url, why=why, again=again, cure=cure(feed.url, result))

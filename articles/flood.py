@@ -35,7 +35,7 @@ class Guard:
 
 def guard(feed: Feed, new: Sequence[Entry], now: datetime) -> Guard:
     """Look at the new entries of a feed. The first time a feed is read, all of it is new, and nothing is held."""
-    if feed.last_new_at is None or not feed.is_fetched:
+    if feed.last_new_at is None:
         return Guard()
     if len(new) > MOST_NEW:
         return Guard(everything=True)

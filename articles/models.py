@@ -1,11 +1,12 @@
 """The tables of what there is to read: feeds, stories, their articles by language, and topics."""
 
+import os
 from datetime import datetime
 
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, UniqueConstraint, false, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core import changes
+from core import changes, tokens
 from core.database import Base, RowId
 
 GUARDED = "flood guard"
@@ -24,10 +25,13 @@ def ref_of(public_id: str, slug: str) -> str:
 
 
 class Feed(Base):
-    """A publisher's feed. One without `next_fetch_at` is never fetched: its bytes are handed to us.
+    """A publisher's feed. One that is not `is_fetched` is never asked for: its bytes are handed to us or pushed.
 
-    `moved_to` is where it said once that it has moved for good; said twice, that is its `url`. `usual_gap_s` is how
-    long nothing new comes from it at most, as a rule. `read_at` and `teaser_only` are what its stories begin with.
+    `public_id` names it where its publisher pushes. The key for that is derived; `push_version` says which one holds
+    (0: none was made), and until `push_older_until` the one before holds, too. `may_break` says that what is pushed may
+    call itself breaking news. `moved_to` is where it said once that it has moved for good; said twice, that is its
+    `url`. `usual_gap_s` is how long nothing new comes from it at most, as a rule. `read_at` and `teaser_only` are what
+    its stories begin with.
     """
 
     __tablename__ = "feeds"
@@ -50,11 +54,12 @@ class Feed(Base):
     usual_gap_s: Mapped[int] = mapped_column(default=0, server_default="0")
     read_at: Mapped[str] = mapped_column(default="postrider", server_default="postrider")
     teaser_only: Mapped[bool] = mapped_column(default=False, server_default=false())
-
-    @property
-    def is_fetched(self) -> bool:
-        """Return whether we fetch it; whoever hands us its bytes instead says what is news."""
-        return self.next_fetch_at is not None
+    public_id: Mapped[str] = mapped_column(unique=True, default=lambda: tokens.encode(os.urandom(10)))
+    is_fetched: Mapped[bool] = mapped_column(default=True, server_default=true())
+    push_version: Mapped[int] = mapped_column(default=0, server_default="0")
+    push_older_until: Mapped[datetime | None]
+    may_break: Mapped[bool] = mapped_column(default=False, server_default=false())
+    last_push_at: Mapped[datetime | None]
 
 
 class Story(Base):

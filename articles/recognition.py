@@ -96,7 +96,9 @@ def _arrival(entry: Entry, language: str, shared: set[Identity]) -> Arrival:
     guid = of_guid(entry.guid) if entry.guid else None
     page = of_page(own) if own else None
     strong = tuple(identity for identity in (guid, page) if identity and identity not in shared)
-    versions = (of_page(url, kind="version") for url in others)
+    versions = [of_page(url, kind="version") for url in others]
+    if entry.story:  # What all languages of it have in common, where its publisher says so.
+        versions.append(Identity("version", _hash(f"story\0{entry.story}")))
     if len(entry.opening) >= _ENOUGH_TEXT or not strong:
         text = "\n".join((entry.headline, entry.opening)).casefold()
         strong = (*strong, Identity("text", _hash(text)))

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from commands import control, doubts, progress, related
+from commands import control, doubts, feeds_push, progress, related
 from commands.alerts import alert_commands
 from commands.articles import article_commands
 from commands.delivery import delivery_commands
@@ -25,6 +25,8 @@ MAILS = (control.pause, control.resume, control.cancel, doubts.doubt_commands, p
 
 STORIES = (related.also, related.index)
 """The commands of `flask articles` that have a module of their own."""
+FEEDS = (feeds_push.push_key, feeds_push.sign, feeds_push.push_file)
+"""The commands of `flask feeds` that have a module of their own."""
 
 MAIL = (dkim_commands, check)
 """The commands of `flask mail`; each has a module of its own."""
@@ -36,6 +38,8 @@ def register(app: Flask) -> None:
         delivery_commands.add_command(command)
     for story in STORIES:
         article_commands.add_command(story)
+    for command in FEEDS:
+        feed_commands.add_command(command)
     for part in MAIL:
         mail_commands.add_command(part)
     for group in (

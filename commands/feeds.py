@@ -1,13 +1,14 @@
 """`flask feeds`: where stories come from."""
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
 
-from articles import feeds, ingest, life
+from articles import feedhealth, feeds, ingest, life
 from articles.models import Feed
-from commands import groups, rights, turns
+from commands import groups, rights, turns, words
 from core import clock, database, errors, fetch
 from core.database import db
 from core.services import current
@@ -19,9 +20,10 @@ feed_commands = groups.group("feeds", help="The publisher's feeds that stories c
 @feed_commands.command("add")
 @click.argument("url")
 @click.option("--language", required=True, help="The language of the feed's stories, such as en or ar.")
+@click.option("--pushed", is_flag=True, help="Never read it: its publisher pushes it (flask feeds push-key).")
 @rights.options
-def add(url: str, language: str, **said: Any) -> None:
-    """Read the RSS or Atom feed at URL from now on, first within a minute.
+def add(url: str, language: str, pushed: bool, **said: Any) -> None:
+    """Read the feed at URL from now on, first within a minute: RSS, RDF, Atom or JSON Feed.
 
     Example: flask feeds add https://publisher.example.org/feed.xml --language en
     """
@@ -33,9 +35,9 @@ def add(url: str, language: str, **said: Any) -> None:
     if language not in languages:
         raise click.ClickException(f"{language} is not a language of this publication ({', '.join(languages)}).")
     with database.write_turn():
-        life.let_feed(feeds.ensure(url, language=language, now=clock.utc_now()), **said)
+        life.let_feed(feeds.ensure(url, language=language, now=clock.utc_now(), fetched=not pushed), **said)
         db.session.commit()
-    click.echo(f"Reading {url}.")
+    click.echo(f"{url} waits to be pushed. Its key: flask feeds push-key {url}" if pushed else f"Reading {url}.")
 
 
 @feed_commands.command("list")
@@ -45,12 +47,12 @@ def list_all(as_json: bool) -> None:
 
     The exit status is 1 when one fails, or is gone.
     """
-    found = feeds.every()
+    found, now = feeds.every(), clock.utc_now()
     if as_json:
-        click.echo(json.dumps([_told(feed) for feed in found], indent=2))
+        click.echo(json.dumps([_told(feed, now) for feed in found], indent=2))
     else:
         for feed in found:
-            click.echo(f"{feed.url}  {feed.language}  {_how(feed)}")
+            click.echo(f"{feed.url}  {feed.language}  {_how(feed)}{_news(feed, now)}")
         click.echo(f"{len(found)} shown.")
     if any(feed.fails or feed.state == "gone" for feed in found):
         raise SystemExit(1)
@@ -59,27 +61,34 @@ def list_all(as_json: bool) -> None:
 @feed_commands.command("set")
 @click.argument("url")
 @rights.options
-def set_rights(url: str, **said: Any) -> None:
+@rights.may_break
+def set_rights(url: str, may_break: bool | None, **said: Any) -> None:
     """Say what may be done with the stories of the feed at URL: those to come, and those that are here already.
 
     What was said of a single story of it (flask articles let) gives way.
     Example: flask feeds set https://publisher.example.org/feed.xml --teaser-only on --read-at publisher
     """
-    if all(value is None for value in said.values()):
-        raise click.UsageError("Say at least one: --read-at SITE, --teaser-only on|off.")
+    if may_break is None and all(value is None for value in said.values()):
+        raise click.UsageError("Say at least one: --read-at SITE, --teaser-only on|off, --may-break on|off.")
     with turns.writing():
-        count = life.let_feed(_of(url), **said)
-    click.echo(f"It holds for all stories of it, and the {count} that are here.")
+        feed = _of(url)
+        feed.may_break = feed.may_break if may_break is None else may_break
+        count = life.let_feed(feed, **said)
+    click.echo(f"It holds for all stories of it, and the {count} that are here." if count else "It holds from now on.")
 
 
-def _told(feed: Feed) -> dict[str, object]:
-    moments = {name: getattr(feed, name) for name in ("last_success_at", "next_fetch_at", "last_new_at")}
+def _told(feed: Feed, now: datetime) -> dict[str, object]:
+    names = ("last_success_at", "next_fetch_at", "last_new_at", "last_push_at")
+    moments = {name: getattr(feed, name) for name in names}
     return {
         "url": feed.url,
         "language": feed.language,
         "state": feed.state,
         "fails": feed.fails,
         "usual_gap_s": feed.usual_gap_s,
+        "late": feedhealth.is_late(feed, now),
+        "pushed_to": current().links.to("feed_hook", feed=feed.public_id) if feed.push_version else None,
+        "may_break": feed.may_break,
         "read_at": feed.read_at,
         "teaser_only": feed.teaser_only,
         **{name: at and at.isoformat(timespec="seconds") for name, at in moments.items()},
@@ -93,9 +102,19 @@ def _how(feed: Feed) -> str:
     if feed.state == "paused":
         return f"paused; {read}"
     if feed.next_fetch_at is None:
-        return "never fetched: its stories are handed to us"
+        pushed = f"last pushed {feed.last_push_at:%Y-%m-%d %H:%M} UTC" if feed.last_push_at else "not pushed yet"
+        return pushed if feed.push_version else "never fetched: its stories are handed to us"
     failed = f"; failed {feed.fails} times since" if feed.fails else ""
     return f"{read}{failed}; next {feed.next_fetch_at:%H:%M} UTC"
+
+
+def _news(feed: Feed, now: datetime) -> str:
+    """Return how long nothing new came, and how long that is as a rule, once its habits are known."""
+    if not feed.usual_gap_s or feed.last_new_at is None:
+        return ""
+    since, usual = words.span(now - feed.last_new_at), words.span(timedelta(seconds=feed.usual_gap_s))
+    late = ": late" if feedhealth.is_late(feed, now) else ""
+    return f"; nothing new for {since}, {usual} at most are usual{late}"
 
 
 @feed_commands.command("fetch")
@@ -107,9 +126,11 @@ def fetch_now(url: str) -> None:
     db.session.rollback()
     result, stored = tasks.fetch_one(feed_id)
     if isinstance(result, Exception):
-        raise click.ClickException(f"It could not be read: {result}")
+        raise click.ClickException(f"It could not be read: {result} {feeds.cure(url, result)}")
     if stored is None and result.status != fetch.NOT_MODIFIED:
-        raise click.ClickException(f"It could not be read: the server answered {result.status}.")
+        raise click.ClickException(
+            f"It could not be read: the server answered {result.status}. {feeds.cure(url, result)}"
+        )
     if stored is None:
         click.echo("Nothing has changed since it was last read.")
         return

@@ -25,3 +25,13 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
         type=click.Choice(_SITES),
         help="Where links in mails lead, and whose page search engines are to show: ours, or the publisher's.",
     )(command)
+
+
+def may_break(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command `--may-break`, which is None where it is not said."""
+    return click.option(
+        "--may-break",
+        type=click.Choice(["on", "off"]),
+        callback=_on_off,
+        help="Whether what its publisher pushes may call itself breaking news. Off at first.",
+    )(command)

@@ -109,10 +109,11 @@ def _pace(rate: float | None, ends_at: datetime | None, waiting: int, now: datet
     if not waiting or rate is None:
         return ""
     speed = f"{rate:,.0f} a second" if rate >= 10 else f"{rate:.1f} a second" if rate >= 0.05 else "none just now"
-    return speed if ends_at is None else f"{speed}; over at about {ends_at:%H:%M:%S} UTC, in {_span(ends_at - now)}"
+    return speed if ends_at is None else f"{speed}; over at about {ends_at:%H:%M:%S} UTC, in {span(ends_at - now)}"
 
 
-def _span(span: timedelta) -> str:
+def span(span: timedelta) -> str:
+    """Return how long something takes, as people say it."""
     seconds = max(0, round(span.total_seconds()))
     if seconds < 90:
         return f"{seconds} s"

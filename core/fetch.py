@@ -9,6 +9,7 @@ An operator's own address may be anywhere: `post_json` tells it something, withi
 import json
 import re
 import socket
+import ssl
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -26,6 +27,7 @@ from core.reach import FetchError as FetchError
 from core.reach import FetchFailed as FetchFailed
 from core.reach import FetchRefused as FetchRefused
 from core.reach import Network as Network
+from core.reach import UntrustedCertificate as UntrustedCertificate
 
 _HEADERS = {
     "User-Agent": "Postrider feed reader",
@@ -184,6 +186,8 @@ def _talking(
             deadline.left()  # A body without a stated length looks whole when the deadline has cut it.
         except (HTTPError, HTTPException, OSError, ValueError, zlib.error) as error:
             deadline.left()  # What looks like an error of theirs may be our own cut.
+            if isinstance(error, ssl.SSLCertVerificationError):
+                raise UntrustedCertificate(f"its certificate does not fit: {error.verify_message}") from error
             raise FetchFailed(f"the connection failed ({type(error).__name__})") from error
         finally:
             call_off()

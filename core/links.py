@@ -35,6 +35,7 @@ PATHS: Mapping[str, str] = {
     "address": "/address/t/<token>",
     "confirm_address": "/address/confirm/t/<token>",
     "webhook": "/webhooks/<service>",
+    "feed_hook": "/hooks/feeds/<feed>",
     "atom": "/<language>/feed.atom",
     "json_feed": "/<language>/feed.json",
     "topic_atom": "/<language>/topics/<topic>/feed.atom",

@@ -25,6 +25,10 @@ class FetchFailed(FetchError):
     """The other side, or the way there, failed. Later it may work."""
 
 
+class UntrustedCertificate(FetchFailed):
+    """Whoever answers has no certificate that says they are this host, or one that has ended."""
+
+
 def _resolve(host: str, port: int) -> Sequence[str]:
     return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 

@@ -11,6 +11,7 @@ from web import (
     errors,
     headers,
     health,
+    hooks,
     machines,
     metrics,
     pagecache,
@@ -54,6 +55,7 @@ def register(app: Flask) -> None:
         undo.undo,
         address.address,
         webhooks.webhooks,
+        hooks.hooks,
         why.why,
     ):
         app.register_blueprint(blueprint)

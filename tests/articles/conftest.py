@@ -13,7 +13,7 @@ import structlog
 from flask import Flask
 from sqlalchemy import text
 
-from articles import feeds, ingest, searchindex, shelf, topics
+from articles import arriving, feeds, ingest, searchindex, shelf, topics
 from articles.models import Article, Story
 from core import database
 from core.database import Base, db
@@ -172,7 +172,7 @@ def desk(app) -> Desk:
 def events(monkeypatch) -> list[MutableMapping[str, Any]]:
     """What `ingest` and `feeds` log, as dictionaries."""
     capture = structlog.testing.LogCapture()
-    for module in (ingest, feeds):
+    for module in (ingest, arriving, feeds):
         monkeypatch.setattr(module, "log", structlog.wrap_logger(None, processors=[capture]))
     return capture.entries
 

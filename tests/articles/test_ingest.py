@@ -191,7 +191,7 @@ def test_an_entry_without_a_date_gets_the_time_we_saw_it_and_one_log_line(desk, 
     for hours in (0, 1):
         desk.take(entry(published=None), at=NOW + timedelta(hours=hours))
     assert desk.articles()[0].published_at == NOW
-    assert [event["event"] for event in events].count("entry without date") == 1
+    assert [event["event"] for event in events].count("entry mended") == 1
 
 
 def test_an_entry_without_a_title_is_one_log_line_and_nothing_else(desk, events):

@@ -432,13 +432,13 @@ def test_in_tls_the_name_and_not_the_address_is_what_the_certificate_is_checked_
     assert tls_web.get("https://feeds.example.org/").body == FEED
     assert tls_web.asked_for == ["feeds.example.org"]
     assert tls_web.connected == [(PUBLIC, 443)]
-    with pytest.raises(fetch.FetchFailed, match="SSL"):
+    with pytest.raises(fetch.UntrustedCertificate, match="its certificate does not fit: "):
         tls_web.get("https://other.example.org/")
 
 
 def test_a_certificate_that_nobody_vouches_for_is_a_failure(tls_web):
     tls_web.trusted = None
-    with pytest.raises(fetch.FetchFailed, match="SSL"):
+    with pytest.raises(fetch.UntrustedCertificate, match="its certificate does not fit: "):
         tls_web.get("https://feeds.example.org/")
 
 

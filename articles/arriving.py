@@ -1,0 +1,152 @@
+"""Make an article of an entry that nobody had before: its story, its address, its date, and whether it is news."""
+
+import os
+import re
+import unicodedata
+from datetime import datetime, timedelta
+from enum import Enum
+
+from sqlalchemy import and_, exists, or_, select
+from sqlalchemy.orm import aliased
+
+from articles import alike, feeds
+from articles.entries import Entry
+from articles.models import GUARDED, Article, ArticleIdentity, Feed, Story
+from articles.recognition import Arrival
+from core import logs, tokens
+from core.database import db
+
+FUTURE = timedelta(minutes=10)
+"""How far ahead of our clock a publisher's may be. What is dated later is dated now."""
+NEWS = timedelta(days=2)
+"""What was published longer ago when its feed was fetched for the first time is archive, and is not mailed as new."""
+LONG_AGO = timedelta(days=90)
+"""What is archive, whatever its date says, was seen so long ago: before any digest begins."""
+_PUBLIC_ID = 10
+_MAX_SLUG = 60
+
+log = logs.get("articles.ingest")
+
+
+class Manner(Enum):
+    """How entries came: fetched or handed over, pushed by their publisher, or from an import, as archive or as news."""
+
+    FETCHED = "fetched"
+    PUSHED = "pushed"
+    ARCHIVE = "archive"
+    NEWS = "news"
+
+    def is_guarded(self, feed: Feed) -> bool:
+        """Return whether an editor sees a flood first. Whoever hands us bytes at a terminal says what is news."""
+        return self is Manner.PUSHED or (self is Manner.FETCHED and feed.is_fetched)
+
+
+def add(feed: Feed, arrival: Arrival, now: datetime, *, held: bool, manner: Manner) -> Article:
+    """Add an article for an entry. `held` is the flood guard's word; an embargo that is not over holds it, too."""
+    entry = arrival.entry
+    embargo = entry.embargo_until if entry.embargo_until is not None and entry.embargo_until > now else None
+    article = Article(
+        story_id=_story(arrival, feed.language, now).id,
+        language=feed.language,
+        feed_id=feed.id,
+        public_id=_public_id(),
+        slug=slug_of(entry.slug) or slug_of(entry.headline),
+        headline=entry.headline,
+        standfirst=entry.standfirst,
+        dateline_place=entry.dateline_place,
+        dateline_agency=entry.dateline_agency,
+        body=entry.body,
+        author=entry.author,
+        words=entry.words,
+        published_at=dated(entry, now),
+        first_seen_at=_first_seen(feed, entry, now, manner),
+        revision=1,
+        state="held" if held or embargo else "published",
+        reason=GUARDED if held else "",
+        embargo_until=None if held else embargo,
+        read_at=feed.read_at,
+        teaser_only=feed.teaser_only,
+    )
+    db.session.add(article)
+    db.session.flush()
+    alike.remember(article, now)
+    _tell_doubts(feed, article, entry, now)
+    return article
+
+
+def dated(entry: Entry, now: datetime) -> datetime:
+    """Return when an entry was published: when we first saw it, if it does not say or says a time to come."""
+    at = entry.published_at or now
+    return now if at > now + FUTURE else at
+
+
+def slug_of(headline: str) -> str:
+    """Return a headline in ASCII for its path; empty for scripts that have none of it."""
+    ascii_only = unicodedata.normalize("NFKD", headline).encode("ascii", "ignore").decode()
+    words = re.findall("[a-z0-9]+", ascii_only.lower().replace("'", ""))
+    slug = ""
+    for word in words:
+        if len(slug) + len(word) >= _MAX_SLUG:
+            break
+        slug = f"{slug}-{word}" if slug else word
+    return slug
+
+
+def _first_seen(feed: Feed, entry: Entry, now: datetime, manner: Manner) -> datetime:
+    """Return since when it is news: now, unless it is archive.
+
+    What a feed had long before it was first read is no news, whenever we see it; and of what it had then without a
+    date that can be, nobody knows.
+    """
+    if manner is Manner.ARCHIVE:
+        return min(dated(entry, now), now - LONG_AGO)
+    if feed.last_new_at is not None or not manner.is_guarded(feed):
+        return now
+    at = entry.published_at
+    if at is None or at > now + FUTURE:
+        return now - LONG_AGO
+    return at if at < now - NEWS else now
+
+
+def _tell_doubts(feed: Feed, article: Article, entry: Entry, now: datetime) -> None:
+    """Log what was wrong with an entry that was taken all the same, once, with its feed and the cure."""
+    doubts = list(entry.doubts)
+    if entry.published_at is None and not doubts:
+        doubts.append("it has no date")
+    elif entry.published_at is not None and entry.published_at > now + FUTURE:
+        doubts.append(f"its date, in the year {entry.published_at.year}, is still to come")
+    for why in doubts:
+        name = {"feed": feed.id, "url": feed.url, "article": article.public_id}
+        log.warning("entry mended", **name, why=why, cure="It is taken all the same. " + feeds.cure(feed.url))
+
+
+def _story(arrival: Arrival, language: str, now: datetime) -> Story:
+    """Return the story that an article in another language told first, else a new one.
+
+    Either names the other's page (hreflang), or both name a third; a story has one article a language.
+    """
+    theirs = [version.value_hash for version in arrival.versions]
+    ours = [key.value_hash for key in arrival.identities if key.kind == "url"]
+    named = or_(
+        and_(ArticleIdentity.kind == "url", ArticleIdentity.value_hash.in_(theirs)),
+        and_(ArticleIdentity.kind == "version", ArticleIdentity.value_hash.in_([*ours, *theirs])),
+    )
+    told = aliased(Article)
+    taken = exists().where(told.story_id == Story.id, told.language == language)
+    found = db.session.scalar(
+        select(Story)
+        .join(Article, Article.story_id == Story.id)
+        .join(ArticleIdentity, ArticleIdentity.article_id == Article.id)
+        .where(named, ~taken)
+        .order_by(Story.id)
+        .limit(1)
+    )
+    if found is None:
+        found = Story(public_id=_public_id(), created_at=now)
+        db.session.add(found)
+        db.session.flush()
+    return found
+
+
+def _public_id() -> str:
+    return tokens.encode(os.urandom(7))[:_PUBLIC_ID]
