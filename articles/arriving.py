@@ -9,15 +9,15 @@ from enum import Enum
 from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import aliased
 
-from articles import alike, feeds
+from articles import alike, feeds, flood
 from articles.entries import Entry
+from articles.flood import FUTURE as FUTURE
+from articles.flood import Guard
 from articles.models import GUARDED, Article, ArticleIdentity, Feed, Story
 from articles.recognition import Arrival
 from core import logs, tokens
 from core.database import db
 
-FUTURE = timedelta(minutes=10)
-"""How far ahead of our clock a publisher's may be. What is dated later is dated now."""
 NEWS = timedelta(days=2)
 """What was published longer ago when its feed was fetched for the first time is archive, and is not mailed as new."""
 LONG_AGO = timedelta(days=90)
@@ -41,9 +41,10 @@ class Manner(Enum):
         return self is Manner.PUSHED or (self is Manner.FETCHED and feed.is_fetched)
 
 
-def add(feed: Feed, arrival: Arrival, now: datetime, *, held: bool, manner: Manner) -> Article:
-    """Add an article for an entry. `held` is the flood guard's word; an embargo that is not over holds it, too."""
+def add(feed: Feed, arrival: Arrival, now: datetime, *, guard: Guard, manner: Manner) -> Article:
+    """Add an article for an entry. The flood guard may hold it; so does an embargo that is not over."""
     entry = arrival.entry
+    held = guard.holds(entry)
     embargo = entry.embargo_until if entry.embargo_until is not None and entry.embargo_until > now else None
     article = Article(
         story_id=_story(arrival, feed.language, now).id,
@@ -59,7 +60,7 @@ def add(feed: Feed, arrival: Arrival, now: datetime, *, held: bool, manner: Mann
         author=entry.author,
         words=entry.words,
         published_at=dated(entry, now),
-        first_seen_at=_first_seen(feed, entry, now, manner),
+        first_seen_at=_first_seen(feed, entry, now, manner, guard),
         revision=1,
         state="held" if held or embargo else "published",
         reason=GUARDED if held else "",
@@ -92,19 +93,18 @@ def slug_of(headline: str) -> str:
     return slug
 
 
-def _first_seen(feed: Feed, entry: Entry, now: datetime, manner: Manner) -> datetime:
+def _first_seen(feed: Feed, entry: Entry, now: datetime, manner: Manner, guard: Guard) -> datetime:
     """Return since when it is news: now, unless it is archive.
 
-    What a feed had long before it was first read is no news, whenever we see it; and of what it had then without a
-    date that can be, nobody knows.
+    What a feed had long before it was first read is no news, whenever we see it; nor is all that it had without dates.
     """
     if manner is Manner.ARCHIVE:
         return min(dated(entry, now), now - LONG_AGO)
     if feed.last_new_at is not None or not manner.is_guarded(feed):
         return now
-    at = entry.published_at
-    if at is None or at > now + FUTURE:
-        return now - LONG_AGO
+    if flood.is_undated(entry, now):
+        return now - LONG_AGO if guard.undated_is_archive else now
+    at = dated(entry, now)
     return at if at < now - NEWS else now
 
 
@@ -117,7 +117,7 @@ def _tell_doubts(feed: Feed, article: Article, entry: Entry, now: datetime) -> N
         doubts.append(f"its date, in the year {entry.published_at.year}, is still to come")
     for why in doubts:
         name = {"feed": feed.id, "url": feed.url, "article": article.public_id}
-        log.warning("entry mended", **name, why=why, cure="It is taken all the same. " + feeds.cure(feed.url))
+        log.warning("entry mended", **name, why=why, cure="It was taken all the same; only its publisher can mend it.")
 
 
 def _story(arrival: Arrival, language: str, now: datetime) -> Story:

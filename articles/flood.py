@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from articles.entries import Entry
 from articles.models import Feed
 
+FUTURE = timedelta(minutes=10)
+"""How far ahead of our clock a publisher's may be. What is dated later is dated now."""
 MOST_NEW = 50
 """New entries of one look; more are held, all of them."""
 MOST_OLD = 3
@@ -20,10 +22,15 @@ LATE = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What is held of one look at a feed: all that is new, or what is dated before `old_before`."""
+    """What is held of one look at a feed: all that is new, or what is dated before `old_before`.
+
+    `undated_is_archive` holds nothing: of a feed that is read for the first time, so much has no date that can be that
+    it is what the feed had all along, and no news.
+    """
 
     everything: bool = False
     old_before: datetime | None = None
+    undated_is_archive: bool = False
 
     def holds(self, entry: Entry) -> bool:
         """Return whether a new entry is held."""
@@ -33,10 +40,15 @@ class Guard:
         return self.old_before is not None and entry.published_at is not None and entry.published_at < self.old_before
 
 
+def is_undated(entry: Entry, now: datetime) -> bool:
+    """Return whether nobody knows when an entry was published: it does not say, or says a time to come."""
+    return entry.published_at is None or entry.published_at > now + FUTURE
+
+
 def guard(feed: Feed, new: Sequence[Entry], now: datetime) -> Guard:
     """Look at the new entries of a feed. The first time a feed is read, all of it is new, and nothing is held."""
     if feed.last_new_at is None:
-        return Guard()
+        return Guard(undated_is_archive=sum(is_undated(entry, now) for entry in new) > MOST_OLD)
     if len(new) > MOST_NEW:
         return Guard(everything=True)
     old_before = min(feed.last_new_at, now) - LATE

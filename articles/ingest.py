@@ -128,7 +128,7 @@ def store_entries(
         article = known or alike.twin(arrival.entry.body, feed.language, now)
         is_double = known is None and article is not None and article.id in taken
         if article is None:
-            article = arriving.add(feed, arrival, now, held=guard.holds(arrival.entry), manner=manner)
+            article = arriving.add(feed, arrival, now, guard=guard, manner=manner)
             _claim(feed, arrival, present, article)
             counts["new"] += 1
             touched[article.id] = article

@@ -115,3 +115,12 @@ def test_a_guid_that_comes_again_is_the_same_story_otherwise(desk, title, days):
     desk.take(entry("one", title=title, content=None, published=later.isoformat()), at=later)
     (article,) = desk.articles()
     assert article.headline == title
+
+
+@pytest.mark.parametrize(("count", "is_news"), [(3, True), (4, False)])
+@pytest.mark.parametrize("date", [None, "2099-01-01T00:00:00Z", "1970-01-01T00:00:00Z"])
+def test_what_a_feed_has_without_dates_when_it_is_read_first_is_news_only_when_it_is_little(desk, count, is_news, date):
+    desk.take(*(entry(str(n), title=f"Undated {n}", published=date, content=f"<p>{n}</p>") for n in range(count)))
+    assert [article.first_seen_at == NOW for article in desk.articles()] == [is_news] * count
+    desk.take(entry("later", title="Undated and later", published=date, content="<p>x</p>"), at=NOW + DAY)
+    assert NOW + DAY in {article.first_seen_at for article in desk.articles()}
