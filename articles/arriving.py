@@ -9,7 +9,7 @@ from enum import Enum
 from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import aliased
 
-from articles import alike, feeds, flood
+from articles import alike, flood
 from articles.entries import Entry
 from articles.flood import FUTURE as FUTURE
 from articles.flood import Guard
@@ -70,7 +70,8 @@ def add(feed: Feed, arrival: Arrival, now: datetime, *, guard: Guard, manner: Ma
     )
     db.session.add(article)
     db.session.flush()
-    alike.remember(article, now)
+    if manner is not Manner.ARCHIVE:
+        alike.remember(article, now)
     _tell_doubts(feed, article, entry, now)
     return article
 

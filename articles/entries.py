@@ -98,7 +98,7 @@ def document(feed: bytes, *, url: str = "", item: bool = False, zone: tzinfo = U
     """
     try:
         return (
-            _json(feed, item=item)
+            _json(feed, zone, item=item)
             if jsonfeed.is_json(feed)
             else _xml(xmlcheck.checked(feed, charset=charset), url, zone)
         )
@@ -108,9 +108,12 @@ def document(feed: bytes, *, url: str = "", item: bool = False, zone: tzinfo = U
         raise
 
 
-def _json(feed: bytes, *, item: bool) -> Document:
+def _json(feed: bytes, zone: tzinfo, *, item: bool) -> Document:
     read = jsonfeed.read(feed, item=item)
-    found = (Refused(one.guid, one.why) if isinstance(one, jsonfeed.NoItem) else entry(one) for one in read.items)
+    found = (
+        Refused(one.guid, one.why) if isinstance(one, jsonfeed.NoItem) else entry(_dated(one, zone))
+        for one in read.items
+    )
     return Document(tuple(found), read.hubs, read.topic)
 
 

@@ -159,7 +159,9 @@ def _item(one: object, authors: list[dict[str, str]]) -> dict[str, Any] | NoItem
         "media_content": [
             {"url": one[name], "medium": "image"} for name in ("image", "banner_image") if _text(one, name)
         ],
+        "published": _text(one, "date_published"),
         "published_parsed": _moment(one, "date_published"),
+        "updated": _text(one, "date_modified"),
         "updated_parsed": _moment(one, "date_modified"),
         "language": _text(one, "language"),
         **_extension(one.get(EXTENSION)),
