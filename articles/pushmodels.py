@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
+from core import changes
 from core.database import Base, RowId
 
 
@@ -12,6 +13,7 @@ class FeedPush(Base):
     """A push that was taken: known again by a hash until `forget_at`, so that a copy of it does nothing."""
 
     __tablename__ = "feed_pushes"
+    __table_args__ = (changes.NOT_SHOWN,)
     feed_id: Mapped[int] = mapped_column(ForeignKey("feeds.id"), primary_key=True)
     digest: Mapped[bytes] = mapped_column(primary_key=True)
     forget_at: Mapped[datetime] = mapped_column(index=True)
@@ -29,6 +31,7 @@ class HubSubscription(Base):
     __table_args__ = (
         CheckConstraint("state IN ('wanted', 'asked', 'active', 'denied', 'leaving')", name="state"),
         CheckConstraint("feed_id IS NOT NULL OR state = 'leaving'", name="feed"),
+        changes.NOT_SHOWN,
     )
     id: Mapped[RowId]
     feed_id: Mapped[int | None] = mapped_column(ForeignKey("feeds.id"), unique=True)
