@@ -2,10 +2,11 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,9 @@ def prepared(database: str, folder: Path, *, with_redis: bool = False) -> Iterat
         redis_url, redis = stack.enter_context(servers.guarded_redis()) if with_redis else ("", None)
         if database == "sqlite":
             _migrate(f"sqlite:///{folder / 'pattern.db'}", folder)
+            # What still stands beside the file would not be in its copies.
+            with closing(sqlite3.connect(folder / "pattern.db")) as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             yield Ground(folder, None, redis_url, redis)
             return
         postgres = stack.enter_context(servers.postgres_server())

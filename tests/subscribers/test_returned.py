@@ -12,7 +12,7 @@ from delivery.models import Mailing, Outcome
 from subscribers import address, joining, linkchanges, notices, returned, signup, unsubscribe
 from subscribers.models import ConsentEntry, ConsentParticulars, Subscriber
 from subscribers.trail import AddressChange
-from tests.subscribers.people import NOW, answered, count, joined, left_streams
+from tests.subscribers.people import NOW, answered, joined, left_streams
 
 LATER = NOW + timedelta(hours=3)
 
