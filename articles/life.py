@@ -16,6 +16,7 @@ from core.errors import _
 
 log = logs.get(__name__)
 
+MOST_RANK = 9
 MOST_WORDS = 600
 """Characters of a reason or a correction: readers see it."""
 
@@ -89,7 +90,20 @@ def mark_updated(article: Article, *, now: datetime) -> None:
     """Mark a developing story as updated, as its page shows. Raises Invalid."""
     _must(article, "published", "held")
     article.marked_updated_at = now
+    # Another revision, though of the same text: it is new to those who had it (digests of the rule "updated").
+    article.revision += 1
     _note(article, "story marked as updated")
+
+
+def set_rank(article: Article, rank: int) -> None:
+    """Say how much the editors want a story in digests, from 0 to 9: those of a higher rank stand first.
+
+    Raises Invalid for a rank that cannot be.
+    """
+    if not 0 <= rank <= MOST_RANK:
+        raise errors.Invalid("rank", _("The rank of a story is a number from 0 to %(most)s."), most=MOST_RANK)
+    article.rank = rank
+    _note(article, "story ranked", rank=rank)
 
 
 def let(

@@ -3,7 +3,7 @@
 import os
 from datetime import datetime
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, UniqueConstraint, false, text, true
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, false, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core import changes, tokens
@@ -124,6 +124,7 @@ class Article(Base):
     teaser_only: Mapped[bool] = mapped_column(default=False, server_default=false())
     breaking_at: Mapped[datetime | None]
     terms: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    rank: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
 
     @property
     def ref(self) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, exists, func, or_, select, true, tuple_
@@ -14,22 +14,30 @@ from core.database import db
 _PUBLIC_ID = 10
 _MOST_CANDIDATES = 2_000
 """More than any digest's readers get through between two slots; it bounds the memory of composing."""
+DEVELOPING = timedelta(days=60)
+"""How long after it was first seen a story that is updated may come again: as long as it is known who had it."""
 
 PUBLISHED = Article.state == "published"
 """What readers see. Held stories and those that were withdrawn are found by their path only."""
 _READ_HERE = or_(Article.read_at == "postrider", Article.url == "")
-_CANDIDATE = (Article.id, Article.story_id, Article.language, Article.published_at, Article.first_seen_at)
+_CANDIDATE = (
+    *(Article.id, Article.story_id, Article.language, Article.published_at, Article.first_seen_at),
+    *(Article.revision, Article.rank, Article.text_changed_at, Article.marked_updated_at),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What a selection needs of an article, without its texts."""
+    """What a selection needs of an article, without its texts. The higher its `rank`, the more the editors want it."""
 
     article_id: int
     story_id: int
     topic_ids: frozenset[int]
     published_at: datetime
     first_seen_at: datetime
+    revision: int = 1
+    updated_at: datetime | None = None
+    rank: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +140,22 @@ def counts_by_topic(language: str) -> dict[int, int]:
     return {row[0]: row[1] for row in db.session.execute(counted)}
 
 
-def candidates(language: str, *, since: datetime | None, topic_ids: frozenset[int] | None = None) -> list[Candidate]:
+def candidates(
+    language: str, *, since: datetime | None, updated: bool = False, topic_ids: frozenset[int] | None = None
+) -> list[Candidate]:
     """Return what a digest may choose from: the articles in its language first seen after `since`, newest first.
 
-    With `topic_ids` only those on one of these shelves, so that the limit cannot cut a rare topic off.
+    With `updated` also those first seen a little earlier that were updated since. With `topic_ids` only those on one
+    of these shelves, so that the limit cannot cut a rare topic off.
     """
     wanted = select(*_CANDIDATE).where(Article.language == language, PUBLISHED)
     if since is not None:
-        wanted = wanted.where(Article.first_seen_at > since)
+        seen = Article.first_seen_at > since
+        if updated:
+            changed = or_(Article.text_changed_at > since, Article.marked_updated_at > since)
+            wanted = wanted.where(Article.first_seen_at > since - DEVELOPING, or_(seen, changed))
+        else:
+            wanted = wanted.where(seen)
     if topic_ids is not None:
         on_them = select(ArticleTopic.article_id).where(ArticleTopic.topic_id.in_(topic_ids))
         wanted = wanted.where(Article.id.in_(on_them))
@@ -173,7 +189,16 @@ def _on(topic: Topic | None) -> ColumnElement[bool]:
 def _as_candidates(rows: Sequence[Row[*tuple[Any, ...]]]) -> list[Candidate]:
     shelves = _topic_ids([row.id for row in rows])
     return [
-        Candidate(row.id, row.story_id, frozenset(shelves.get(row.id, ())), row.published_at, row.first_seen_at)
+        Candidate(
+            row.id,
+            row.story_id,
+            frozenset(shelves.get(row.id, ())),
+            row.published_at,
+            row.first_seen_at,
+            row.revision,
+            max(filter(None, (row.text_changed_at, row.marked_updated_at)), default=None),
+            row.rank,
+        )
         for row in rows
     ]
 

@@ -187,8 +187,8 @@ def open_edition(name: str, services: Services) -> Edition:
         made = Edition(
             mailing_id,
             shell_id,
-            outbox.add_block(rendering.opening_part(opening(views[:SHOWN]), LANGUAGE)),
-            [outbox.add_block(rendering.story_part(view)) for view in views],
+            outbox.add_block(rendering.part(opening(views[:SHOWN]), LANGUAGE)),
+            [outbox.add_block(rendering.part(view, LANGUAGE)) for view in views],
             services,
         )
         db.session.commit()

@@ -3,18 +3,19 @@
 A group is a cohort in the making: the same stories in the same format, with the same opening and the same past.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from articles import shelf
-from core import language as languages
+from articles import shelf, topics
 from core.database import db
 from core.services import Services
-from digests import editions, elsewhere, histories, rendering, selection, shelves, timetable
+from digests import elsewhere, histories, outlook, rendering, selection, shelves, timetable
 from digests.models import Edition, Wave
-from subscribers import rhythm, schedule
-from subscribers.models import Digest, Subscription, Taste
+from digests.outlook import Outlook
+from digests.selection import Repeat
+from subscribers import schedule
+from subscribers.models import Digest, Taste
 
 CHUNK = 2000
 """Readers in one transaction."""
@@ -24,11 +25,16 @@ CHUNK_IN_TURN = 500
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Readers of a chunk who get the same mail: the same stories, format, opening and history."""
+    """Readers of a chunk who get the same mail: the same stories, headlines below, format, opening and history.
+
+    `more` is what stands at the end, where there would have been more than these; else None.
+    """
 
     readers: tuple[schedule.DueReader, ...]
     format: str
     stories: tuple[rendering.StoryView, ...]
+    headlines: tuple[rendering.HeadlineView, ...]
+    more: rendering.MoreView | None
     opening: rendering.Opening
     subject: str
     history_id: int | None
@@ -39,7 +45,8 @@ class Group:
 class Chunk:
     """What was read of a wave: whom it reaches from `cursor` on, and with what.
 
-    Stories first seen after `seen_until` are new to those who get a first edition, whatever came in meanwhile.
+    For the readers in `empty` there is nothing, for those who are `waiting` too little yet. Stories first seen after
+    `seen_until` are new to those who get a first edition, whatever came in meanwhile.
     """
 
     wave_id: int
@@ -55,6 +62,7 @@ class Chunk:
     finished: bool
     groups: tuple[Group, ...]
     empty: tuple[schedule.DueReader, ...]
+    waiting: tuple[schedule.DueReader, ...]
     seen_until: datetime
     shell: rendering.ShellView
     not_after: datetime
@@ -67,8 +75,8 @@ def read_chunk(wave_id: int, now: datetime, services: Services) -> Chunk:
     digest = db.session.get_one(Digest, edition.digest_id)
     most = min(CHUNK, CHUNK_IN_TURN) if db.engine.dialect.name == "sqlite" else CHUNK
     readers = _readers(edition, wave, most)
-    reading = Reading(digest, kind=edition.kind, slot=edition.slot, now=now, services=services)
-    groups, empty = reading.groups(readers)
+    reading = Reading(digest, edition.kind, slot=edition.slot, due_at=wave.due_at, now=now, services=services)
+    sorted_out = reading.sort_out(readers)
     return Chunk(
         wave_id=wave.id,
         edition_id=edition.id,
@@ -81,8 +89,9 @@ def read_chunk(wave_id: int, now: datetime, services: Services) -> Chunk:
         cursor=wave.cursor,
         last=readers[-1].subscription_id if readers else wave.cursor,
         finished=len(readers) < most,
-        groups=tuple(groups),
-        empty=tuple(empty),
+        groups=sorted_out.groups,
+        empty=sorted_out.empty,
+        waiting=sorted_out.waiting,
         seen_until=reading.seen_until,
         shell=rendering.ShellView(
             digest=digest.name,
@@ -102,15 +111,14 @@ def _readers(edition: Edition, wave: Wave, most: int) -> list[schedule.DueReader
 
 
 @dataclass(frozen=True, slots=True)
-class _Outlook:
-    """What a mail says beside its stories: its date, in a first edition when the digest comes again and others begin,
-    and which other digest the reader's mail program has left.
+class SortedOut:
+    """The readers of a chunk: those who get the same mail together, those for whom there is nothing, and those who wait
+    until there are as many stories as the digest has at least.
     """
 
-    dated: date
-    own: str
-    others: tuple[tuple[str, str], ...]
-    left: str
+    groups: tuple[Group, ...] = ()
+    empty: tuple[schedule.DueReader, ...] = ()
+    waiting: tuple[schedule.DueReader, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,33 +128,40 @@ class _Alike:
     taste_id: int
     history_id: int | None
     fresh_from: datetime | None
+    waited: int
     catch_up: bool
     once: elsewhere.Better | None
     """What they get in better languages, where they want each story once; None: each digest for itself."""
-    outlook: _Outlook
+    outlook: Outlook
 
 
 _NOTHING: tuple[int | None, bytes] = (None, b"")
 """The history of somebody who had nothing yet."""
+MOST_WAITS = 2
+"""So many slots a reader waits for a fuller edition; then they get what there is."""
 
 
 class Reading:
     """One reading of a chunk: candidates, topics and stories are looked up once and kept while it lasts."""
 
-    def __init__(self, digest: Digest, *, kind: str, slot: date, now: datetime, services: Services) -> None:
+    def __init__(
+        self, digest: Digest, kind: str, *, slot: date, due_at: datetime, now: datetime, services: Services
+    ) -> None:
         self._digest = digest
         self._first = kind == "first"
+        self._repeat = Repeat(digest.repeat)
         self._slot = slot
+        self._due_at = due_at
         self._now = now
         self._services = services
         self._topics: dict[int, frozenset[int] | None] = {}
         self._views: dict[int, rendering.StoryView] = {}
         self.seen_until = now
 
-    def groups(self, readers: Sequence[schedule.DueReader]) -> tuple[list[Group], list[schedule.DueReader]]:
-        """Return the groups of a chunk, and the readers for whom there is nothing."""
+    def sort_out(self, readers: Sequence[schedule.DueReader]) -> SortedOut:
+        """Return the groups of a chunk, and who gets nothing."""
         if not readers:
-            return [], []
+            return SortedOut()
         had = histories.of_readers([reader.subscriber_id for reader in readers])
         fresh = {reader.subscription_id: self._fresh_from(reader) for reader in readers}
         since = None if self._first else min(at for at in fresh.values() if at is not None)
@@ -155,35 +170,48 @@ class Reading:
             # Not now: a feed that is being stored at this moment has stories of before, which nobody sees yet.
             self.seen_until = max(one.first_seen_at for one in found)
         better, once = self._better(readers), elsewhere.Once(found, self._digest.language)
-        sorted_out: dict[_Alike, list[schedule.DueReader]] = {}
+        alike: dict[_Alike, list[schedule.DueReader]] = {}
         for reader in readers:
             key = _Alike(
                 taste_id=reader.taste.id,
                 history_id=had.get(reader.subscriber_id, _NOTHING)[0],
                 fresh_from=fresh[reader.subscription_id],
+                waited=reader.waited,
                 catch_up=reader.away_from is not None,
                 once=better.get(reader.subscription_id),
                 outlook=self._outlook(reader),
             )
-            sorted_out.setdefault(key, []).append(reader)
+            alike.setdefault(key, []).append(reader)
         groups: list[Group] = []
         empty: list[schedule.DueReader] = []
-        for key, same in sorted_out.items():
+        waiting: list[schedule.DueReader] = []
+        for key, same in alike.items():
             past = had.get(same[0].subscriber_id, _NOTHING)
-            wish, known = self._wish(same[0].taste, key), [entry.article_id for entry in histories.unpack(past[1])]
-            without = frozenset[int]() if key.once is None else once.without(key.once, had=known)
-            chosen = selection.choose(found, wish, had=known, without=without, best=key.catch_up)
-            if len(chosen) < (1 if self._first else self._digest.least):
+            known = histories.known(past[1])
+            without = frozenset[int]() if key.once is None else once.without(key.once, had=self._counted(known, found))
+            choice = selection.choose(found, self._wish(same[0].taste, key), had=known, without=without)
+            if not choice.full:
                 empty += same
+            elif len(choice.full) < self._digest.least and not self._first and key.waited < MOST_WAITS:
+                waiting += same
             else:
-                groups.append(self._group(same, chosen, past, key.outlook))
-        return groups, empty
+                groups.append(self._group(same, choice, past, key))
+        return SortedOut(tuple(groups), tuple(empty), tuple(waiting))
 
     def _better(self, readers: Sequence[schedule.DueReader]) -> dict[int, elsewhere.Better]:
         ids = [reader.subscription_id for reader in readers if reader.once]
         if not ids:
             return {}
         return elsewhere.of_subscriptions(ids, self._digest, now=self._now, services=self._services)
+
+    def _counted(self, known: Collection[int], found: Sequence[shelf.Candidate]) -> frozenset[int]:
+        """Return which of the articles that a reader had keep their story out: versions in other languages.
+
+        What becomes of those in this one, the digest's rule says; a recap takes up what was had anywhere.
+        """
+        if self._repeat is Repeat.RECAP:
+            return frozenset()
+        return frozenset(known).difference(one.article_id for one in found)
 
     def _wanted(self, readers: Sequence[schedule.DueReader]) -> frozenset[int] | None:
         """Return all topics that somebody of a first edition's chunk wants; None when somebody wants everything."""
@@ -195,67 +223,64 @@ class Reading:
     def _fresh_from(self, reader: schedule.DueReader) -> datetime | None:
         if self._first:
             return None
-        # Nobody gets a backlog, but who has asked for it: then it reaches back to when their pause began.
-        backlog = reader.away_from or self._now
-        return max(reader.fresh_from, min(backlog, self._now - 2 * rhythm.period(reader.rhythm)))
+        return timetable.fresh_from(reader, recap=self._repeat is Repeat.RECAP, due_at=self._due_at, now=self._now)
 
     def _wish(self, taste: Taste, alike: _Alike) -> selection.Wish:
-        most = min(taste.most, self._digest.most)
+        topics, most = self._topics[taste.id], min(taste.most, self._digest.most)
         if self._first or alike.catch_up:
-            most = min(most, selection.FIRST_MOST)
-        return selection.Wish(self._topics[taste.id], most, alike.fresh_from)
+            return selection.Wish(topics, min(most, selection.FIRST_MOST), alike.fresh_from, evenly=False)
+        return selection.Wish(
+            topics,
+            most,
+            alike.fresh_from,
+            headlines=self._digest.headlines,
+            repeat=self._repeat,
+            # What comes later belongs to the next recap, which takes up all of its own period.
+            until=self._due_at if self._repeat is Repeat.RECAP else None,
+        )
 
     def _group(
-        self, readers: list[schedule.DueReader], chosen: list[int], past: tuple[int | None, bytes], outlook: _Outlook
+        self,
+        readers: list[schedule.DueReader],
+        choice: selection.Choice,
+        past: tuple[int | None, bytes],
+        key: _Alike,
     ) -> Group:
-        missing = [one for one in chosen if one not in self._views]
-        self._views |= {one.id: rendering.story_view(one, self._services) for one in shelf.by_ids(missing)}
-        stories = tuple(self._views[one] for one in chosen if one in self._views)
+        self._look_up([*(one.article_id for one in choice.full), *choice.headlines])
+        stories = tuple(
+            replace(self._views[one.article_id], updated=True) if one.updated else self._views[one.article_id]
+            for one in choice.full
+        )
+        is_regular = not (self._first or key.catch_up)
         publication = self._services.publication.name(self._digest.language)
-        history_id, entries = past
         return Group(
             readers=tuple(readers),
             format=readers[0].taste.format,
             stories=stories,
-            opening=self._opening(outlook, stories, publication),
+            headlines=tuple(rendering.headline_view(self._views[one]) for one in choice.headlines),
+            more=self._more(choice.more, self._topics[key.taste_id]) if is_regular and choice.more else None,
+            opening=outlook.opening(key.outlook, self._digest, stories, first=self._first, services=self._services),
             subject=self._digest.subject.format(
                 publication=publication, digest=self._digest.name, headline=stories[0].headline
             ),
-            history_id=history_id,
-            entries=entries,
+            history_id=past[0],
+            entries=past[1],
         )
 
-    def _opening(
-        self, outlook: _Outlook, stories: Sequence[rendering.StoryView], publication: str
-    ) -> rendering.Opening:
-        return rendering.Opening(
-            publication=publication,
-            digest=self._digest.name,
-            date=languages.date_text(outlook.dated, self._digest.language),
-            stories=len(stories),
-            minutes=sum(story.minutes for story in stories),
-            preheader=" · ".join(story.headline for story in stories[1:3]),
-            first=self._first,
-            rhythm_next=outlook.own,
-            begins=outlook.others,
-            left=outlook.left,
-        )
+    def _look_up(self, article_ids: Sequence[int]) -> None:
+        missing = [one for one in article_ids if one not in self._views]
+        self._views |= {one.id: rendering.story_view(one, self._services) for one in shelf.by_ids(missing)}
 
-    def _outlook(self, reader: schedule.DueReader) -> _Outlook:
-        if not self._first:
-            return _Outlook(self._slot, "", (), self._left(reader))
-        own = db.session.get_one(Subscription, reader.subscription_id)
-        # The regular slot of this date, as it is where the reader is, is skipped: see schedule.first_sent.
-        today = rhythm.local_date(self._now, reader.zone)
-        comes = self._when(own, not_before=today + timedelta(days=1))
-        others = tuple((one.digest.name, self._when(one)) for one in editions.to_begin(own))
-        return _Outlook(today, comes, others, self._left(reader))
+    def _more(self, count: int, topic_ids: frozenset[int] | None) -> rendering.MoreView:
+        """Return where the rest is: on the topic's page, where it is of one topic; else on the front page."""
+        language = self._digest.language
+        only = next((topic for topic in topics.all_topics() if topic_ids == frozenset((topic.id,))), None)
+        url = self._services.links.to("front", language=language)
+        if only is not None:
+            url = self._services.links.to("topic", language=language, topic=only.key)
+        return rendering.MoreView(count, is_of_topics=topic_ids is not None, url=url)
 
-    def _left(self, reader: schedule.DueReader) -> str:
-        if reader.left_by_click_id in (None, self._digest.id):
-            return ""
-        return db.session.get_one(Digest, reader.left_by_click_id).name
-
-    def _when(self, subscription: Subscription, *, not_before: date | None = None) -> str:
-        at = timetable.next_mail(subscription, now=self._now, not_before=not_before)
-        return rendering.when(at, self._digest.language, subscription.rhythm.zone)
+    def _outlook(self, reader: schedule.DueReader) -> Outlook:
+        if self._first:
+            return outlook.of_first(reader, self._digest, now=self._now)
+        return outlook.of_regular(reader, self._digest, slot=self._slot)

@@ -20,9 +20,6 @@ from digests.cohorts import Chunk, Group
 from digests.models import Cohort, Wave
 from subscribers import leaving, rhythm, schedule
 
-View = rendering.Opening | rendering.StoryView
-"""What is shown, and by that what is compiled once."""
-
 
 @dataclass(frozen=True, slots=True)
 class Made:
@@ -31,7 +28,7 @@ class Made:
     chunk: Chunk
     head: content.Part
     foot: content.Part
-    parts: dict[View, content.Part]
+    parts: dict[rendering.View, content.Part]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +42,8 @@ class _Won:
 def make(chunk: Chunk, services: Services) -> Made:
     """Render and compile what the chunk needs. Slow, so outside of any transaction."""
     head, foot = rendering.shell_parts(chunk.shell, services.publication)
-    parts: dict[View, content.Part] = {}
-    for group in chunk.groups:
-        parts[group.opening] = rendering.opening_part(group.opening, chunk.language)
-        parts |= {story: rendering.story_part(story) for story in group.stories}
+    shown = {view for group in chunk.groups for view in _shown(group)}
+    parts = {view: rendering.part(view, chunk.language) for view in shown}
     return Made(chunk, head, foot, parts)
 
 
@@ -71,6 +66,8 @@ def write_chunk(made: Made, now: datetime, services: Services) -> bool:
     if chunk.kind == "first":
         _note_first(chunk, groups, won, now)
     losers = [one for group in groups for one in group.readers if one.subscriber_id not in moved]
+    if chunk.kind == "regular":
+        _note_waits(chunk, won, losers)
     return _move_wave(chunk, losers, now)
 
 
@@ -84,7 +81,7 @@ def _hold_wave(chunk: Chunk) -> None:
 def _move_wave(chunk: Chunk, losers: Sequence[schedule.DueReader], now: datetime) -> bool:
     """Move the wave's cursor on, but not beyond who must be looked at again; return whether the wave is done."""
     finished = chunk.finished and not losers
-    cursor = min((loser.subscription_id for loser in losers), default=chunk.last + 1) - 1
+    cursor = _reached(chunk, losers)
     db.session.execute(
         update(Wave)
         .where(Wave.id == chunk.wave_id)
@@ -98,6 +95,19 @@ def _move_wave(chunk: Chunk, losers: Sequence[schedule.DueReader], now: datetime
     if finished and chunk.kind == "regular":
         schedule.move_on(chunk.digest_id, chunk.slot, chunk.due_at, now=now)
     return finished
+
+
+def _reached(chunk: Chunk, losers: Sequence[schedule.DueReader]) -> int:
+    """Return the last subscription of which all is settled: those after it are looked at again."""
+    return min((loser.subscription_id for loser in losers), default=chunk.last + 1) - 1
+
+
+def _note_waits(chunk: Chunk, won: Sequence[_Won], losers: Sequence[schedule.DueReader]) -> None:
+    """Count the slot for those who wait for more stories; who gets a mail now waits no more."""
+    settled = _reached(chunk, losers)
+    waits = {one.subscription_id: one.waited + 1 for one in chunk.waiting if one.subscription_id <= settled}
+    over = {one.subscription_id: 0 for group in won for one in group.readers if one.waited}
+    schedule.note_waits(waits | over)
 
 
 class WaveTaken(Exception):
@@ -128,15 +138,19 @@ def _shells(made: Made, groups: Sequence[Group]) -> dict[str, int]:
     }
 
 
-def _blocks(made: Made, groups: Sequence[Group]) -> dict[View, int]:
+def _blocks(made: Made, groups: Sequence[Group]) -> dict[rendering.View, int]:
     """Return the block of everything that is shown."""
     views = [view for group in groups for view in _shown(group)]
     ids = outbox.add_blocks([made.parts[view] for view in views])
     return {view: ids[made.parts[view]] for view in views}
 
 
-def _shown(group: Group) -> tuple[View, ...]:
-    return (group.opening, *group.stories)
+def _shown(group: Group) -> list[rendering.View]:
+    """Return all that a mail shows, from its top to its end."""
+    shown: list[rendering.View] = [group.opening, *group.stories]
+    if group.headlines:
+        shown += [rendering.HeadingView(group.headlines[0].language), *group.headlines]
+    return shown if group.more is None else [*shown, group.more]
 
 
 def _advance(groups: Sequence[Group], *, today: date) -> set[int]:
@@ -155,11 +169,12 @@ def _advance(groups: Sequence[Group], *, today: date) -> set[int]:
 def _grown(group: Group, today: date) -> bytes:
     """Return the history that a group's readers will have, packed."""
     new = [histories.Entry(story.article_id, story.revision, today) for story in group.stories]
+    new += [histories.Entry(one.article_id, one.revision, today, in_full=False) for one in group.headlines]
     return histories.pack(histories.grown(histories.unpack(group.entries), new, today=today))
 
 
 def _contents(
-    chunk: Chunk, won: Sequence[_Won], shells: Mapping[str, int], blocks: Mapping[View, int]
+    chunk: Chunk, won: Sequence[_Won], shells: Mapping[str, int], blocks: Mapping[rendering.View, int]
 ) -> list[outbox.Planned]:
     """Write the recipes and cohorts of the groups that have readers left; return what is to be queued."""
     recipes = [

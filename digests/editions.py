@@ -143,14 +143,14 @@ def anything_for(subscription: Subscription, *, now: datetime, services: Service
     if mailing_id is not None and outbox.already_queued(mailing_id, [reader.addr_hash]):
         return False
     _history, entries = histories.of_readers([reader.id]).get(reader.id, (None, b""))
-    had = [entry.article_id for entry in histories.unpack(entries)]
-    wish = selection.Wish(shelves.topic_ids(subscription.taste), selection.FIRST_MOST, fresh_from=None)
+    had = histories.known(entries)
+    wish = selection.Wish(shelves.topic_ids(subscription.taste), selection.FIRST_MOST, None, evenly=False)
     found = shelves.candidates(digest, since=None, topic_ids=wish.topic_ids)
     without: frozenset[int] = frozenset()
     if reader.once_over_digests:
         better = elsewhere.of_subscriptions([subscription.id], digest, now=now, services=services)
         without = elsewhere.Once(found, digest.language).without(better[subscription.id], had=had)
-    return bool(selection.choose(found, wish, had=had, without=without))
+    return bool(selection.choose(found, wish, had=had, without=without).full)
 
 
 def to_begin(subscription: Subscription) -> list[Subscription]:

@@ -1,4 +1,7 @@
-"""What a reader had in the last 60 days, as packed rows of 12 bytes: article id (8), revision (2), day number (2)."""
+"""What a reader had in the last 60 days, as packed rows of 12 bytes: article id (8), revision (2), day number (2).
+
+The highest bit of the revision says that it was a headline only.
+"""
 
 import hashlib
 import struct
@@ -12,32 +15,50 @@ from core.clock import EPOCH_DAY
 from core.database import db, insert_for
 from delivery import incoming
 from digests.models import Had, History
+from digests.selection import Known
 
 KEPT_DAYS = 60
 _ROW = struct.Struct(">QHH")
+_HEADLINE = 0x8000
+_MOST_REVISION = 0x7FFF
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One story that went out to a reader: the article in that revision, on that day."""
+    """One story that went out to a reader: the article in that revision, on that day, in full or as a headline."""
 
     article_id: int
     revision: int
     day: date
+    in_full: bool = True
 
 
 def pack(entries: Sequence[Entry]) -> bytes:
     """Return entries as bytes, in one fixed order, so that equal histories are equal bytes."""
-    rows = sorted((entry.article_id, entry.revision, (entry.day - EPOCH_DAY).days) for entry in entries)
-    return b"".join(_ROW.pack(article, min(revision, 0xFFFF), day) for article, revision, day in rows)
+    rows = sorted((entry.article_id, _told(entry), (entry.day - EPOCH_DAY).days) for entry in entries)
+    return b"".join(_ROW.pack(*row) for row in rows)
+
+
+def _told(entry: Entry) -> int:
+    return min(entry.revision, _MOST_REVISION) | (0 if entry.in_full else _HEADLINE)
 
 
 def unpack(packed: bytes) -> list[Entry]:
     """Read what `pack` wrote."""
     epoch = EPOCH_DAY.toordinal()
     return [
-        Entry(article, revision, date.fromordinal(epoch + day)) for article, revision, day in _ROW.iter_unpack(packed)
+        Entry(article, told & _MOST_REVISION, date.fromordinal(epoch + day), in_full=not told & _HEADLINE)
+        for article, told, day in _ROW.iter_unpack(packed)
     ]
+
+
+def known(packed: bytes) -> dict[int, Known]:
+    """Return how each article in a packed history was had: its latest revision, and whether it ever stood in full."""
+    found: dict[int, Known] = {}
+    for entry in unpack(packed):
+        before = found.get(entry.article_id, Known(0, in_full=False))
+        found[entry.article_id] = Known(max(before.revision, entry.revision), in_full=before.in_full or entry.in_full)
+    return found
 
 
 def grown(entries: Sequence[Entry], new: Sequence[Entry], *, today: date) -> list[Entry]:

@@ -57,5 +57,6 @@ def _remembered(
     until = datetime.fromtimestamp((minute + 1) * KEPT.total_seconds(), tz=UTC)
     since = until - rhythm.period(digest.default_rhythm)
     wish = selection.Wish(topic_ids, digest.most, fresh_from=since)
-    chosen = selection.choose(shelves.candidates(digest, since=since, topic_ids=topic_ids), wish, had=())
-    return tuple(Headline(one.headline, one.language, one.ref, one.published_at) for one in shelf.by_ids(chosen))
+    choice = selection.choose(shelves.candidates(digest, since=since, topic_ids=topic_ids), wish, had={})
+    chosen = shelf.by_ids([one.article_id for one in choice.full])
+    return tuple(Headline(one.headline, one.language, one.ref, one.published_at) for one in chosen)

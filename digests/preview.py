@@ -41,8 +41,8 @@ def _stories(
     kind: str, subscription: Subscription, chosen: Chosen, *, now: datetime, services: Services
 ) -> Sequence[rendering.StoryView]:
     slot = rhythm.local_date(now, chosen.zone)
-    reading = cohorts.Reading(subscription.digest, kind=kind, slot=slot, now=now, services=services)
-    groups, _empty = reading.groups([_reader(subscription, chosen, now)])
+    reading = cohorts.Reading(subscription.digest, kind, slot=slot, due_at=now, now=now, services=services)
+    groups = reading.sort_out([_reader(subscription, chosen, now)]).groups
     return groups[0].stories if groups else []
 
 

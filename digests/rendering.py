@@ -1,5 +1,6 @@
 """Stories and shells of a digest, rendered and compiled once: everything Jinja2 and CSS do happens here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -14,7 +15,9 @@ from delivery import content
 
 @dataclass(frozen=True, slots=True)
 class StoryView:
-    """What a digest shows of one article in one revision. `share_url` is empty for what is not to be passed on."""
+    """What a digest shows of one article in one revision. `share_url` is empty for what is not to be passed on;
+    `updated` marks what the reader had in another revision.
+    """
 
     article_id: int
     revision: int
@@ -25,6 +28,34 @@ class StoryView:
     published: str
     url: str
     share_url: str
+    updated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HeadlineView:
+    """A story of which a digest shows the headline only."""
+
+    article_id: int
+    revision: int
+    language: str
+    headline: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeadingView:
+    """What stands above the headlines of a digest."""
+
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoreView:
+    """How many stories there are beyond those of a digest, on a reader's topics or on all, and where they are."""
+
+    count: int
+    is_of_topics: bool
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +95,27 @@ def story_view(article: Article, services: Services) -> StoryView:
     )
 
 
-@lru_cache(maxsize=1024)
-def story_part(story: StoryView) -> content.Part:
-    """Return a story compiled for a mail."""
-    return _part("digest/story", story.language, {"story": story})
+def headline_view(story: StoryView) -> HeadlineView:
+    """Return what is left of a story where only its headline is shown."""
+    return HeadlineView(story.article_id, story.revision, story.language, story.headline, story.url)
 
 
-@lru_cache(maxsize=1024)
-def opening_part(opening: Opening, language: str) -> content.Part:
-    """Return the opening compiled for a mail."""
-    return _part("digest/opening", language, {"opening": opening})
+View = Opening | StoryView | HeadingView | HeadlineView | MoreView
+"""What is shown in a digest, and by that what is compiled once."""
+_PIECES: Mapping[type, str] = {
+    Opening: "opening",
+    StoryView: "story",
+    HeadingView: "heading",
+    HeadlineView: "headline",
+    MoreView: "more",
+}
+
+
+@lru_cache(maxsize=4096)
+def part(view: View, language: str) -> content.Part:
+    """Return one piece of a digest in a language, compiled for a mail."""
+    piece = _PIECES[type(view)]
+    return _part(f"digest/{piece}", language, {piece: view})
 
 
 def _part(name: str, language: str, values: dict[str, object]) -> content.Part:

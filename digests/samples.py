@@ -78,7 +78,7 @@ def _parts(digest: Digest, services: Services) -> list[content.Part]:
         url=services.links.to("story", **link),
         share_url=services.links.to("share", **link),
     )
-    return [head, rendering.opening_part(opening, language), rendering.story_part(story), foot]
+    return [head, rendering.part(opening, language), rendering.part(story, language), foot]
 
 
 def _sample(

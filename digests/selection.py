@@ -1,60 +1,142 @@
 """Which stories a reader gets: set arithmetic over the few hundred candidates of a wave, in memory."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from articles.shelf import Candidate
 
 FIRST_MOST = 10
 """The most stories in a reader's first edition, and in the one that makes up for a pause."""
+MOST_OF_TOPIC = 3
+"""So many stories of one topic stand in full where a reader has chosen two topics or more; the rest are headlines."""
+
+
+class Repeat(StrEnum):
+    """What becomes of a story that a reader had: nothing; a headline; in full again, marked, when its text is another
+    by now; or in full again as if they had not had it, which is for the best of a week that dailies brought, too.
+    """
+
+    NEVER = "never"
+    HEADLINE = "headline"
+    UPDATED = "updated"
+    RECAP = "recap"
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a reader wants: topic ids (None: everything), how many at the most, nothing seen here before `fresh_from`.
+    """What a reader wants: topic ids (None: everything), how many in full and how many headlines below at the most,
+    nothing seen here before `fresh_from`, nor after `until`; and what becomes of what they had.
 
-    `fresh_from` is None for a first edition: then the latest stories that match, however old.
+    `evenly` keeps one of several topics from filling the mail. `fresh_from` is None for a first edition: the latest
+    stories that match then, however old.
     """
 
     topic_ids: frozenset[int] | None
     most: int
     fresh_from: datetime | None
+    headlines: int = 0
+    repeat: Repeat = Repeat.NEVER
+    until: datetime | None = None
+    evenly: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """How a reader had a story: in which revision last, and whether in full or as a headline only."""
+
+    revision: int
+    in_full: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """A story in full; `updated` when the reader had it, and its text is another by now."""
+
+    article_id: int
+    updated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a reader gets: stories in full, headlines below, and how many `more` there would have been."""
+
+    full: tuple[Picked, ...]
+    headlines: tuple[int, ...]
+    more: int
+
+
+class _How(StrEnum):
+    NEW = "new"
+    UPDATED = "updated"
+    HEADLINE = "headline"
 
 
 def choose(
-    candidates: Sequence[Candidate],
-    wish: Wish,
-    *,
-    had: Iterable[int],
-    without: Iterable[int] = (),
-    best: bool = False,
-) -> list[int]:
-    """Return article ids, newest first: those that match, are fresh, and were not had; one version of each story.
+    candidates: Sequence[Candidate], wish: Wish, *, had: Mapping[int, Known], without: Iterable[int] = ()
+) -> Choice:
+    """Return what matches and is fresh, one version of each story, the best first: by the editors' rank, then on the
+    most of the wanted topics, then the newest.
 
-    `had` are articles; of the stories in `without` no version comes. Of too many the newest come; with `best` those on
-    the most of the wanted topics, and of these the newest: after a long pause the last day is not all that counts.
+    `had` is by article; of the stories in `without` no version comes.
     """
-    known = frozenset(had)
-    chosen: list[Candidate] = []
+    wanted = wish.topic_ids or frozenset[int]()
     stories = set(without)
-    wanted = wish.topic_ids if best and wish.topic_ids else frozenset[int]()
-    for one in sorted(candidates, key=lambda one: (len(one.topic_ids & wanted), *_newest(one)), reverse=True):
-        if one.article_id in known or one.story_id in stories or not matches(one, wish):
+    told: Counter[int] = Counter()
+    full: list[Picked] = []
+    headlines: list[int] = []
+    more = 0
+    for one in sorted(candidates, key=lambda one: _worth(one, wanted), reverse=True):
+        how = None if one.story_id in stories else _how(one, wish, had.get(one.article_id))
+        if how is None:
             continue
         stories.add(one.story_id)
-        chosen.append(one)
-        if len(chosen) == wish.most:
-            break
-    return [one.article_id for one in sorted(chosen, key=_newest, reverse=True)]
-
-
-def _newest(one: Candidate) -> tuple[datetime, int]:
-    return one.published_at, one.article_id
+        topics = one.topic_ids & wanted
+        if (
+            how is not _How.HEADLINE
+            and len(full) < wish.most
+            and not (wish.evenly and _is_too_much(topics, wanted, told))
+        ):
+            full.append(Picked(one.article_id, updated=how is _How.UPDATED))
+            told.update(topics)
+        elif len(headlines) < wish.headlines:
+            headlines.append(one.article_id)
+        elif how is not _How.HEADLINE:
+            more += 1
+    return Choice(tuple(full), tuple(headlines), more)
 
 
 def matches(one: Candidate, wish: Wish) -> bool:
     """Return whether an article is fresh enough, and on a topic that is wanted."""
-    if wish.fresh_from is not None and one.first_seen_at <= wish.fresh_from:
-        return False
+    return _is_wanted(one, wish) and _is_fresh(one.first_seen_at, wish)
+
+
+def _worth(one: Candidate, wanted: frozenset[int]) -> tuple[int, int, datetime, int]:
+    return one.rank, len(one.topic_ids & wanted), one.published_at, one.article_id
+
+
+def _how(one: Candidate, wish: Wish, known: Known | None) -> _How | None:
+    """Return how an article may come, by its topics, its age, and how the reader had it; None: not at all."""
+    if not _is_wanted(one, wish):
+        return None
+    if known is None or wish.repeat is Repeat.RECAP:
+        return _How.NEW if _is_fresh(one.first_seen_at, wish) else None
+    if wish.repeat is Repeat.UPDATED and one.revision > known.revision and one.updated_at is not None:
+        return _How.UPDATED if _is_fresh(one.updated_at, wish) else None
+    if wish.repeat is Repeat.HEADLINE and known.in_full and _is_fresh(one.first_seen_at, wish):
+        return _How.HEADLINE
+    return None
+
+
+def _is_wanted(one: Candidate, wish: Wish) -> bool:
     return wish.topic_ids is None or not wish.topic_ids.isdisjoint(one.topic_ids)
+
+
+def _is_fresh(at: datetime, wish: Wish) -> bool:
+    return (wish.fresh_from is None or at > wish.fresh_from) and (wish.until is None or at <= wish.until)
+
+
+def _is_too_much(topics: frozenset[int], wanted: frozenset[int], told: Mapping[int, int]) -> bool:
+    return len(wanted) > 1 and all(told[topic] >= MOST_OF_TOPIC for topic in topics)

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from articles import shelf, topics
 from articles.shelf import Candidate
+from digests.selection import Repeat
 from subscribers.models import Digest, Taste
 
 
@@ -18,7 +19,8 @@ def topic_ids(taste: Taste) -> frozenset[int] | None:
 
 def candidates(digest: Digest, *, since: datetime | None, topic_ids: frozenset[int] | None = None) -> list[Candidate]:
     """Return the articles that an edition of this digest may hold; with `topic_ids`, those on one of these shelves."""
-    return of_digest(digest, shelf.candidates(digest.language, since=since, topic_ids=topic_ids))
+    updated = digest.repeat == Repeat.UPDATED
+    return of_digest(digest, shelf.candidates(digest.language, since=since, updated=updated, topic_ids=topic_ids))
 
 
 def of_digest(digest: Digest, found: Iterable[Candidate]) -> list[Candidate]:

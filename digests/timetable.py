@@ -1,8 +1,9 @@
-"""When the next mail of a subscription can come, in a reader's terms."""
+"""When the next mail of a subscription can come, in a reader's terms; and since when stories are new to a reader."""
 
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from subscribers import rhythm
+from subscribers import rhythm, schedule, wallclock
 from subscribers.models import Subscription
 
 
@@ -24,3 +25,22 @@ def next_by(
     while any(bound is not None and due.slot < bound for bound in bounds):
         due = rhythm.next_due(choice, lead_s=lead_s, after=due.at)
     return (due.at + timedelta(seconds=lead_s)).astimezone(UTC)
+
+
+def fresh_from(reader: schedule.DueReader, *, recap: bool, due_at: datetime, now: datetime) -> datetime:
+    """Return since when stories are new to a reader in a regular wave that was due at `due_at`.
+
+    Nobody gets a backlog, but who has asked for it: then it reaches back to when their pause began. Who waits for more
+    stories keeps those that they wait with.
+    """
+    period = rhythm.period(reader.rhythm)
+    if recap and reader.away_from is None:
+        return max(reader.fresh_from, _a_period_ago(due_at, reader.zone, period) - reader.waited * period)
+    backlog = reader.away_from or now
+    return max(reader.fresh_from, min(backlog, now - (2 + reader.waited) * period))
+
+
+def _a_period_ago(due_at: datetime, zone: str, period: timedelta) -> datetime:
+    """Return the same time of day so long before, whatever the clocks did meanwhile: recaps follow without a gap."""
+    local = due_at.astimezone(ZoneInfo(zone))
+    return wallclock.promised_at(60 * local.hour + local.minute, zone, (local - period).date())

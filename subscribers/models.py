@@ -20,7 +20,7 @@ class Digest(database.Base):
     __tablename__ = "digests"
     __table_args__ = (
         _one_of("default_rhythm", "daily", "weekdays", "weekly"),
-        _one_of("repeat", "never"),
+        _one_of("repeat", "never", "headline", "updated", "recap"),
         _one_of("doubt_policy", "resend", "skip"),
         CheckConstraint("default_minute BETWEEN 0 AND 1439", name="default_minute"),
         CheckConstraint("least BETWEEN 1 AND most", name="least"),
@@ -39,6 +39,7 @@ class Digest(database.Base):
     lead_s: Mapped[int]
     least: Mapped[int] = mapped_column(SmallInteger)
     most: Mapped[int] = mapped_column(SmallInteger)
+    headlines: Mapped[int] = mapped_column(SmallInteger, default=5, server_default="5")
     selection: Mapped[list[str]] = mapped_column(JSON)
     repeat: Mapped[str]
     doubt_policy: Mapped[str]
@@ -139,7 +140,8 @@ class Subscription(database.Base):
 
     `first_due_at` asks for the first edition; regular editions wait until it was sent or found empty. Stories first
     seen after `fresh_from` are new to this reader; slots before `not_before_slot` are not for them. `breaking` is how
-    many breaking mails a day at the most; 255 is all of them.
+    many breaking mails a day at the most; 255 is all of them. `waited` is how many slots in a row brought too few
+    stories for a mail.
     """
 
     __tablename__ = "subscriptions"
@@ -167,6 +169,7 @@ class Subscription(database.Base):
     fresh_from: Mapped[datetime]
     not_before_slot: Mapped[date | None]
     breaking: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
+    waited: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
 

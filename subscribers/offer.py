@@ -16,6 +16,8 @@ from subscribers.models import Digest
 
 SUBJECT_VALUES = frozenset({"digest", "headline", "publication"})
 """What a subject pattern may name, in braces: `{digest}: {headline}`."""
+REPEATS = ("never", "headline", "updated", "recap")
+"""What may become of a story that a reader had; digests.selection says what each of them means."""
 _KEY = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _MUST = ("key", "name", "language", "rhythms", "default_time", "default_zone")
@@ -25,8 +27,9 @@ _MAY: Mapping[str, Any] = {
     "lead_minutes": 20,
     "least": 1,
     "most": 10,
+    "headlines": 5,
     "topics": (),
-    "repeat": "never",
+    "repeat": None,
     "doubt_policy": "resend",
     "not_after_hours": 12,
     "subject": "{digest}: {headline}",
@@ -113,13 +116,16 @@ def _checked(definition: Mapping[str, Any]) -> dict[str, Any]:
         if field not in definition:
             raise _wrong(key, field, _("Digest %(digest)s: the setting %(field_name)s is missing."))
     given = {**_MAY, **definition}
+    if given["repeat"] is None:
+        # The best of a week is wanted although the dailies brought it.
+        given["repeat"] = "recap" if given["rhythms"] == ["weekly"] else "never"
     return {
         "key": key,
         **_texts(key, given),
         **_times(key, given),
         **_numbers(key, given),
         "selection": _topics(key, given["topics"]),
-        "repeat": _one_of(key, given, "repeat", ("never",)),
+        "repeat": _one_of(key, given, "repeat", REPEATS),
         "doubt_policy": _one_of(key, given, "doubt_policy", ("resend", "skip")),
         "offers_breaking": _yes_or_no(key, given, "offers_breaking"),
         "active": _yes_or_no(key, given, "active"),
@@ -204,6 +210,7 @@ def _numbers(key: str, given: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "most": most,
         "least": _number(key, given, "least", 1, most),
+        "headlines": _number(key, given, "headlines", 0, 100),
         "lead_s": 60 * _number(key, given, "lead_minutes", 0, 12 * 60),
         "not_after_s": 3600 * _number(key, given, "not_after_hours", 1, 7 * 24),
     }

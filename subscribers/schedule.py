@@ -1,11 +1,11 @@
 """Who is due: the waves that should have started, their readers, and when the next ones come."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, select
+from sqlalchemy import ColumnElement, Row, select, update
 
 from core import addresses
 from core.database import db
@@ -25,7 +25,8 @@ class DueWave:
 @dataclass(frozen=True, slots=True)
 class DueReader:
     """What composing needs to know of one reader: `rhythm` by name, the `zone` of its hour, and `once` if they want a
-    story in one language only; `away_from` is when a pause began, in the first wave after it, if they want to catch up.
+    story in one language only; `away_from` is when a pause began, in the first wave after it, if they want to catch up;
+    `waited` is how many slots in a row brought too few stories for a mail.
     """
 
     subscription_id: int
@@ -41,6 +42,7 @@ class DueReader:
     away_from: datetime | None = None
     left_by_click_id: int | None = None
     once: bool = False
+    waited: int = 0
 
 
 def due_waves(now: datetime) -> list[DueWave]:
@@ -121,6 +123,7 @@ _READER = (
     Subscription.id,
     Subscription.taste_id,
     Subscription.fresh_from,
+    Subscription.waited,
     Subscriber.id.label("subscriber_id"),
     Subscriber.public_id,
     Subscriber.address,
@@ -175,6 +178,7 @@ def _due_reader(row: Row[*tuple[Any, ...]], taste: Taste, slot: date | None) -> 
         away_from=_away_from(row, slot) if row.catch_up and slot else None,
         left_by_click_id=row.left_by_click_id,
         once=row.once_over_digests,
+        waited=row.waited,
     )
 
 
@@ -201,6 +205,18 @@ def first_sent(subscription_id: int, *, slot: date, fresh_from: datetime) -> Non
     subscription.first_due_at = None
     subscription.not_before_slot = slot + timedelta(days=1)
     subscription.fresh_from = fresh_from
+
+
+def note_waits(waited: Mapping[int, int]) -> None:
+    """Record how many slots in a row brought too few stories, by subscription."""
+    for count in sorted(set(waited.values())):
+        ids = sorted(one for one in waited if waited[one] == count)
+        db.session.execute(
+            update(Subscription)
+            .where(Subscription.id.in_(ids))
+            .values(waited=count)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def first_empty(subscription_id: int) -> None:

@@ -51,7 +51,7 @@ def empty(engine: Engine) -> None:
         for table in reversed(Base.metadata.sorted_tables):
             if table.name not in OFFER:
                 connection.execute(table.delete())
-        connection.execute(update(Digest).values(active=True, least=1))
+        connection.execute(update(Digest).values(active=True))
 
 
 @contextmanager
@@ -82,6 +82,7 @@ def postgres_house(house_postgres: str) -> Iterator[House]:
     """A publication on PostgreSQL only, where writers do not take turns."""
     with house_on(house_postgres) as made:
         empty(db.engine)
+        lay_out_offer()
         yield made
 
 

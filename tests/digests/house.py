@@ -47,6 +47,7 @@ ASIA = {
     "default_zone": "Asia/Hong_Kong",
     "lead_minutes": 20,
     "most": 12,
+    "headlines": 0,
     "not_after_hours": 12,
     "subject": "{publication}: {headline}",
     "reply_to": "desk@monsoon.example.org",

@@ -220,7 +220,7 @@ def test_the_best_stories_of_a_pause_are_those_on_the_most_of_the_reader_s_topic
     house.article("None of them", "cu")
     house.articles(12, "economy", prefix="One")
     (mail,) = house.go(DUE)
-    assert mail.headlines == [*(f"One {number}" for number in range(12, 4, -1)), "Both, long ago", "All, longer ago"]
+    assert mail.headlines == ["All, longer ago", "Both, long ago", *(f"One {number}" for number in range(12, 4, -1))]
 
 
 def test_whoever_wants_short_mails_catches_up_with_a_short_one(house):

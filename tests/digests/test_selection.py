@@ -1,25 +1,29 @@
-"""Selection: compared with the plainest way to choose by hand."""
+"""Selection: judged by a model that goes through the stories one by one, and says of each what has to become of it."""
 
+from collections import Counter
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from articles.shelf import Candidate
 from digests import selection
-from digests.selection import Wish
+from digests.selection import Choice, Known, Picked, Repeat, Wish
 from tests.digests.house import MINUTE, NOW
 
+minutes = st.integers(-3, 12).map(lambda minutes: NOW - minutes * MINUTE)
 candidates = st.lists(
     st.builds(
-        lambda article, story, topics, published, seen: Candidate(
-            article, story, frozenset(topics), NOW - published * MINUTE, NOW - seen * MINUTE
-        ),
-        st.integers(1, 40),
-        st.integers(1, 15),
-        st.sets(st.integers(1, 5), max_size=3),
-        st.integers(0, 12),
-        st.integers(-3, 12),
+        Candidate,
+        article_id=st.integers(1, 40),
+        story_id=st.integers(1, 15),
+        topic_ids=st.frozensets(st.integers(1, 5), max_size=3),
+        published_at=minutes,
+        first_seen_at=minutes,
+        revision=st.integers(1, 3),
+        updated_at=st.none() | minutes,
+        rank=st.integers(0, 2),
     ),
     max_size=25,
     unique_by=lambda one: one.article_id,
@@ -28,63 +32,78 @@ wishes = st.builds(
     Wish,
     st.none() | st.frozensets(st.integers(1, 6), min_size=1, max_size=4),
     st.integers(1, 12),
-    st.none() | st.integers(0, 12).map(lambda minutes: NOW - minutes * MINUTE),
+    st.none() | minutes,
+    headlines=st.integers(0, 4),
+    repeat=st.sampled_from(Repeat),
+    until=st.none() | minutes,
+    evenly=st.booleans(),
 )
-had = st.sets(st.integers(1, 40), max_size=20)
+had = st.dictionaries(st.integers(1, 40), st.builds(Known, st.integers(1, 3), st.booleans()), max_size=20)
+IN_FULL, UPDATED, HEADLINE, OUTRANKED = "in full", "updated", "headline", "outranked"
 
 
-def by_hand(pool: list[Candidate], wish: Wish, had: set[int]) -> list[int]:
-    """Take the newest of what is left again and again, and cross out what may not come after it."""
-    left = {one.article_id: one for one in pool}
-    for one in pool:
-        wanted = wish.topic_ids is None or any(topic in wish.topic_ids for topic in one.topic_ids)
-        fresh = wish.fresh_from is None or one.first_seen_at - wish.fresh_from > timedelta(0)
-        if not (wanted and fresh) or one.article_id in had:
-            del left[one.article_id]
-    taken: list[int] = []
-    while left and len(taken) < wish.most:
-        newest = max(one.published_at for one in left.values())
-        first = max(one.article_id for one in left.values() if one.published_at == newest)
-        taken.append(first)
-        story = left[first].story_id
-        left = {key: one for key, one in left.items() if one.story_id != story}
-    return taken
+def may_come(one: Candidate, wish: Wish, known: Known | None) -> str | None:
+    """Say in what form a story may come to a reader who had it like this."""
+    if wish.topic_ids is not None and not any(topic in wish.topic_ids for topic in one.topic_ids):
+        return None
+
+    def fresh(at):
+        too_old = wish.fresh_from is not None and at - wish.fresh_from <= timedelta(0)
+        too_new = wish.until is not None and at - wish.until > timedelta(0)
+        return not too_old and not too_new
+
+    if known is None or wish.repeat == "recap":
+        return IN_FULL if fresh(one.first_seen_at) else None
+    if wish.repeat == "updated":
+        changed = one.revision > known.revision and one.updated_at is not None and fresh(one.updated_at)
+        return UPDATED if changed else None
+    if wish.repeat == "headline":
+        return HEADLINE if known.in_full and fresh(one.first_seen_at) else None
+    return None
+
+
+def by_hand(pool: list[Candidate], wish: Wish, past: dict[int, Known]) -> dict[int, str]:
+    """Say what becomes of each story: take the best of what is left, again and again."""
+    left = {one.article_id: one for one in pool if may_come(one, wish, past.get(one.article_id))}
+    fate: dict[int, str] = {}
+    told: Counter[int] = Counter()
+    wanted = wish.topic_ids or frozenset[int]()
+    while left:
+        highest = max(one.rank for one in left.values())
+        best = [one for one in left.values() if one.rank == highest]
+        most = max(sum(topic in wanted for topic in one.topic_ids) for one in best)
+        best = [one for one in best if sum(topic in wanted for topic in one.topic_ids) == most]
+        newest = max(one.published_at for one in best)
+        one = max((one for one in best if one.published_at == newest), key=lambda one: one.article_id)
+        left = {key: other for key, other in left.items() if other.story_id != one.story_id}
+        form = may_come(one, wish, past.get(one.article_id))
+        mine = [topic for topic in one.topic_ids if topic in wanted]
+        enough = wish.evenly and len(wanted) >= 2 and all(told[topic] >= 3 for topic in mine)
+        count = Counter(fate.values())
+        if form != HEADLINE and count[IN_FULL] + count[UPDATED] < wish.most and not enough:
+            fate[one.article_id] = form or ""
+            told.update(mine)
+        elif count[HEADLINE] < wish.headlines:
+            fate[one.article_id] = HEADLINE
+        elif form != HEADLINE:
+            fate[one.article_id] = OUTRANKED
+    return fate
+
+
+def fates(choice: Choice) -> dict[int, str]:
+    """Return the same of what was chosen, without those that were outranked."""
+    full = {one.article_id: UPDATED if one.updated else IN_FULL for one in choice.full}
+    return full | dict.fromkeys(choice.headlines, HEADLINE)
 
 
 @given(candidates, wishes, had)
-def test_the_stories_chosen_are_those_that_one_would_choose_by_hand(pool, wish, past):
-    assert selection.choose(pool, wish, had=past) == by_hand(pool, wish, past)
-
-
-@given(candidates, wishes, had)
-def test_the_best_leave_out_nothing_that_is_on_more_of_the_wanted_topics(pool, wish, past):
-    chosen = selection.choose(pool, wish, had=past, best=True)
-    known = {one.article_id: one for one in pool}
-    dates = [known[one].published_at for one in chosen]
-    assert dates == sorted(dates, reverse=True)
-    if wish.topic_ids is None:
-        assert chosen == selection.choose(pool, wish, had=past)
-        return
-    least = min((len(known[one].topic_ids & wish.topic_ids) for one in chosen), default=0)
-    told = {known[one].story_id for one in chosen}
-    left = [one for one in pool if one.article_id not in past and one.story_id not in told]
-    left = [one for one in left if selection.matches(one, wish)]
-    if left:
-        assert len(chosen) == wish.most
-        assert max(len(one.topic_ids & wish.topic_ids) for one in left) <= least
-
-
-@given(candidates, wishes, had)
-def test_nothing_comes_that_was_had_does_not_match_or_is_not_fresh_and_never_too_much(pool, wish, past):
-    chosen = selection.choose(pool, wish, had=past)
-    known = {one.article_id: one for one in pool}
-    assert len(chosen) == len(set(chosen)) <= wish.most and not past & set(chosen)
-    assert len({known[one].story_id for one in chosen}) == len(chosen), "one version of each story"
-    dates = [known[one].published_at for one in chosen]
-    assert dates == sorted(dates, reverse=True)
-    for one in chosen:
-        assert wish.topic_ids is None or known[one].topic_ids & wish.topic_ids
-        assert wish.fresh_from is None or known[one].first_seen_at > wish.fresh_from
+def test_what_becomes_of_every_story_is_what_one_would_say_by_hand(pool, wish, past):
+    choice = selection.choose(pool, wish, had=past)
+    expected = by_hand(pool, wish, past)
+    assert fates(choice) == {key: fate for key, fate in expected.items() if fate != OUTRANKED}
+    order = [key for key, fate in expected.items() if fate in (IN_FULL, UPDATED)]
+    assert [one.article_id for one in choice.full] == order, "the best first"
+    assert choice.more == Counter(expected.values())[OUTRANKED]
 
 
 @given(candidates, wishes, had, st.randoms(use_true_random=False))
@@ -94,17 +113,62 @@ def test_the_order_in_which_candidates_come_makes_no_difference(pool, wish, past
     assert selection.choose(shuffled, wish, had=past) == selection.choose(pool, wish, had=past)
 
 
-@given(candidates, wishes)
-def test_edition_after_edition_each_story_comes_once_until_there_is_nothing_more(pool, wish):
-    past: set[int] = set()
+@given(candidates, wishes, had, st.sets(st.integers(1, 15), max_size=8))
+def test_of_the_stories_left_out_no_version_comes(pool, wish, past, without):
+    left = [one for one in pool if one.story_id not in without]
+    assert selection.choose(pool, wish, had=past, without=without) == selection.choose(left, wish, had=past)
+
+
+def had_now(choice: Choice, pool: list[Candidate], past: dict[int, Known]) -> dict[int, Known]:
+    """Return what a reader knows who got this, too."""
+    revisions = {one.article_id: one.revision for one in pool}
+    full = {one.article_id: Known(revisions[one.article_id], in_full=True) for one in choice.full}
+    short = {
+        one: Known(revisions[one], in_full=past[one].in_full if one in past else False) for one in choice.headlines
+    }
+    return {**past, **short, **full}
+
+
+@given(candidates, wishes.filter(lambda wish: wish.repeat != "recap"))
+def test_edition_after_edition_no_story_comes_in_full_twice_unless_its_text_is_another(pool, wish):
+    past: dict[int, Known] = {}
     for _ in range(30):
-        chosen = selection.choose(pool, wish, had=past)
-        assert not past & set(chosen)
-        if not chosen:
+        choice = selection.choose(pool, wish, had=past)
+        for one in choice.full:
+            assert one.updated or one.article_id not in past
+        if not choice.full:
             break
-        past |= set(chosen)
-    assert selection.choose(pool, wish, had=past) == []
+        past = had_now(choice, pool, past)
+    assert selection.choose(pool, wish, had=past).full == ()
+
+
+def story(number: int, *topics: int, age: int = 0, rank: int = 0) -> Candidate:
+    at = NOW - age * MINUTE
+    return Candidate(number, number, frozenset(topics), at, at, rank=rank)
+
+
+@pytest.mark.parametrize(
+    ("topics", "in_full"), [({1}, 5), ({1, 2}, 4), (None, 6)], ids=["one topic", "two topics", "everything"]
+)
+def test_at_most_three_of_a_topic_stand_in_full_where_a_reader_has_two_or_more(topics, in_full):
+    pool = [story(number, 1, age=number) for number in range(1, 6)] + [story(9, 2, age=99)]
+    choice = selection.choose(pool, Wish(topics and frozenset(topics), 10, None, headlines=10), had={})
+    assert len(choice.full) == in_full
+    assert len(choice.full) + len(choice.headlines) == (5 if topics == {1} else 6)
+
+
+def test_a_story_on_a_topic_that_is_full_stands_in_full_for_its_other_one():
+    pool = [story(number, 1, age=number) for number in range(1, 6)] + [story(9, 1, 2, age=99)]
+    choice = selection.choose(pool, Wish(frozenset({1, 2}), 10, None), had={})
+    assert Picked(9) in choice.full
+    assert choice.more == 3
+
+
+def test_the_editors_rank_stands_before_matches_and_these_before_the_newest():
+    pool = [story(1, 1), story(2, 1, 2, age=5), story(3, 1, age=9, rank=1)]
+    choice = selection.choose(pool, Wish(frozenset({1, 2}), 10, None), had={})
+    assert choice.full == (Picked(3), Picked(2), Picked(1))
 
 
 def test_nothing_to_choose_from_is_nothing():
-    assert selection.choose([], Wish(None, 10, None), had=()) == []
+    assert selection.choose([], Wish(None, 10, None), had={}) == Choice((), (), 0)

@@ -56,7 +56,7 @@ def _edition(language: str, form: str, each: int, services: Services) -> int:
     mailing = outbox.open_mailing(f"edition:proof:{language}:{form}", frame=frame, now=clock.utc_now())
     shell = outbox.add_shell(mailing, language=language, format=form, head=head, foot=foot)
     made = outbox.add_content(
-        mailing, shell_id=shell, subject=headline, block_ids=[outbox.add_block(rendering.story_part(story))]
+        mailing, shell_id=shell, subject=headline, block_ids=[outbox.add_block(rendering.part(story, story.language))]
     )
     readers = [_reader(language, form, number) for number in range(each)]
     rows = [outbox.Planned(one, services.keyring.hash(one.address), made) for one in readers]

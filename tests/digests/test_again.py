@@ -1,0 +1,179 @@
+"""What comes again, what comes as a headline, and who waits for more: as the digest's rule and the mail say."""
+
+import re
+
+import pytest
+
+from articles import life
+from articles.models import Article
+from core import database
+from core.database import db
+from digests import histories
+from subscribers import offer
+from subscribers.models import Subscription
+from tests.digests.house import ASIA, DAY, DUE, HOUR, MINUTE, NOW, House
+
+
+def rule(**values: object) -> None:
+    """Give the digest another rule."""
+    with database.write_turn():
+        offer.apply([{**ASIA, **values}])
+        db.session.commit()
+
+
+def mark_updated(article_id: int, *, at: object) -> None:
+    with database.write_turn():
+        life.mark_updated(db.session.get_one(Article, article_id), now=at)  # type: ignore[arg-type]
+        db.session.commit()
+
+
+def headlines(mails) -> list[list[str]]:
+    return [mail.headlines for mail in mails]
+
+
+def below(mail) -> list[str]:
+    """Return the headlines that stand alone, from the text."""
+    _above, _heading, rest = mail.text.partition("Also in the news\n")
+    return [line for line in rest.splitlines() if re.match("Story|Tuesday", line)]
+
+
+def test_what_does_not_fit_stands_below_as_headlines_and_the_rest_is_counted(house):
+    rule(headlines=2)
+    house.reader(most=3)
+    house.articles(9)
+    (mail,) = house.go(DUE)
+    assert mail.headlines == ["Story 9", "Story 8", "Story 7"]
+    assert below(mail) == ["Story 6", "Story 5"]
+    assert "4 more stories" in mail.text
+    assert "on your topics" not in mail.text
+    assert ">Story 6</a></h3>" in mail.html
+    assert "4 more stories" in mail.html
+
+
+@pytest.mark.parametrize(
+    ("countries", "page"), [(["kr"], "/en/topics/kr"), (["kr", "cu"], "/en/")], ids=["one topic", "two topics"]
+)
+def test_the_count_of_more_stories_leads_to_where_they_are(house, countries, page):
+    rule(headlines=0)
+    house.reader(most=1, countries=countries)
+    house.articles(3, "kr")
+    (mail,) = house.go(DUE)
+    assert f"2 more stories on your topics\n{house.services.links.base_url}{page}\n" in mail.text
+
+
+def test_one_more_story_is_said_in_the_singular(house):
+    house.reader(most=2)
+    house.articles(3)
+    (mail,) = house.go(DUE)
+    assert "1 more story\n" in mail.text
+
+
+def test_a_headline_was_had_and_what_was_only_counted_comes_the_next_day(house):
+    rule(headlines=1)
+    reader = house.reader(most=2)
+    house.articles(4)
+    (mail,) = house.go(DUE)
+    assert (mail.headlines, below(mail)) == (["Story 4", "Story 3"], ["Story 2"])
+    assert headlines(house.go(DUE + DAY)) == [["Story 1"]]
+    _history, entries = histories.of_readers([house.subscription(reader).subscriber_id]).popitem()[1]
+    assert sorted(entry.in_full for entry in histories.unpack(entries)) == [False, True, True, True]
+
+
+def test_a_first_edition_is_no_archive_and_counts_nothing(house):
+    house.articles(30)
+    house.reader(first=NOW)
+    (mail,) = house.go(NOW)
+    assert len(mail.headlines) == 10
+    assert "more stor" not in mail.text
+
+
+def test_by_the_rule_headline_what_was_had_comes_once_more_as_one(house):
+    rule(repeat="headline", headlines=5, rhythms=["daily"])
+    house.reader()
+    house.articles(2)
+    assert headlines(house.go(DUE)) == [["Story 2", "Story 1"]]
+    house.article("Tuesday", at=DUE + HOUR)
+    (mail,) = house.go(DUE + DAY)
+    assert (mail.headlines, below(mail)) == (["Tuesday"], ["Story 2", "Story 1"])
+
+
+def test_headlines_alone_are_no_mail(house):
+    rule(repeat="headline", headlines=5)
+    house.reader()
+    house.articles(2)
+    assert len(house.go(DUE)) == 1
+    assert house.go(DUE + DAY) == []
+
+
+def test_by_the_rule_updated_a_story_comes_again_and_says_so_to_those_who_had_it(house):
+    rule(repeat="updated")
+    house.reader("had@example.org")
+    developing = house.article("Developing", at=NOW)
+    house.article("Quiet", at=NOW - MINUTE)
+    assert headlines(house.go(DUE)) == [["Developing", "Quiet"]]
+    mark_updated(developing, at=DUE + HOUR)
+    (again,) = house.go(DUE + DAY)
+    assert again.headlines == ["Developing"]
+    assert "Developing\nUpdated since we mailed you\n" in again.text
+    assert "Updated since we mailed you</strong>" in again.html
+    assert house.go(DUE + 2 * DAY) == [], "once for each update"
+
+
+def test_whoever_did_not_have_it_gets_no_old_story_for_its_update(house):
+    rule(repeat="updated")
+    developing = house.article("Developing", at=NOW - 5 * DAY)
+    house.reader(fresh_from=NOW)
+    mark_updated(developing, at=DUE - HOUR)
+    assert house.go(DUE) == []
+
+
+def test_by_the_rule_never_an_update_is_no_reason(house):
+    house.reader()
+    developing = house.article("Developing", at=NOW)
+    assert len(house.go(DUE)) == 1
+    mark_updated(developing, at=DUE + HOUR)
+    assert house.go(DUE + DAY) == []
+
+
+def test_a_recap_brings_the_best_of_its_week_though_another_digest_brought_it(house):
+    rule(repeat="recap", rhythms=["weekly"])
+    house.reader("reader@example.org", digest="asia-trade")
+    house.reader("reader@example.org", how_often="weekly", weekday=1)
+    house.article("Of the week before", at=DUE - 7 * DAY)
+    house.articles(2, at=DUE - 2 * DAY)
+    house.article("After the cut-off", at=DUE + MINUTE, seen=DUE + MINUTE)
+    mails = house.go(DUE + 2 * MINUTE)
+    assert sorted(mail.headlines for mail in mails if "asia-daily" in mail.mailing) == [["Story 2", "Story 1"]]
+    (next_one,) = [mail for mail in house.go(DUE + 7 * DAY) if "asia-daily" in mail.mailing]
+    assert next_one.headlines == ["After the cut-off"], "recaps follow each other without a gap"
+
+
+def least(house: House, count: int, **reader: object) -> int:
+    rule(least=count)
+    return house.reader(**reader)  # type: ignore[arg-type]
+
+
+def test_too_few_stories_wait_two_slots_and_then_come(house):
+    made = least(house, 3)
+    house.article("Alone", at=NOW)
+    assert [house.go(DUE + days * DAY) for days in range(2)] == [[], []]
+    db.session.expire_all()
+    assert db.session.get_one(Subscription, made).waited == 2
+    assert headlines(house.go(DUE + 2 * DAY)) == [["Alone"]]
+    db.session.expire_all()
+    assert db.session.get_one(Subscription, made).waited == 0
+
+
+def test_as_soon_as_there_are_enough_nobody_waits(house):
+    least(house, 3)
+    house.article("First", at=NOW)
+    assert house.go(DUE) == []
+    house.articles(2, at=DUE + HOUR)
+    assert headlines(house.go(DUE + DAY)) == [["Story 2", "Story 1", "First"]]
+
+
+def test_days_without_any_story_are_not_counted(house):
+    made = least(house, 2)
+    assert house.go(DUE) == []
+    db.session.expire_all()
+    assert db.session.get_one(Subscription, made).waited == 0
