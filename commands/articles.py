@@ -109,6 +109,7 @@ def _more(one: Article) -> dict[str, object]:
         "terms": one.terms,
         "topics": [topic.key for topic in shelf.topics_of([one.id])[one.id]],
         "topics_by_hand": one.topics_by_hand,
+        "rank": one.rank,
         "other_languages": [version.language for version in shelf.versions(one)],
         "revision": one.revision,
         "earlier_texts": [f"{kept.revision} until {_moment(kept.replaced_at)}" for kept in life.revisions(one)],
@@ -190,6 +191,16 @@ def update(story: str) -> None:
     with turns.writing():
         life.mark_updated(_of(story), now=clock.utc_now())
     click.echo("Marked as updated.")
+
+
+@article_commands.command("rank")
+@_STORY
+@click.argument("number", metavar="RANK", type=int)
+def rank(story: str, number: int) -> None:
+    """Say how much you want a STORY in digests: RANK is 0 (as any other) to 9; the higher, the further up it stands."""
+    with turns.writing():
+        life.set_rank(_of(story), number)
+    click.echo(f"Its rank is {number}.")
 
 
 @article_commands.command("let")

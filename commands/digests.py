@@ -1,16 +1,15 @@
 """`flask digests`: what readers can subscribe to, and what is due."""
 
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
 from sqlalchemy import func, select
 
-from commands import files, groups
-from core import database
+from commands import files, groups, turns
 from core.database import db
-from core.errors import DomainError
 from core.identity import LANES
 from core.services import current
 from digests.models import Edition, Wave
@@ -23,10 +22,13 @@ digest_commands = groups.group("digests", help="The digests on offer.")
 
 @digest_commands.command("apply")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def apply(file: Path) -> None:
+@click.option("--dry-run", is_flag=True, help="Only show what would change.")
+@click.option("--yes", is_flag=True, help="Do not ask, also at a terminal.")
+def apply(file: Path, dry_run: bool, yes: bool) -> None:
     """Take over the digests of a TOML FILE of [[digest]] tables; docs/settings.md lists the fields.
 
-    Nothing is changed when one of them has a mistake; the message names the digest and the field.
+    What changes is shown first, and at a terminal asked for. Nothing is changed when one of them has a mistake; the
+    message names the digest and the field.
     Example: flask digests apply demo/digests.toml
     """
     tables = files.read_tables(file, "digest")
@@ -37,13 +39,29 @@ def apply(file: Path) -> None:
                 f"Digest {table.get('key')}: language must be one of this publication ({', '.join(spoken)})."
             )
         _refuse_unread(table)
-    try:
-        with database.write_turn():
-            offer.apply(tables)
-            db.session.commit()
-    except DomainError as error:
-        raise click.ClickException(str(error)) from error
+    with turns.told():
+        found = offer.differences(tables)
+    db.session.rollback()
+    for line in _told(found):
+        click.echo(line)
+    if dry_run:
+        return
+    if found and not yes and sys.stdin.isatty():
+        click.confirm("Shall it be so?", abort=True)
+    with turns.writing():
+        offer.apply(tables)
     click.echo(f"{len(tables)} digests are on offer.")
+
+
+def _told(found: Sequence[offer.Difference]) -> Iterator[str]:
+    """Yield what would change, line by line: a new digest, or each column as it is and as it becomes."""
+    for one in found:
+        yield f"+ {one.key}: new" if one.is_new else f"~ {one.key}"
+        if not one.is_new:
+            for name, (now, new) in one.columns.items():
+                yield f"    {name}: {json.dumps(now, ensure_ascii=False)} -> {json.dumps(new, ensure_ascii=False)}"
+    if not found:
+        yield "Nothing changes."
 
 
 def _refuse_unread(table: Mapping[str, object]) -> None:

@@ -3,6 +3,7 @@
 import re
 import string
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
@@ -39,16 +40,48 @@ _MAY: Mapping[str, Any] = {
 }
 
 
-def apply(definitions: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Store these digests, all or none; return the keys of those that are new or changed. A digest that is not named
-    stays as it is: `active = false` withdraws one. Raises Invalid, whose sentence names the digest and the setting.
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What a definition makes of one digest: the columns that change, each with its value of now and the new one.
+
+    Of a digest that `is_new`, the values of now are None.
+    """
+
+    key: str
+    is_new: bool
+    columns: Mapping[str, tuple[Any, Any]]
+
+
+def differences(definitions: Sequence[Mapping[str, Any]]) -> list[Difference]:
+    """Return what these definitions would change, in their order; nothing is written.
+
+    Raises Invalid, whose sentence names the digest and the setting.
     """
     checked = [_checked(definition) for definition in definitions]
     keys = [values["key"] for values in checked]
     for key in keys:
         if keys.count(key) > 1:
             raise errors.Invalid("key", _("Two digests have the key “%(digest)s”."), digest=key)
-    return [values["key"] for values in checked if _store(values)]
+    found = [_difference(values) for values in checked]
+    return [one for one in found if one.columns]
+
+
+def apply(definitions: Sequence[Mapping[str, Any]]) -> list[Difference]:
+    """Store these digests, all or none; return what that changed. A digest that is not named stays as it is:
+    `active = false` withdraws one. Raises Invalid, whose sentence names the digest and the setting.
+    """
+    made = differences(definitions)
+    for one in made:
+        values = {name: new for name, (_old, new) in one.columns.items()}
+        if one.is_new:
+            db.session.add(Digest(**values))
+        else:
+            digest = by_key(one.key)
+            for name, value in values.items():
+                setattr(digest, name, value)
+            digest.revision += 1
+        db.session.flush()
+    return made
 
 
 def active(*, spoken: str | None = None) -> list[Digest]:
@@ -84,19 +117,14 @@ def still_offered(keys: Collection[str]) -> list[Digest]:
     return [offered[key] for key in dict.fromkeys(keys) if key in offered]
 
 
-def _store(values: Mapping[str, Any]) -> bool:
-    """Write one checked definition; return whether it made a difference."""
+def _difference(values: Mapping[str, Any]) -> Difference:
     digest = db.session.scalar(select(Digest).where(Digest.key == values["key"]))
     if digest is None:
-        db.session.add(Digest(**values))
-        db.session.flush()
-        return True
-    changed = {name: value for name, value in values.items() if getattr(digest, name) != value}
-    for name, value in changed.items():
-        setattr(digest, name, value)
-    digest.revision += bool(changed)
-    db.session.flush()
-    return bool(changed)
+        return Difference(values["key"], True, {name: (None, value) for name, value in values.items()})
+    now = {name: getattr(digest, name) for name in values}
+    return Difference(
+        digest.key, False, {name: (now[name], value) for name, value in values.items() if now[name] != value}
+    )
 
 
 def _wrong(key: str, field: str, message: str, **values: object) -> errors.Invalid:

@@ -65,12 +65,20 @@ def test_a_story_lives_through_all_its_states(flask, story):
 
 
 def test_what_is_said_of_a_story_is_kept(flask, story):
-    for words in ('correct {} --text "On Tuesday."', "update {}", "let {} --no-share --no-print", "set-topics {}"):
+    for words in (
+        'correct {} --text "On Tuesday."',
+        "update {}",
+        "let {} --no-share --no-print",
+        "set-topics {}",
+        "rank {} 3",
+    ):
         result = flask("articles " + words.format(story))
         assert result.exit_code == 0, result.output
     shown = json.loads(flask(f"articles show {story} --json").output)
     assert shown["correction"] == "On Tuesday."
     assert shown["updated_at"] and shown["topics_by_hand"]
+    assert shown["rank"] == 3
+    assert "from 0 to 9" in flask(f"articles rank {story} 10").output
     assert (shown["shareable"], shown["printable"]) == (False, False)
     flask(f"articles correct {story} --take-back")
     assert json.loads(flask(f"articles show {story} --json").output)["correction"] == ""

@@ -10,7 +10,8 @@ from tests.subscribers import people
 
 
 def test_applying_a_new_offer_names_what_is_new(bare_app):
-    assert offer.apply([people.ASIA, people.ARABIC]) == ["asia-daily", "asia-arabic"]
+    made = offer.apply([people.ASIA, people.ARABIC])
+    assert [(one.key, one.is_new) for one in made] == [("asia-daily", True), ("asia-arabic", True)]
 
 
 def test_applying_the_same_offer_again_changes_nothing(app):
@@ -19,7 +20,11 @@ def test_applying_the_same_offer_again_changes_nothing(app):
 
 
 def test_a_changed_setting_is_stored_and_raises_the_revision(app):
-    assert offer.apply([{**people.ASIA, "default_time": "18:45"}, people.ARABIC]) == ["asia-daily"]
+    changed = [{**people.ASIA, "default_time": "18:45"}, people.ARABIC]
+    expected = [offer.Difference("asia-daily", False, {"default_minute": (420, 18 * 60 + 45)})]
+    assert offer.differences(changed) == expected
+    assert people.asia().default_minute == 420, "looking changes nothing"
+    assert offer.apply(changed) == expected
     assert (people.asia().default_minute, people.asia().revision) == (18 * 60 + 45, 2)
 
 
@@ -33,6 +38,20 @@ def test_a_digest_is_stored_as_the_file_says_it(app):
     assert (digest.default_rhythm, digest.default_minute, digest.lead_s) == ("daily", 420, 1800)
     assert (digest.least, digest.most, digest.repeat, digest.doubt_policy) == (1, 10, "never", "resend")
     assert (digest.selection, digest.reply_to, digest.active) == ([], None, True)
+
+
+@pytest.mark.parametrize(
+    ("rhythms", "said", "rule"),
+    [
+        (["weekly"], {}, "recap"),
+        (["daily", "weekly"], {}, "never"),
+        (["weekly"], {"repeat": "never"}, "never"),
+        (["daily"], {"repeat": "updated"}, "updated"),
+    ],
+)
+def test_a_weekly_digest_is_a_recap_until_it_says_otherwise(bare_app, rhythms, said, rule):
+    offer.apply([{**people.ASIA, "rhythms": rhythms, **said}])
+    assert people.asia().repeat == rule
 
 
 def test_one_wrong_digest_keeps_all_of_them_out(bare_app):
@@ -54,6 +73,8 @@ def test_one_wrong_digest_keeps_all_of_them_out(bare_app):
         ("rhythms", []),
         ("rhythms", "daily"),
         ("rhythms", ["daily", "hourly"]),
+        ("headlines", -1),
+        ("headlines", 101),
         ("default_rhythm", "hourly"),
         ("default_time", "7:00"),
         ("default_time", "24:00"),
