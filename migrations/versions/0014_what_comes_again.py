@@ -5,7 +5,7 @@ from alembic import op
 
 
 revision = '0014'
-down_revision = '0013'
+down_revision = '0011'
 
 
 def upgrade() -> None:
