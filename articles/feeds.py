@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import delete, select, update
 
+from articles import websub
 from articles.models import Article, ArticleIdentity, Feed, TopicRule, UnmappedTerm
 from articles.pushmodels import FeedPush
 from core import errors, fetch, logs
@@ -75,6 +76,7 @@ def every() -> list[Feed]:
 def pause(feed: Feed) -> None:
     """Fetch a feed no more, until it is resumed."""
     feed.state, feed.next_fetch_at = "paused", None
+    websub.leave(feed)
 
 
 def resume(feed: Feed, *, now: datetime) -> None:
@@ -87,6 +89,7 @@ def remove(feed: Feed) -> int:
 
     What its stories are known by goes, too: read again under another address, they would be new. So do its rules.
     """
+    websub.leave(feed, forget=True)
     for table in (ArticleIdentity, TopicRule, UnmappedTerm, FeedPush):
         db.session.execute(delete(table).where(table.feed_id == feed.id))
     freed = update(Article).where(Article.feed_id == feed.id).values(feed_id=None).returning(Article.id)
@@ -119,6 +122,7 @@ def note_result(feed_id: int, result: fetch.Fetched | Exception, now: datetime) 
         _note_success(feed, result, now)
     elif isinstance(result, fetch.Fetched) and result.status == _GONE:
         feed.state, feed.next_fetch_at = "gone", None
+        websub.leave(feed)
         log.warning("feed gone", feed=feed_id, url=feed.url, cure="Ask the publisher where it is now.")
     else:
         _note_failure(feed, result, now)
@@ -159,7 +163,8 @@ def _added(feed: Feed) -> Feed:
 def _note_success(feed: Feed, result: fetch.Fetched, now: datetime) -> None:
     if result.body is not None:
         feed.etag, feed.last_modified = result.etag, result.last_modified
-    feed.fails, feed.last_success_at, feed.next_fetch_at = 0, now, now + INTERVAL
+    wait = websub.LOOKS_APART if websub.is_told(feed, now) else INTERVAL
+    feed.fails, feed.last_success_at, feed.next_fetch_at = 0, now, now + wait
     _follow(feed, result)
 
 

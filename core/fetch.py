@@ -16,7 +16,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
-from urllib.parse import urljoin
+from urllib.parse import urlencode, urljoin
 
 from urllib3 import HTTPResponse
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -36,12 +36,15 @@ _HEADERS = {
     "Connection": "close",
 }
 _JSON_HEADERS = {"User-Agent": "Postrider", "Content-Type": "application/json", "Connection": "close"}
+_FORM_HEADERS = _JSON_HEADERS | {"Content-Type": "application/x-www-form-urlencoded"}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FOR_GOOD = frozenset({301, 308})
 NOT_MODIFIED = 304
 _CHARSET = re.compile(r""";\s*charset\s*=\s*["']?([A-Za-z0-9._-]{1,40})""", re.IGNORECASE)
 _CHUNK = 16_384
 _MAX_VALIDATOR = 1_000
+_MAX_LINK = 8_000
+_SAME_METHOD = frozenset({307, 308})
 _DAY_S = 86_400
 
 
@@ -78,7 +81,8 @@ LIMITS = FetchLimits()
 class Fetched:
     """An answer: `url` after redirects, `body` with status 200 only, `retry_after` seconds, at most a day.
 
-    `moved` says that every redirect on the way was for good (RFC 9110, sections 15.4.2 and 15.4.9).
+    `moved` says that every redirect on the way was for good (RFC 9110, sections 15.4.2 and 15.4.9). `link` is its Link
+    header.
     """
 
     status: int
@@ -88,6 +92,7 @@ class Fetched:
     last_modified: str | None = None
     retry_after: int | None = None
     moved: bool = False
+    link: str = ""
     charset: str = ""
     """The encoding that its server states, in lower case."""
 
@@ -155,6 +160,32 @@ def post_json(
         status = connection.getresponse().status
     if not 200 <= status < 300:
         raise FetchFailed(f"it answered {status}")
+
+
+def post_form(
+    url: str, fields: Mapping[str, str], limits: FetchLimits = LIMITS, *, _network: Network = reach.PUBLIC
+) -> None:
+    """Send a form to an address that somebody else chose: public hosts and usual ports only, as for `get`.
+
+    Redirects that keep the method are followed, each checked anew (RFC 9110, sections 15.4.8 and 15.4.9). Whatever is
+    not 2xx in the end is a failure. Raises FetchRefused or FetchFailed.
+    """
+    deadline = reach.Deadline(limits.total_s)
+    body = urlencode(fields).encode("ascii")
+    for _hop in range(limits.max_redirects + 1):
+        target = check(url)
+        with _talking(target, limits, deadline, _network, public_only=True) as connection:
+            connection.request("POST", target.path, body=body, headers=_FORM_HEADERS, preload_content=False)
+            with closing(connection.getresponse()) as response:
+                status, location = response.status, response.headers.get("Location")
+        if status not in _SAME_METHOD or location is None:
+            if not 200 <= status < 300:
+                raise FetchFailed(f"it answered {status}")
+            return
+        if target.scheme == "https" and not urljoin(url, location).startswith("https:"):
+            raise FetchRefused("it redirects out of TLS")
+        url = urljoin(url, location)
+    raise FetchRefused(f"it redirects more than {limits.max_redirects} times")
 
 
 def _exchange(
@@ -237,6 +268,7 @@ def _answer(response: HTTPResponse, url: str, body: bytes | None) -> Fetched:
         last_modified=_validator(response.headers.get("Last-Modified")),
         retry_after=_seconds(response.headers.get("Retry-After"), response.headers.get("Date")),
         charset=_charset(response.headers.get("Content-Type", "")),
+        link=response.headers.get("Link", "")[:_MAX_LINK],
     )
 
 

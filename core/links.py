@@ -36,6 +36,7 @@ PATHS: Mapping[str, str] = {
     "confirm_address": "/address/confirm/t/<token>",
     "webhook": "/webhooks/<service>",
     "feed_hook": "/hooks/feeds/<feed>",
+    "hub_hook": "/hooks/hubs/<callback>",
     "atom": "/<language>/feed.atom",
     "json_feed": "/<language>/feed.json",
     "topic_atom": "/<language>/topics/<topic>/feed.atom",

@@ -17,6 +17,7 @@ MODULES = (
     "tasks.notices",
     "tasks.digests",
     "tasks.feeds",
+    "tasks.websub",
     "tasks.related",
     "tasks.heartbeat",
     "tasks.delivery",

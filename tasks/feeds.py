@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from celery import shared_task
 
-from articles import feedhealth, feeds, ingest, life
+from articles import feedhealth, feeds, ingest, life, websub
 from core import alerts, clock, database, errors, fetch, logs
 from core.database import db
 from core.services import current
@@ -73,8 +73,16 @@ def fetch_one(feed_id: int) -> tuple[Brought, ingest.Ingested | None]:
         now = clock.utc_now()
         feeds.note_result(feed_id, result, now)
         stored = None if read is None else ingest.store_entries(feed_id, read, now)
+        if read is not None and stored is not None and isinstance(result, fetch.Fetched):
+            _note_hub(feed_id, result, read, stored.new)
         db.session.commit()
     return result, stored
+
+
+def _note_hub(feed_id: int, result: fetch.Fetched, read: ingest.ReadFeed, new: int) -> None:
+    """Note which hub a feed names. None is asked to tell a site that only this machine can reach."""
+    if current().links.base_url.startswith("https://"):
+        websub.note_look(feeds.by_id(feed_id), websub.offer(result, read.hubs, read.topic), new=new)
 
 
 def _put_off(feed_id: int, error: Exception) -> None:

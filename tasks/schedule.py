@@ -17,6 +17,7 @@ BEAT: Final = {
     "forget old changes": _every(3600.0, "tasks.notices.forget_old"),
     "open what is due": _every(5.0, "tasks.digests.open_due"),
     "fetch feeds": _every(60.0, "tasks.feeds.fetch_due"),
+    "ask hubs": _every(60.0, "tasks.websub.keep"),
     "publish what was held": _every(15.0, "tasks.feeds.release_due"),
     "work out see also": _every(15.0, "tasks.related.work_out"),
     "ring the sender": _every(15.0, "tasks.delivery.ring"),

@@ -12,6 +12,7 @@ from web import (
     headers,
     health,
     hooks,
+    hubs,
     machines,
     metrics,
     pagecache,
@@ -56,6 +57,7 @@ def register(app: Flask) -> None:
         address.address,
         webhooks.webhooks,
         hooks.hooks,
+        hubs.hubs,
         why.why,
     ):
         app.register_blueprint(blueprint)

@@ -27,7 +27,7 @@ PUSHES, WINDOW_S = 120, 60
 _WINDOWS = "postrider windows"
 
 
-class _Turned(Exception):
+class Turned(Exception):
     """What is not taken: the status, and the sentence that says why."""
 
     def __init__(self, status: int, why: str) -> None:
@@ -40,7 +40,7 @@ def take(feed: str) -> Response:
     """Store what a publisher pushes. 200 says that it is stored, or was already."""
     try:
         return _taken(feed)
-    except _Turned as error:
+    except Turned as error:
         log.warning("push refused", push=feed[:40], status=error.status, why=error.why)
         answer = jsonify(error=error.why)
         answer.status_code = error.status
@@ -59,13 +59,13 @@ def _taken(public_id: str) -> Response:
     db.session.rollback()
     digest, body = _verified(keys, now)
     if state == "paused":
-        raise _Turned(403, "This feed is paused here, so nothing was stored. To go on: flask feeds resume")
+        raise Turned(403, "This feed is paused here, so nothing was stored. To go on: flask feeds resume")
     try:
         read = ingest.read_entries(
             feed_id, body, name=url, zone=ZoneInfo(services.current().publication.zone), item=True
         )
     except errors.Invalid as error:
-        raise _Turned(422, str(error)) from error
+        raise Turned(422, str(error)) from error
     with database.write_turn():
         answer = store(feed_id, read, digest)
         db.session.commit()
@@ -77,10 +77,10 @@ def _feed(public_id: str) -> Feed:
     """Return the feed of an address, if it may be pushed, and not too often."""
     feed = feeds.by_public_id(public_id)
     if feed is None or not feed.push_version:
-        raise _Turned(404, "Nothing is pushed to this address. For a feed's address and key: flask feeds push-key")
+        raise Turned(404, "Nothing is pushed to this address. For a feed's address and key: flask feeds push-key")
     windows: Windows = current_app.extensions[_WINDOWS]
     if not windows.hit(services.current().keyring.blur("push", public_id), limit=PUSHES, window_s=WINDOW_S):
-        raise _Turned(429, f"More than {PUSHES} pushes came within a minute. Please try again in a minute.")
+        raise Turned(429, f"More than {PUSHES} pushes came within a minute. Please try again in a minute.")
     return feed
 
 
@@ -91,15 +91,15 @@ def _verified(keys: tuple[str, ...], now: datetime) -> tuple[bytes, bytes]:
         body = octets()
         return push.verify(signature, body, keys), body
     except push.Unsigned as error:
-        raise _Turned(401, str(error)) from error
+        raise Turned(401, str(error)) from error
     except push.Forged as error:
-        raise _Turned(403, str(error)) from error
+        raise Turned(403, str(error)) from error
 
 
 def octets() -> bytes:
     """Return the body as it came. One that does not say how long it is would else be cut off without a word."""
     request.max_content_length = MOST_OCTETS + 1
-    too_much = _Turned(413, f"A push has at most {MOST_OCTETS} bytes. Please send fewer items at once.")
+    too_much = Turned(413, f"A push has at most {MOST_OCTETS} bytes. Please send fewer items at once.")
     if (request.content_length or 0) > MOST_OCTETS:
         raise too_much
     raw = request.get_data(cache=False)

@@ -73,3 +73,38 @@ def test_what_readers_and_feeds_name_is_still_fetched_from_public_hosts_and_usua
     with pytest.raises(fetch.FetchRefused):
         web.get("http://feeds.example.org/")
     assert web.connected == []
+
+
+def test_a_form_goes_to_public_hosts_alone_by_the_address_that_was_checked(web):
+    heard = []
+
+    def hook(asked):
+        heard.append(asked.rfile.read(int(asked.headers["Content-Length"])))
+        asked.answer(202)
+
+    web.pages["/hub"] = hook
+    fetch.post_form("http://hub.example.org/hub", {"hub.topic": "https://x.test/?a=b&c"}, _network=web.network())
+    assert heard == [b"hub.topic=https%3A%2F%2Fx.test%2F%3Fa%3Db%26c"]
+    assert web.hits[0].headers["Content-Type"] == "application/x-www-form-urlencoded"
+    web.names["inside.example.org"] = ["10.0.0.9"]
+    for url in ("http://inside.example.org/", "http://127.0.0.1/", "http://hub.example.org:8080/", "file:///x"):
+        with pytest.raises(fetch.FetchRefused):
+            fetch.post_form(url, {}, _network=web.network())
+    assert len(web.hits) == 1
+
+
+def test_a_form_follows_redirects_that_keep_it_and_no_others(web):
+    web.pages["/a"] = lambda asked: asked.answer(307, Location="/b")
+    web.pages["/b"] = lambda asked: asked.answer(308, Location="/c")
+    web.pages["/c"] = lambda asked: asked.answer(202)
+    fetch.post_form("http://hub.example.org/a", {"a": "b"}, _network=web.network())
+    assert [hit.command for hit in web.hits] == ["POST"] * 3
+    for status, location in ((301, "/c"), (302, "/c"), (303, "/c"), (404, "")):
+        web.pages["/d"] = lambda asked, status=status, to=location: asked.answer(status, Location=to)
+        with pytest.raises(fetch.FetchFailed, match=f"answered {status}"):
+            fetch.post_form("http://hub.example.org/d", {}, _network=web.network())
+    web.pages["/e"] = lambda asked: asked.answer(307, Location="http://127.0.0.1/")
+    web.pages["/f"] = lambda asked: asked.answer(307, Location="/f")
+    for path in ("e", "f"):
+        with pytest.raises(fetch.FetchRefused):
+            fetch.post_form(f"http://hub.example.org/{path}", {}, _network=web.network())
