@@ -11,8 +11,7 @@ from sqlalchemy.orm import aliased
 
 from articles import alike, flood
 from articles.entries import Entry
-from articles.flood import FUTURE as FUTURE
-from articles.flood import Guard
+from articles.flood import FUTURE, Guard
 from articles.models import GUARDED, Article, ArticleIdentity, Feed, Story
 from articles.recognition import Arrival
 from core import logs, tokens

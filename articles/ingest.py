@@ -1,6 +1,5 @@
 """Turn a feed's entries into articles, each once: new ones are added, known ones follow their text."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -26,8 +25,7 @@ from articles import (
     unmapped,
     xmlcheck,
 )
-from articles.arriving import FUTURE as FUTURE
-from articles.arriving import Manner as Manner
+from articles.arriving import Manner
 from articles.entries import Entry, Refused
 from articles.models import Article, ArticleIdentity, Feed
 from articles.recognition import Arrival, Identity
@@ -115,48 +113,76 @@ def store_entries(
         (arrival, None if _is_recycled(arrival, article, now) else article)
         for arrival, article in recognition.match(arrivals, present)
     ]
-    fresh = [arrival.entry for arrival, article in matched if article is None]
-    guard = flood.guard(feed, fresh, now) if manner.is_guarded(feed) else flood.Guard()
-    meanings = rules.meanings(feed.id, feed.language)
-    shelves: dict[int, list[int]] = {}
-    unmapped_terms: list[tuple[int, list[str]]] = []
-    counts = Counter(new=0, changed=0)
-    taken = {article.id for _arrival, article in matched if article is not None}
-    touched: dict[int, Article] = {}
-    stored: list[tuple[str, Article]] = []
-    for arrival, known in matched:
-        article = known or _twin(feed, arrival.entry, now, manner)
-        is_double = known is None and article is not None and article.id in taken
+    storing = _Storing(feed, manner, now, present, [article for _arrival, article in matched if article is not None])
+    storing.watch_for_floods([arrival.entry for arrival, article in matched if article is None])
+    for arrival, article in matched:
+        storing.take(arrival, article)
+    new, changed = storing.finish()
+    as_before, refused = len(spoken) - new - changed, read.refused + foreign
+    log.info("feed stored", feed=feed_id, url=feed.url, known=as_before, refused=refused, new=new, changed=changed)
+    return Ingested(new, changed, as_before, refused, storing.stored)
+
+
+class _Storing:
+    """The storing of one feed's entries, one after the other, and what is to be written of all of them at the end."""
+
+    def __init__(
+        self, feed: Feed, manner: Manner, now: datetime, present: Mapping[Identity, Article], known: Sequence[Article]
+    ) -> None:
+        self._feed = feed
+        self._manner = manner
+        self._now = now
+        self._present = present
+        self._taken = {article.id for article in known}
+        self._guard = flood.Guard()
+        self._meanings = rules.meanings(feed.id, feed.language)
+        self._shelves: dict[int, list[int]] = {}
+        self._unmapped: list[tuple[int, list[str]]] = []
+        self._new: list[Article] = []
+        self._changed: list[Article] = []
+        self.stored: list[tuple[str, Article]] = []
+
+    def watch_for_floods(self, fresh: Sequence[Entry]) -> None:
+        """Have an editor see what is new first, when it is too much at once."""
+        if self._manner.is_guarded(self._feed):
+            self._guard = flood.guard(self._feed, fresh, self._now)
+
+    def take(self, arrival: Arrival, known: Article | None) -> None:
+        """Store an entry: as the article that it is known to be, as one that it repeats, or as a new one."""
+        entry = arrival.entry
+        article = known or _twin(self._feed, entry, self._now, self._manner)
+        is_double = known is None and article is not None and article.id in self._taken
         if article is None:
-            article = arriving.add(feed, arrival, now, guard=guard, manner=manner)
-            _claim(feed, arrival, present, article)
-            counts["new"] += 1
-            touched[article.id] = article
-        elif article.feed_id == feed.id and not is_double and _follow(article, arrival.entry, now):
-            counts["changed"] += 1
-            touched[article.id] = article
-        taken.add(article.id)
-        _remember(feed, article, arrival, present)
-        is_ours = article.feed_id == feed.id and not is_double
-        if is_ours:
-            page = publisherpage.of(arrival.entry, feed_url=feed.url, language=feed.language)
-            article.url, article.terms = page or article.url, list(arrival.entry.terms)
-            _flag(feed, article, arrival.entry, now, manner)
-        stored.append((arrival.entry.guid, article))
-        if is_ours and not article.topics_by_hand:
-            texts = {"headline": article.headline, "dateline": article.dateline_place}
-            shelves[article.id] = meanings.shelves(arrival.entry.terms, **texts)
+            article = arriving.add(self._feed, arrival, self._now, guard=self._guard, manner=self._manner)
+            _claim(self._feed, arrival, self._present, article)
+            self._new.append(article)
+        elif article.feed_id == self._feed.id and not is_double and _follow(article, entry, self._now):
+            self._changed.append(article)
+        self._taken.add(article.id)
+        _remember(self._feed, article, arrival, self._present)
+        if article.feed_id == self._feed.id and not is_double:
+            self._note(article, entry)
         if known is None and not is_double:
-            unmapped_terms.append((article.id, meanings.unmapped(arrival.entry.terms)))
-    topics.place(shelves)
-    unmapped.note(feed, unmapped_terms, now)
-    searchindex.refresh(list(touched.values()))
-    if counts["new"]:
-        _note_new(feed, now, manner)
-    as_before = len(spoken) - counts["new"] - counts["changed"]
-    refused = read.refused + foreign
-    log.info("feed stored", feed=feed_id, url=feed.url, known=as_before, refused=refused, **counts)
-    return Ingested(counts["new"], counts["changed"], as_before, refused, stored)
+            self._unmapped.append((article.id, self._meanings.unmapped(entry.terms)))
+        self.stored.append((entry.guid, article))
+
+    def _note(self, article: Article, entry: Entry) -> None:
+        """Note what an article of this feed's own has besides its text: its page there, its terms, flag and shelves."""
+        page = publisherpage.of(entry, feed_url=self._feed.url, language=self._feed.language)
+        article.url, article.terms = page or article.url, list(entry.terms)
+        _flag(self._feed, article, entry, self._now, self._manner)
+        if not article.topics_by_hand:
+            texts = {"headline": article.headline, "dateline": article.dateline_place}
+            self._shelves[article.id] = self._meanings.shelves(entry.terms, **texts)
+
+    def finish(self) -> tuple[int, int]:
+        """Write what was put off; return how many articles are new, and how many have changed."""
+        topics.place(self._shelves)
+        unmapped.note(self._feed, self._unmapped, self._now)
+        searchindex.refresh(list({article.id: article for article in (*self._new, *self._changed)}.values()))
+        if self._new:
+            _note_new(self._feed, self._now, self._manner)
+        return len(self._new), len(self._changed)
 
 
 def _twin(feed: Feed, entry: Entry, now: datetime, manner: Manner) -> Article | None:

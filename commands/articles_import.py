@@ -14,9 +14,10 @@ from zoneinfo import ZoneInfo
 import click
 
 from articles import feeds, importing, ingest, recognition
+from articles.arriving import Manner
 from articles.entries import Entry
 from articles.importing import BadFile
-from articles.ingest import Manner, ReadFeed
+from articles.ingest import ReadFeed
 from articles.models import Feed
 from articles.recognition import Identity
 from commands import feeds_push, turns

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from articles import feeds, ingest, push
-from articles.ingest import Manner
+from articles.arriving import Manner
 from articles.models import Feed
 from commands import turns
 from core import clock, database, errors, fetch

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, Response, current_app, jsonify, request
 
 from articles import breaking, feeds, ingest, push
-from articles.ingest import Ingested, Manner, ReadFeed
+from articles.arriving import Manner
+from articles.ingest import Ingested, ReadFeed
 from articles.models import Feed
 from core import clock, database, errors, fetch, logs, services
 from core.database import db
