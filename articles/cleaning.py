@@ -21,7 +21,7 @@ _RENAMED = {
     "b": "strong",
     "i": "em",
 }
-# Their text is no part of the story. There are no pictures for now, so captions would stand alone.
+# Their text is no part of the story. A picture has been taken out before, with its caption (pictures_found).
 _DROPPED = {
     *("script", "style", "noscript", "template", "head", "title", "svg", "math", "iframe", "object", "embed"),
     *("form", "button", "select", "textarea", "figure", "picture", "video", "audio", "canvas", "map"),
@@ -31,7 +31,13 @@ _PARTING = {"p", "br", "h2", "h3", "ul", "ol", "li", "blockquote", "hr", "table"
 }
 _SCHEMES = {"https", "http", "mailto"}
 _RENAMING = re.compile(f"<(/?)({'|'.join(_RENAMED)})>")
-_EMPTY = re.compile(r"<(p|h2|h3|li|em|strong)>(?:\s|&nbsp;|<br>)*</\1>")
+# nh3 writes < and > in the value of an attribute as entities, so a tag ends at the first >.
+_EMPTY = re.compile(r"<(p|h2|h3|ul|ol|li|blockquote|em|strong|a)(?: [^>]*)?>(?:\s|&nbsp;|<br>)*</\1>")
+_IMG = {
+    *("src", "srcset", "data-src", "data-srcset", "data-lazy-src", "data-original"),
+    *("alt", "width", "height", "role", "aria-hidden"),
+}
+"""What is read of a picture. Sites that show pictures late write the address elsewhere than in `src`."""
 _TAG = re.compile("<(/?)([a-zA-Z][a-zA-Z0-9-]*)")
 # Elements that are empty, or that the next of their kind closes.
 _FLAT = {
@@ -82,10 +88,30 @@ def body(markup: str, *, base: str | None = None) -> str:
     markup = _nh3(markup, _TAGS | _RENAMED.keys(), relative)
     # By now entities are characters, so hidden ones show. Whatever this opens up is cleaned once more.
     markup = _RENAMING.sub(lambda tag: f"<{tag[1]}{_RENAMED[tag[2]]}>", markup.translate(_HIDDEN))
-    markup = _nh3(markup, _TAGS, relative)
+    return without_empty(_nh3(markup, _TAGS, relative))
+
+
+def without_empty(markup: str) -> str:
+    """Return clean HTML without the elements that have nothing in them: a link without a text is read as nothing."""
     while (shorter := _EMPTY.sub("", markup)) != markup:
         markup = shorter
     return markup.strip()
+
+
+def with_pictures(markup: str, *, base: str | None = None) -> str:
+    """Return HTML with `img`, `figure` and `figcaption` still in it, well-formed, for pictures to be taken out of it.
+
+    What is left must go through `body`.
+    """
+    return nh3.clean(
+        markup,
+        tags=_TAGS | _RENAMED.keys() | {"img", "figure", "figcaption"},
+        clean_content_tags=_DROPPED - {"figure", "picture"},
+        attributes={"a": {"href"}, "img": _IMG, "*": set()},
+        url_schemes=_SCHEMES,
+        url_relative=_relative(base),
+        link_rel=None,
+    )
 
 
 def depth(markup: str) -> int:

@@ -12,7 +12,19 @@ from xml.sax import SAXException
 
 import feedparser
 
-from articles import cleaning, dateline, dates, jsonfeed, untitled, webpage, words, xmlcheck
+from articles import (
+    cleaning,
+    dateline,
+    dates,
+    jsonfeed,
+    pictures_found,
+    pictures_placed,
+    untitled,
+    webpage,
+    words,
+    xmlcheck,
+)
+from articles.pictures_found import FoundPicture
 from core import characters
 
 MAX_ENTRY = 200_000
@@ -40,8 +52,9 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One item of a feed. `body` is clean HTML, the other texts are plain; `opening` is how its text begins.
+    """One item of a feed. `body` is clean HTML, with marks where its pictures were; the other texts are plain.
 
+    `opening` is how its text begins.
     `story` is an id that its versions in other languages have, too; `language` is the item's own, where it says one.
     `doubts` are what was wrong with it, though it could be taken.
     """
@@ -64,6 +77,7 @@ class Entry:
     embargo_until: datetime | None = None
     is_urgent: bool = False
     doubts: tuple[str, ...] = ()
+    pictures: tuple[FoundPicture, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +173,10 @@ def entry(item: Mapping[str, Any]) -> Entry | Refused:
         return Refused(guid, why)
     links = _links(item)
     standfirst = cleaning.plain(_text(item, "summary"), most=_STANDFIRST) if summary else ""
-    place, agency, body = dateline.split(cleaning.body(content, base=links[0].url if links else None))
+    told, pictures = pictures_placed.of_entry(
+        content, pictures_found.beside_text(item), base=links[0].url if links else None
+    )
+    place, agency, body = dateline.split(told)
     if len(body) > MAX_ENTRY:  # Cleaning repeats what a careless author never closed.
         return Refused(guid, "too large once it is clean")
     text = cleaning.text_of(body) or standfirst
@@ -189,6 +206,7 @@ def entry(item: Mapping[str, Any]) -> Entry | Refused:
         embargo_until=_instant(item.get("embargo_parsed")),
         is_urgent=bool(item.get("is_breaking")) or any(term.casefold() in _URGENT for term in _terms(item)),
         doubts=tuple(_doubts(item)),
+        pictures=pictures,
     )
 
 

@@ -15,7 +15,8 @@ from articles import (
     entries,
     feeds,
     flood,
-    life,
+    following,
+    pictures,
     publisherpage,
     recognition,
     related,
@@ -28,6 +29,7 @@ from articles import (
 from articles.arriving import Manner
 from articles.entries import Entry, Refused
 from articles.models import Article, ArticleIdentity, Feed
+from articles.pictures_found import FoundPicture
 from articles.recognition import Arrival, Identity
 from core import database, errors, fetch, logs
 from core.database import db
@@ -137,6 +139,7 @@ class _Storing:
         self._guard = flood.Guard()
         self._meanings = rules.meanings(feed.id, feed.language)
         self._shelves: dict[int, list[int]] = {}
+        self._pictured: dict[int, Sequence[FoundPicture]] = {}
         self._unmapped: list[tuple[int, list[str]]] = []
         self._new: list[Article] = []
         self._changed: list[Article] = []
@@ -156,7 +159,7 @@ class _Storing:
             article = arriving.add(self._feed, arrival, self._now, guard=self._guard, manner=self._manner)
             _claim(self._feed, arrival, self._present, article)
             self._new.append(article)
-        elif article.feed_id == self._feed.id and not is_double and _follow(article, entry, self._now):
+        elif article.feed_id == self._feed.id and not is_double and following.follow(article, entry, self._now):
             self._changed.append(article)
         self._taken.add(article.id)
         _remember(self._feed, article, arrival, self._present)
@@ -167,10 +170,12 @@ class _Storing:
         self.stored.append((entry.guid, article))
 
     def _note(self, article: Article, entry: Entry) -> None:
-        """Note what an article of this feed's own has besides its text: its page there, its terms, flag and shelves."""
+        """Note what an article of this feed's own has besides its text: page, terms, flag, pictures and shelves."""
         page = publisherpage.of(entry, feed_url=self._feed.url, language=self._feed.language)
         article.url, article.terms = page or article.url, list(entry.terms)
         _flag(self._feed, article, entry, self._now, self._manner)
+        if article.body == entry.body:  # Pictures go with the text that has their places.
+            self._pictured[article.id] = entry.pictures
         if not article.topics_by_hand:
             texts = {"headline": article.headline, "dateline": article.dateline_place}
             self._shelves[article.id] = self._meanings.shelves(entry.terms, **texts)
@@ -178,6 +183,7 @@ class _Storing:
     def finish(self) -> tuple[int, int]:
         """Write what was put off; return how many articles are new, and how many have changed."""
         topics.place(self._shelves)
+        pictures.place(self._pictured, self._now)
         unmapped.note(self._feed, self._unmapped, self._now)
         searchindex.refresh(list({article.id: article for article in (*self._new, *self._changed)}.values()))
         if self._new:
@@ -277,20 +283,3 @@ def _remember(feed: Feed, article: Article, arrival: Arrival, present: Mapping[I
     if rows:
         insert = database.insert_for(db.engine)
         db.session.execute(insert(ArticleIdentity).on_conflict_do_nothing(), rows)
-
-
-def _follow(article: Article, entry: Entry, now: datetime) -> bool:
-    """Let a known article follow its entry. Say whether its text changed; its address and its date never do."""
-    texts = {name: getattr(entry, name) for name in ("headline", "standfirst")}
-    if cleaning.text_of(entry.body).strip():  # A feed that lost its bodies, as some do for a day, takes none from us.
-        texts |= {name: getattr(entry, name) for name in ("dateline_place", "dateline_agency", "body")}
-        article.words = entry.words
-    article.author = entry.author
-    changed = any(getattr(article, name) != text for name, text in texts.items())
-    if changed:
-        life.keep_text(article, now=now)
-        for name, text in texts.items():
-            setattr(article, name, text)
-        article.revision += 1
-        article.text_changed_at = now
-    return changed

@@ -79,6 +79,7 @@ class Article(Base):
     `correction` says what was wrong; `marked_updated_at` is an editor's mark, `text_changed_at` the feed's doing.
     `url` is the publisher's own page, if we know it; `read_at` says where mails lead, and `teaser_only` that the text
     is for the publisher's page alone. `terms` are its feed's own words for what it is about; None: not kept yet.
+    Since `pictures_changed_at` its page has these pictures: no new text, but another look.
     """
 
     __tablename__ = "articles"
@@ -116,6 +117,7 @@ class Article(Base):
     correction: Mapped[str] = mapped_column(default="", server_default="")
     corrected_at: Mapped[datetime | None]
     marked_updated_at: Mapped[datetime | None]
+    pictures_changed_at: Mapped[datetime | None]
     shareable: Mapped[bool] = mapped_column(default=True, server_default=true())
     printable: Mapped[bool] = mapped_column(default=True, server_default=true())
     topics_by_hand: Mapped[bool] = mapped_column(default=False, server_default=false())

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from commands import articles_import, control, doubts, feeds_push, progress, related
+from commands import articles_import, control, doubts, feeds_push, pictures, progress, related
 from commands.alerts import alert_commands
 from commands.articles import article_commands
 from commands.delivery import delivery_commands
@@ -23,8 +23,14 @@ from commands.webhooks import webhook_commands
 MAILS = (control.pause, control.resume, control.cancel, doubts.doubt_commands, progress.show)
 """The commands of `flask delivery` that have modules of their own."""
 
-STORIES = (related.also, related.index, articles_import.import_folder)
-"""The commands of `flask articles` that have a module of their own."""
+STORIES = (
+    related.also,
+    related.index,
+    articles_import.import_folder,
+    pictures.list_pictures,
+    pictures.describe,
+)
+"""The commands of `flask articles` that have modules of their own."""
 FEEDS = (feeds_push.push_key, feeds_push.sign, feeds_push.push_file)
 """The commands of `flask feeds` that have a module of their own."""
 

@@ -50,6 +50,7 @@ PATHS: Mapping[str, str] = {
     "sitemap": "/<language>/sitemap.xml",
     "news_sitemap": "/<language>/news-sitemap.xml",
     "robots": "/robots.txt",
+    "picture": "/pictures/<picture>",
 }
 
 

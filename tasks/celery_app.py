@@ -19,6 +19,7 @@ MODULES = (
     "tasks.feeds",
     "tasks.websub",
     "tasks.related",
+    "tasks.pictures",
     "tasks.heartbeat",
     "tasks.delivery",
     "tasks.alerts",

@@ -9,6 +9,7 @@ from articles import feedhealth, feeds, ingest, life, websub
 from core import alerts, clock, database, errors, fetch, logs
 from core.database import db
 from core.services import current
+from tasks import nudge
 
 log = logs.get(__name__)
 BATCH = 50
@@ -76,6 +77,8 @@ def fetch_one(feed_id: int) -> tuple[Brought, ingest.Ingested | None]:
         if read is not None and stored is not None and isinstance(result, fetch.Fetched):
             _note_hub(feed_id, result, read, stored.new)
         db.session.commit()
+    if stored is not None and stored.new + stored.changed:
+        nudge.pictures()
     return result, stored
 
 

@@ -63,6 +63,11 @@ def webhooks() -> None:
     _nudge("tasks.webhooks.work_off")
 
 
+def pictures() -> None:
+    """Stories came in with pictures."""
+    _nudge("tasks.pictures.fetch_due")
+
+
 def _nudge(task: str, *args: int) -> None:
     """Have it said by a thread of our own. What waits to be said already is said once, and says this, too."""
     nudge = (task, args)

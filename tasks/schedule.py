@@ -20,6 +20,7 @@ BEAT: Final = {
     "ask hubs": _every(60.0, "tasks.websub.keep"),
     "publish what was held": _every(15.0, "tasks.feeds.release_due"),
     "work out see also": _every(15.0, "tasks.related.work_out"),
+    "fetch pictures": _every(15.0, "tasks.pictures.fetch_due"),
     "ring the sender": _every(15.0, "tasks.delivery.ring"),
     "tell operators": _every(60.0, "tasks.alerts.look"),
     "look at our records": _every(600.0, "tasks.checkup.look"),

@@ -17,6 +17,7 @@ from web import (
     metrics,
     pagecache,
     pages,
+    pictures,
     preferences,
     search,
     sharing,
@@ -38,6 +39,7 @@ def register(app: Flask) -> None:
     pagecache.register(app)
     words.register(app)
     bodies.register(app)
+    pictures.register(app)
     headers.register(app)
     errors.register(app)
     for blueprint in (
@@ -46,6 +48,7 @@ def register(app: Flask) -> None:
         articles.articles,
         archive.archive,
         machines.machines,
+        pictures.pictures,
         search.search,
         sharing.sharing,
         subscribing.subscribing,

@@ -13,6 +13,7 @@ from core import language as languages
 from core.links import PATHS
 from subscribers import offer
 from web import headers, machines, pages, words
+from web import pictures as figures
 
 articles = Blueprint("articles", __name__)
 
@@ -63,10 +64,11 @@ def story(story: str) -> Response:
         return pages.to("story", 301, language=article.language, story=article.ref)
     family = [article, *shelf.versions(article)]
     shelves = shelf.topics_of([article.id])[article.id]
+    pictured = figures.values(article)
     values = {
         "article": article,
         "canonical": canonical(article),
-        "linked_data": machines.news_article(article, shelves, canonical(article)),
+        "linked_data": machines.news_article(article, shelves, canonical(article), pictured["standing"]),
         "also": related.see_also(article),
         "any_language": _any_language(family),
         "description": _description(article),
@@ -75,6 +77,7 @@ def story(story: str) -> Response:
         "title": cleaning.cut(article.headline, most=machines.HEADLINE),
         "topics": shelves,
         "versions": {version.language: path_of(version) for version in family},
+        **pictured,
     }
     return headers.publicly(pages.page("articles/story.html", values), whatever_query=True)
 
@@ -88,8 +91,13 @@ def printable(story: str) -> Response:
     if not at_home(article, story):
         return pages.to("print", 301, language=article.language, story=article.ref)
     today = pages.date_text(clock.utc_now())
-    also = related.see_also(article)
-    values = {"article": article, "canonical": canonical(article), "today": today, "also": also}
+    values = {
+        "article": article,
+        "canonical": canonical(article),
+        "today": today,
+        "also": related.see_also(article),
+        **figures.values(article),
+    }
     return headers.publicly(pages.page("articles/print.html", values), whatever_query=True)
 
 

@@ -20,7 +20,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "default-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
-        "img-src 'self' https:",
+        "img-src 'self'",
         "font-src 'self'",
         "connect-src 'self'",
         "form-action 'self'",
@@ -31,6 +31,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
 PERSONAL = "/t/"
 """Stands before the token in every path that has one (core.links.PATHS); logs mask what follows it."""
 PUBLIC = "public, max-age=60"
+FOR_EVER = "public, max-age=31536000, immutable"
 ONE_CLICK = ("List-Unsubscribe", "One-Click")
 """The body of a mail program's unsubscribe request (RFC 8058, section 3.2)."""
 
@@ -53,6 +54,13 @@ def publicly(
     response.add_etag()
     pagecache.note(request.environ, whatever_query=whatever_query, span=span, ends=g.get("holds_until"))
     return response
+
+
+def for_ever(response: Response, *, tag: str) -> Response:
+    """Let everybody keep what its address names for ever; `tag` is its entity tag (RFC 8246; RFC 9110, 8.8.3)."""
+    response.headers["Cache-Control"] = FOR_EVER
+    response.set_etag(tag)
+    return response.make_conditional(request)  # type: ignore[return-value]
 
 
 def is_one_click() -> bool:
@@ -90,8 +98,8 @@ def secure(response: Response) -> Response:
         headers["X-Robots-Tag"] = "noindex"
     if request.endpoint == "static":
         # The address of a file changes with its content (pages.asset), so a copy never becomes wrong.
-        headers["Cache-Control"] = "public, max-age=31536000, immutable" if "v" in request.args else "no-cache"
-    elif headers.get("Cache-Control") != PUBLIC:
+        headers["Cache-Control"] = FOR_EVER if "v" in request.args else "no-cache"
+    elif headers.get("Cache-Control") not in (PUBLIC, FOR_EVER):
         headers["Cache-Control"] = "no-store"
     if services.current().links.base_url.startswith("https://"):
         headers["Strict-Transport-Security"] = "max-age=31536000"

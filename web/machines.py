@@ -7,12 +7,14 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, jsonify, make_response, render_template
 
-from articles import cleaning, shelf
+from articles import cleaning, pictures, shelf
 from articles import topics as topic_shelf
 from articles.models import Article, Topic
+from articles.pictures import Shown
 from core import clock, links, services
 from core.links import PATHS
 from web import headers, pages
+from web import pictures as figures
 
 machines = Blueprint("machines", __name__)
 
@@ -45,6 +47,8 @@ class Item:
     id: str
     url: str
     topics: Sequence[Topic]
+    content: str
+    picture: str | None
 
 
 @machines.get(PATHS["atom"])
@@ -107,6 +111,7 @@ def robots() -> Response:
 def _items(topic: Topic | None) -> list[Item]:
     found = shelf.latest(pages.language(), limit=STORIES, topic=topic)
     shelves = shelf.topics_of([article.id for article in found])
+    shown = pictures.of_articles([article.id for article in found])
     host = urlsplit(services.current().links.base_url).hostname
     return [
         Item(
@@ -114,6 +119,8 @@ def _items(topic: Topic | None) -> list[Item]:
             f"tag:{host},{article.published_at:%Y-%m-%d}:{article.public_id}",
             services.current().links.to("story", language=article.language, story=article.ref),
             shelves[article.id],
+            figures.with_pictures(article, shown[article.id]),
+            figures.address_of(pictures.standing_for(shown[article.id])),
         )
         for article in found
     ]
@@ -161,9 +168,10 @@ def _json_item(item: Item) -> dict[str, object]:
         "url": item.url,
         "title": article.headline,
         "summary": article.standfirst,
-        "content_html": article.shown_body or None,
-        "content_text": None if article.shown_body else article.standfirst or article.headline,
+        "content_html": item.content or None,
+        "content_text": None if item.content else article.standfirst or article.headline,
         "external_url": None if article.shown_body and not article.is_read_elsewhere else article.url,
+        "image": item.picture,
         "date_published": stamp(article.published_at),
         "date_modified": stamp(article.updated_at) if article.updated_at else None,
         "authors": [{"name": article.author}] if article.author else None,
@@ -178,7 +186,9 @@ def stamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="seconds")
 
 
-def news_article(article: Article, topics: Sequence[Topic], canonical: str) -> dict[str, object]:
+def news_article(
+    article: Article, topics: Sequence[Topic], canonical: str, picture: Shown | None = None
+) -> dict[str, object]:
     """Return a story as linked data (schema.org, NewsArticle)."""
     publication = services.current().publication
     publisher = {
@@ -198,6 +208,7 @@ def news_article(article: Article, topics: Sequence[Topic], canonical: str) -> d
         "author": {"@type": "Person", "name": article.author} if article.author else publisher,
         "publisher": publisher,
         "mainEntityOfPage": canonical,
+        "image": figures.linked(picture) if picture else None,
         "wordCount": article.words if article.shown_body else None,
         "about": [{"@type": "Thing", "name": pages.topic_name(topic)} for topic in topics],
         "articleSection": pages.topic_name(topics[0]) if topics else None,

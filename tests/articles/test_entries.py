@@ -118,7 +118,7 @@ LARGE = {
     "tags": "<br>" * 10_001,
     "lists in lists": "<ul><li>" * 4_000,
     "quotes in quotes": "<blockquote></b>" * 4_000,
-    "links that open links": "<dd><a href=http://x/><li>" * 3_000,
+    "links that open links": "<dd><a href=http://x/>x<li>" * 3_000,
     "formats without end": "".join(f"<b id={n}></x>" for n in range(3_000)) + "<p>x" * 3_000,
 }
 

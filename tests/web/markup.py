@@ -134,7 +134,7 @@ def _sources(page: Page) -> list[str]:
     for element in page.elements:
         source = element.attrs.get(RESOURCES.get(element.tag, ""), "")
         loads = element.tag != "link" or element.attrs.get("rel") in ("stylesheet", "icon", "preload")
-        if source and loads and not source.startswith("/static/"):
+        if source and loads and not source.startswith(("/static/", "/pictures/")):
             found.append(f"<{element.tag}> loads {source}")
         found += [f"<{element.tag} {name}>" for name in element.attrs if name == "style" or name.startswith("on")]
         is_data = element.attrs.get("type") == "application/ld+json"
