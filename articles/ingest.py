@@ -11,7 +11,6 @@ from articles import (
     alike,
     arriving,
     breaking,
-    cleaning,
     entries,
     feeds,
     flood,

@@ -14,8 +14,8 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 from core import apart
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF")
-WIDE, HIGH = 1_200, 1_600
-"""Pixels at most."""
+SIDE = 1_200
+"""Pixels: no rendition is wider, or higher."""
 MOST_BYTES = 150_000
 MOST_PIXELS = 50_000_000
 """Of the original, by its header: what has more is not decoded. The largest cameras have as many."""
@@ -35,7 +35,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What to do about each value of EXIF's Orientation; from 5 on a picture lies on its side."""
+"""What to do about each value of EXIF's Orientation."""
 _DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 
 # What Pillow's readers have been seen to raise on damaged files.
@@ -99,7 +99,7 @@ def _scaled(image: Image.Image) -> Image.Image:
         orientation = int(image.getexif().get(_ORIENTATION, 1))
     if image.mode in ("P", "PA", "1"):  # Of a palette, colours between two others could not be had.
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    image.thumbnail((HIGH, WIDE) if orientation >= 5 else (WIDE, HIGH))
+    image.thumbnail((SIDE, SIDE))
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
 

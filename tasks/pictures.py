@@ -12,7 +12,6 @@ log = logs.get(__name__)
 BATCH = 10
 """Taken at a time: so many of them at most wait for each other."""
 LONGEST_S = 45.0
-_OK = 200
 
 
 @shared_task

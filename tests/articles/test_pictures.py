@@ -84,6 +84,17 @@ def test_a_feed_that_lost_its_bodies_for_a_day_takes_no_picture_away(desk):
     assert of(desk.articles()[0].id) == [(0, A, None)]
 
 
+def test_a_story_of_pictures_alone_follows_its_feed(desk):
+    desk.take(entry("one", title="Headline of one", content=f"<img src={A}>"))
+    desk.take(entry("one", title="Headline of one", content=f"<img src={B}><img src={C}>"), at=LATER)
+    (article,) = desk.articles()
+    assert [url for _position, url, _alt in of(article.id)] == [B, C]
+    assert article.body == '<figure data-picture="1"></figure>'
+    take(desk, TEXT, at=LATER)
+    desk.take(entry("one", title="Headline of one", content=f"<img src={A}>"), at=LATER)
+    assert (desk.articles()[0].body, of(article.id)) == (TEXT, []), "a feed that lost its text takes none from us"
+
+
 def test_what_an_editor_says_of_a_picture_outlives_the_feed(desk):
     take(desk, f"<img src={A} alt=Wrong>{TEXT}<img src={B} alt=Map>")
     article_id = desk.articles()[0].id

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from articles import renditions
-from articles.renditions import HIGH, MOST_BYTES, WIDE
+from articles.renditions import MOST_BYTES, SIDE
 from core import apart
 from tests.articles.images import halves, noise, opened, packed, photo
 
@@ -29,7 +29,7 @@ def assert_ours(made: renditions.Made) -> Image.Image:
     image = opened(made.content)
     assert image.format == "JPEG" and image.mode == "RGB"
     assert image.size == (made.width, made.height)
-    assert 1 <= made.width <= WIDE and 1 <= made.height <= HIGH
+    assert 1 <= made.width <= SIDE and 1 <= made.height <= SIDE
     assert len(made.content) <= MOST_BYTES
     assert not image.getexif() and not {"icc_profile", "comment", "exif", "xmp"} & image.info.keys()
     assert SECRET not in made.content
@@ -83,12 +83,10 @@ def test_a_photograph_stands_upright_and_does_not_say_where_it_was_taken(orienta
     lying = packed(halves(3_000, 1_000), **with_secrets(orientation))
     assert SECRET in lying
     image = assert_ours(renditions.make(lying))
-    assert image.size == ((1_200, 400) if orientation <= 4 else (533, 1_600))
-    width, height = image.size
+    assert image.size == ((1_200, 400) if orientation <= 4 else (400, 1_200))
     red_first = image.getpixel((5, 5))
     assert isinstance(red_first, tuple)
     assert (red_first[0] > 200) == (orientation in (1, 4, 5, 6)), "which corner is red says which way up it is"
-    assert width * height > 400_000
 
 
 @pytest.mark.parametrize(
@@ -199,7 +197,7 @@ def test_the_largest_picture_that_is_taken_fits_into_its_bounds():
     side = 7_071
     with_alpha = claimed(side, side, bytes((4 * side + 1) * side), colours=6)
     assert len(with_alpha) < 2_000_000
-    assert renditions.made_of(with_alpha).width == WIDE
+    assert renditions.made_of(with_alpha).width == SIDE
 
 
 def test_a_process_that_fails_fails_alone(monkeypatch):
