@@ -6,10 +6,12 @@ import pytest
 
 from articles import life, pictures, pictures_due
 from articles.models import Article
-from articles.pictures import Picture, PictureSource, Rendition
+from articles.pictures import MailPicture, Picture, PictureSource, Rendition
 from articles.renditions import Made
 from core import database, errors
 from core.database import db
+from core.links import Links
+from core.tokens import Tokens
 from tests.articles import atom
 from tests.articles.atom import entry
 from tests.articles.conftest import Desk, application
@@ -117,6 +119,23 @@ def test_a_picture_is_described_in_words_that_fit(desk):
     for number, alt, why in ((1, "x", "no picture"), (0, " \u200b", "few words"), (0, "x" * 501, "too long")):
         with pytest.raises(errors.Invalid, match=why):
             pictures.describe(article, number, alt=alt, now=LATER)
+
+
+def test_a_mail_shows_the_picture_that_stands_for_a_story_from_our_own_address(desk):
+    take(desk, f"{TEXT}<img src={B} alt=''><figure><img src={A}><figcaption>A map</figcaption></figure>", name="one")
+    take(desk, f"<img src={A} alt=Ships>{TEXT} {'two ' * 60}<img src={C}>", name="two")
+    take(desk, f"<img src={C}>{TEXT} {'three ' * 60}", name="three")
+    ids = {one.headline[len("Headline of ") :]: one.id for one in desk.articles()}
+    links = Links("https://postrider.example.org", Tokens(b"one secret of an installation!!!"))
+    assert pictures.for_mails(ids.values(), links) == {}, "nothing is shown that we do not have"
+    made(B)
+    url = f"https://postrider.example.org/pictures/{made(A)}"
+    assert pictures.for_mails(ids.values(), links) == {
+        ids["one"]: MailPicture(url, 600, 400, "A map"),
+        ids["two"]: MailPicture(url, 600, 400, "Ships"),
+    }
+    made(C)
+    assert pictures.for_mails(ids.values(), links)[ids["three"]].alt == "", "nobody has said what it shows"
 
 
 def test_one_address_in_many_stories_is_asked_for_once(desk):
