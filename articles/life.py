@@ -60,12 +60,12 @@ def release_guarded(feed_id: int, *, now: datetime) -> int:
     return len(found)
 
 
-def release_due(now: datetime) -> int:
-    """Release what was held until now; return how much."""
+def release_due(now: datetime) -> Sequence[Article]:
+    """Release what was held until now; return it."""
     due = select(Article).where(Article.state == "held", Article.embargo_until <= now).order_by(Article.embargo_until)
     found = db.session.scalars(due).all()
     _release(found, now)
-    return len(found)
+    return found
 
 
 def anything_due(now: datetime) -> bool:

@@ -72,6 +72,11 @@ def by_ids(ids: Sequence[int]) -> list[Article]:
     return [found[article_id] for article_id in ids if article_id in found]
 
 
+def not_published(ids: Collection[int]) -> set[int]:
+    """Return those of articles that readers do not see (any more)."""
+    return set(db.session.scalars(select(Article.id).where(Article.id.in_(ids), ~PUBLISHED)))
+
+
 def latest(language: str, *, limit: int, topic: Topic | None = None, before: Article | None = None) -> list[Article]:
     """Return the newest articles in a language, on one shelf or all, those that stand after `before` if it is given."""
     wanted = select(Article).where(Article.language == language, PUBLISHED, _on(topic))

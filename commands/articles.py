@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from articles import breaking, feeds, ingest, life, shelf
 from articles.models import Article
-from commands import asked, groups, rights, turns
+from commands import asked, groups, recalling, rights, turns
 from core import clock, errors, services
 from core.database import db
 
@@ -126,21 +126,22 @@ def _moment(at: datetime | None) -> str | None:
 def withdraw(story: str, reason: str) -> None:
     """Take a STORY back. Its page says so, with the reason (HTTP 410); no list, search or digest has it any more.
 
-    What was mailed already stays mailed. A feed that still has the story does not bring it back.
+    What was handed over already stays mailed; all that has not left goes on without the story, and a mail of which
+    nothing else is left is not sent. A feed that still has the story does not bring it back.
     Example: flask articles withdraw k3j5m7p9q2 --reason "The agency has killed this story."
     """
-    with turns.writing():
-        life.withdraw(_of(story), reason=reason)
+    with recalling.changing(lambda: _of(story)) as article:
+        life.withdraw(article, reason=reason)
     click.echo("Withdrawn. To take that back: flask articles restore, and the same story.")
 
 
 @article_commands.command("restore")
 @_STORY
 def restore(story: str) -> None:
-    """Bring back a STORY that was withdrawn. Readers who had it do not get it again."""
-    with turns.writing():
+    """Bring back a STORY that was withdrawn. Readers who had it do not get it again; mails that wait have it again."""
+    with recalling.changing(lambda: _of(story)) as article:
         ingest.take_turn()
-        life.restore(_of(story), now=clock.utc_now())
+        life.restore(article, now=clock.utc_now())
     click.echo("It is published again.")
 
 
@@ -148,9 +149,12 @@ def restore(story: str) -> None:
 @_STORY
 @click.option("--until", type=asked.MOMENTS, help="Publish it by itself then, in UTC: 2026-03-02T18:00.")
 def hold(story: str, until: datetime | None) -> None:
-    """Keep a STORY from being seen and mailed, until it is released or that moment comes (an embargo)."""
-    with turns.writing():
-        life.hold(_of(story), until=asked.utc(until), now=clock.utc_now())
+    """Keep a STORY from being seen and mailed, until it is released or that moment comes (an embargo).
+
+    Mails that have not left go on without it.
+    """
+    with recalling.changing(lambda: _of(story)) as article:
+        life.hold(article, until=asked.utc(until), now=clock.utc_now())
     click.echo(f"Held until {until:%Y-%m-%d %H:%M} UTC." if until else "Held. To publish it: flask articles release.")
 
 
@@ -158,9 +162,9 @@ def hold(story: str, until: datetime | None) -> None:
 @_STORY
 def release(story: str) -> None:
     """Publish a STORY that was held. It is new from now on for all who did not have it."""
-    with turns.writing():
+    with recalling.changing(lambda: _of(story)) as article:
         ingest.take_turn()
-        life.release(_of(story), now=clock.utc_now())
+        life.release(article, now=clock.utc_now())
     click.echo("Published.")
 
 

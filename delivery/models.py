@@ -93,7 +93,11 @@ class Block(Base):
 
 
 class Content(Base):
-    """A recipe: a shell and the blocks that go into it, in order. `block_ids` is packed, 8 bytes each."""
+    """A recipe: a shell and the blocks that go into it, in order. `block_ids` is packed, 8 bytes each.
+
+    It never changes. `recall` says what becomes of mails that were to be made of it and have not left: they are held
+    until it is made anew, they are made of the one that replaced it, or they have ended, since nothing is left of it.
+    """
 
     __tablename__ = "contents"
     id: Mapped[RowId]
@@ -102,7 +106,14 @@ class Content(Base):
     subject: Mapped[str]
     block_ids: Mapped[bytes]
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary(32))
-    __table_args__ = (UniqueConstraint("mailing_id", "fingerprint"),)
+    recall: Mapped[str | None]
+    replaced_by: Mapped[int | None] = mapped_column(ForeignKey("contents.id"))
+    __table_args__ = (
+        UniqueConstraint("mailing_id", "fingerprint"),
+        CheckConstraint("recall IN ('held', 'replaced', 'ended')", name="recall"),
+        CheckConstraint("(replaced_by IS NULL) = (recall IS NULL OR recall <> 'replaced')", name="replaced_by"),
+        Index("ix_contents_held", "id", postgresql_where=text("recall = 'held'"), sqlite_where=text("recall = 'held'")),
+    )
 
 
 def _partial(name: str, *columns: str, where: str) -> Index:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     bindparam,
     case,
     exists,
+    func,
     null,
     or_,
     select,
@@ -27,7 +28,7 @@ from sqlalchemy import (
 
 from core.database import Mark, UtcTime
 from delivery import incoming, suppression, tick
-from delivery.models import Delivery, Gate, Lane, Mailing, Suppression
+from delivery.models import Content, Delivery, Gate, Lane, Mailing, Suppression
 from delivery.states import State
 
 
@@ -153,14 +154,19 @@ def _intend(dialect: str) -> Update:
                 # It was decided already, and the answer to that COMMIT was lost: what was granted stays granted.
                 (Delivery.state == State.SENDING.value, State.SENDING.value),
                 (_suppressed(now), State.SUPPRESSED.value),
-                (Mailing.state == "cancelled", State.CANCELLED.value),
+                (or_(Mailing.state == "cancelled", Content.recall == "ended"), State.CANCELLED.value),
                 (Delivery.not_after < now, State.EXPIRED.value),
-                (or_(Mailing.state != "running", _gated(now), _held()), State.PLANNED.value),
+                (
+                    or_(Mailing.state != "running", Content.recall == "held", _gated(now), _held()),
+                    State.PLANNED.value,
+                ),
                 else_=State.SENDING.value,
             ).label("state"),
+            func.coalesce(Content.replaced_by, Content.id).label("content_id"),
         )
         .join(asked, asked.c.id == Delivery.id)
         .join(Mailing, Mailing.id == Delivery.mailing_id)
+        .join(Content, Content.id == Delivery.content_id)
         .where(incoming.among(dialect, "ids"))
         .cte("verdict")
         .prefix_with("MATERIALIZED")
@@ -181,6 +187,8 @@ def _intend(dialect: str) -> Update:
         )
         .values(
             state=verdict.c.state,
+            # What was recalled meanwhile is not sent; and the row says of what its mail was made.
+            content_id=case((goes, verdict.c.content_id), else_=Delivery.content_id),
             attempts=Delivery.attempts + case((first, 1), else_=0),
             dated_at=case((and_(goes, Delivery.dated_at.is_(None)), now), else_=Delivery.dated_at),
             intent_at=case((goes, now), else_=Delivery.intent_at),

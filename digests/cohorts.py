@@ -252,7 +252,6 @@ class Reading:
             for one in choice.full
         )
         is_regular = not (self._first or key.catch_up)
-        publication = self._services.publication.name(self._digest.language)
         return Group(
             readers=tuple(readers),
             format=readers[0].taste.format,
@@ -260,9 +259,7 @@ class Reading:
             headlines=tuple(rendering.headline_view(self._views[one]) for one in choice.headlines),
             more=self._more(choice.more, self._topics[key.taste_id]) if is_regular and choice.more else None,
             opening=outlook.opening(key.outlook, self._digest, stories, first=self._first, services=self._services),
-            subject=self._digest.subject.format(
-                publication=publication, digest=self._digest.name, headline=stories[0].headline
-            ),
+            subject=rendering.subject(self._digest, stories[0].headline, self._services),
             history_id=past[0],
             entries=past[1],
         )

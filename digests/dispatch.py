@@ -15,7 +15,7 @@ from core.database import db, insert_for
 from core.services import Services
 from delivery import content, outbox
 from delivery.models import Lane
-from digests import editions, histories, rendering
+from digests import editions, histories, recall, rendering, sources
 from digests.cohorts import Chunk, Group
 from digests.models import Cohort, Wave
 from subscribers import leaving, rhythm, schedule
@@ -52,10 +52,11 @@ def write_chunk(made: Made, now: datetime, services: Services) -> bool:
 
     Waves of one instant share readers, histories and blocks. So that no two of them wait for each other in a circle,
     every chunk takes its rows in one order: its wave, then shells and blocks, histories, readers, contents, deliveries,
-    and each of these sorted.
+    and each of these sorted. Raises WaveTaken, and recall.StoryGone: then the chunk is read anew.
     """
     chunk = made.chunk
     _hold_wave(chunk)
+    recall.stand_still(_article_ids(chunk.groups))
     groups = _not_queued(chunk)
     shells, blocks = _shells(made, groups), _blocks(made, groups)
     moved = _advance(groups, today=now.date())
@@ -142,7 +143,14 @@ def _blocks(made: Made, groups: Sequence[Group]) -> dict[rendering.View, int]:
     """Return the block of everything that is shown."""
     views = [view for group in groups for view in _shown(group)]
     ids = outbox.add_blocks([made.parts[view] for view in views])
-    return {view: ids[made.parts[view]] for view in views}
+    blocks = {view: ids[made.parts[view]] for view in views}
+    sources.note(blocks)
+    return blocks
+
+
+def _article_ids(groups: Sequence[Group]) -> set[int]:
+    in_full = {story.article_id for group in groups for story in group.stories}
+    return in_full | {headline.article_id for group in groups for headline in group.headlines}
 
 
 def _shown(group: Group) -> list[rendering.View]:

@@ -1,8 +1,9 @@
 """Editions, the waves in which they go out, what each reader had, and the cohorts of readers with the same stories."""
 
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database import Base, BigId, RowId
@@ -74,3 +75,23 @@ class Cohort(Base):
     article_ids: Mapped[bytes]
     content_id: Mapped[int] = mapped_column(ForeignKey("contents.id"))
     __table_args__ = (UniqueConstraint("edition_id", "fingerprint"),)
+
+
+class BlockSource(Base):
+    """Of which story a block of a mail was made, in which revision, and as what: in full, as a headline, …"""
+
+    __tablename__ = "block_sources"
+    block_id: Mapped[int] = mapped_column(ForeignKey("blocks.id"), primary_key=True)
+    article_id: Mapped[int] = mapped_column(ForeignKey("articles.id"), primary_key=True)
+    revision: Mapped[int]
+    role: Mapped[str]
+    __table_args__ = (Index(None, "article_id"),)
+
+
+class BlockView(Base):
+    """What a block shows that is of no story: what it was made of, to make it anew when stories are taken out."""
+
+    __tablename__ = "block_views"
+    block_id: Mapped[int] = mapped_column(ForeignKey("blocks.id"), primary_key=True)
+    role: Mapped[str]
+    shown: Mapped[dict[str, Any]] = mapped_column(JSON)

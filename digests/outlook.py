@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from core import language as languages
 from core.database import db
@@ -47,14 +48,21 @@ def opening(
         publication=services.publication.name(digest.language),
         digest=digest.name,
         date=languages.date_text(outlook.dated, digest.language),
-        stories=len(stories),
-        minutes=sum(story.minutes for story in stories),
-        preheader=" · ".join(story.headline for story in stories[1:3]),
+        **told_of(stories),
         first=first,
         rhythm_next=outlook.own,
         begins=outlook.others,
         left=outlook.left,
     )
+
+
+def told_of(stories: Sequence[rendering.StoryView]) -> dict[str, Any]:
+    """Return what an opening says of the stories below it."""
+    return {
+        "stories": len(stories),
+        "minutes": sum(story.minutes for story in stories),
+        "preheader": " · ".join(story.headline for story in stories[1:3]),
+    }
 
 
 def _left(reader: schedule.DueReader, digest: Digest) -> str:

@@ -11,6 +11,7 @@ from core import mailtext
 from core.publication import Publication
 from core.services import Services
 from delivery import content
+from subscribers.models import Digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,11 @@ _PIECES: Mapping[type, str] = {
 }
 
 
+def role(view: View) -> str:
+    """Return as what something is shown: the name of its piece; of a story that the reader had, `updated`."""
+    return "updated" if isinstance(view, StoryView) and view.updated else _PIECES[type(view)]
+
+
 @lru_cache(maxsize=4096)
 def part(view: View, language: str) -> content.Part:
     """Return one piece of a digest in a language, compiled for a mail."""
@@ -148,3 +154,9 @@ def shell_parts(view: ShellView, publication: Publication) -> tuple[content.Part
 def when(at: datetime, language: str, zone: str) -> str:
     """Return in words when something comes, in the reader's zone."""
     return languages.weekday_instant_text(at, language, zone)
+
+
+def subject(digest: Digest, headline: str, services: Services) -> str:
+    """Return the subject of a mail whose first story has this headline."""
+    publication = services.publication.name(digest.language)
+    return digest.subject.format(publication=publication, digest=digest.name, headline=headline)

@@ -38,6 +38,7 @@ class Reason(StrEnum):
     IN_DOUBT = "in doubt"
     SUPPRESSED = "suppressed"
     CANCELLED = "cancelled"
+    RECALLED = "taken back"
     HELD = "held"
     PUT_OFF = "put off"
     WAITING = "waiting"
@@ -233,7 +234,6 @@ _BY_STATE = {
     State.EXPIRED: Reason.EXPIRED,
     State.IN_DOUBT: Reason.IN_DOUBT,
     State.SUPPRESSED: Reason.SUPPRESSED,
-    State.CANCELLED: Reason.CANCELLED,
 }
 
 
@@ -245,6 +245,8 @@ def _reason(delivery: Delivery, mailing: str) -> Reason:
         return Reason.RETURNED if delivery.returned_as in BOUNCES else Reason.HANDED_OVER
     if delivery.state in _BY_STATE:
         return _BY_STATE[State(delivery.state)]
+    if delivery.state == State.CANCELLED and mailing != "cancelled":
+        return Reason.RECALLED  # Nothing but a recall ends a single mail.
     if mailing == "cancelled":
         return Reason.CANCELLED
     if mailing == "paused":

@@ -21,6 +21,7 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.IN_DOUBT: _("We cannot tell whether it arrived: the line broke while it was handed over."),
     Reason.SUPPRESSED: _("Not sent: at that time we were not to mail this address."),
     Reason.CANCELLED: _("Not sent: the editors cancelled this edition."),
+    Reason.RECALLED: _("Not sent: the editors took back all that it would have brought."),
     Reason.HELD: _("It is ready, and held back for the moment."),
     Reason.PUT_OFF: _("Your mail provider asked us to come again later. We try again."),
     Reason.WAITING: _("It is on its way."),

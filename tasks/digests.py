@@ -7,7 +7,7 @@ from celery import shared_task
 from core import clock, database, logs
 from core.database import db
 from core.services import current
-from digests import cohorts, dispatch, editions
+from digests import cohorts, dispatch, editions, recall
 from tasks import nudge
 
 log = logs.get(__name__)
@@ -68,6 +68,21 @@ def _compose_chunk(wave_id: int) -> bool:
     except dispatch.WaveTaken:
         log.warning("wave taken over", wave=wave_id)
         return True
+    except recall.StoryGone:
+        log.info("chunk read anew", wave=wave_id)
+        return False
     readers = sum(len(group.readers) for group in chunk.groups)
     log.info("chunk composed", wave=wave_id, readers=readers, groups=len(chunk.groups), nothing=len(chunk.empty))
     return finished
+
+
+@shared_task
+def remake() -> None:
+    """Make the mails anew that wait because a story was taken out of them, or came back."""
+    while made := recall.remake(current()):
+        db.session.rollback()
+        with database.write_turn():
+            recall.write(made)
+            db.session.commit()
+        nudge.post()
+    db.session.rollback()

@@ -9,6 +9,7 @@ from articles import feedhealth, feeds, ingest, life, websub
 from core import alerts, clock, database, errors, fetch, logs
 from core.database import db
 from core.services import current
+from digests import recall
 from tasks import nudge
 
 log = logs.get(__name__)
@@ -55,9 +56,12 @@ def release_due() -> None:
         db.session.rollback()
         return
     with database.write_turn():
+        recall.take_turn()
         ingest.take_turn()
-        life.release_due(clock.utc_now())
+        for article in life.release_due(clock.utc_now()):
+            recall.hold(article)
         db.session.commit()
+    nudge.remake()
 
 
 def fetch_one(feed_id: int) -> tuple[Brought, ingest.Ingested | None]:

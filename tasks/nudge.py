@@ -53,6 +53,11 @@ def wave(wave_id: int) -> None:
     _nudge("tasks.digests.compose", wave_id)
 
 
+def remake() -> None:
+    """Mails wait to be made anew."""
+    _nudge("tasks.digests.remake")
+
+
 def post() -> None:
     """Mails wait in the ledger."""
     _nudge("tasks.delivery.ring")

@@ -62,21 +62,21 @@ def test_a_held_story_is_new_when_it_is_released(story):
 def test_an_embargo_ends_by_itself_and_not_before(story):
     life.hold(story, until=NOW + HOUR, now=NOW)
     assert not life.anything_due(NOW + HOUR - timedelta(seconds=1))
-    assert life.release_due(NOW + HOUR - timedelta(seconds=1)) == 0 and not is_offered(story)
+    assert not life.release_due(NOW + HOUR - timedelta(seconds=1)) and not is_offered(story)
     assert life.anything_due(NOW + HOUR)
-    assert life.release_due(NOW + HOUR) == 1 and is_offered(story)
+    assert life.release_due(NOW + HOUR) == [story] and is_offered(story)
     assert (story.embargo_until, life.anything_due(NOW + 9 * HOUR)) == (None, False)
 
 
 def test_a_story_held_without_an_end_stays_held(story):
     life.hold(story, now=NOW)
-    assert life.release_due(NOW + 9_999 * HOUR) == 0
+    assert not life.release_due(NOW + 9_999 * HOUR)
 
 
 def test_a_withdrawn_story_is_not_published_by_its_embargo(story):
     life.hold(story, until=NOW + HOUR, now=NOW)
     life.withdraw(story, reason="Killed.")
-    assert life.release_due(NOW + 2 * HOUR) == 0 and story.state == "withdrawn"
+    assert not life.release_due(NOW + 2 * HOUR) and story.state == "withdrawn"
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_what_came_back_later_is_told(mailed, returned_as, reason, words):
         ("failed", Reason.REFUSED, "gmail.com did not take it."),
         ("expired", Reason.EXPIRED, "while it was still news"),
         ("suppressed", Reason.SUPPRESSED, "not to mail this address"),
-        ("cancelled", Reason.CANCELLED, "the editors cancelled"),
+        ("cancelled", Reason.RECALLED, "the editors took back all that it would have brought"),
     ],
 )
 def test_a_mail_that_did_not_go_says_why(mailed, state, reason, words):

@@ -1,0 +1,194 @@
+"""A story is taken out of all that has not left yet, and may come back into it; the rest of each mail goes on.
+
+A door takes the turn, changes the story, and holds the mails that have it, in one transaction; then the contents of
+these mails are made anew, some at a time: read, make, write.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select
+
+from articles import shelf
+from articles.models import Article
+from core import logs
+from core.database import db
+from core.services import Services
+from delivery import content, outbox, recall
+from delivery.models import Mailing
+from delivery.recall import Held
+from digests import outlook, rendering, sources
+from digests.models import BlockSource, BlockView, Edition
+from digests.rendering import Opening, StoryView, View
+from subscribers.models import Digest
+
+log = logs.get(__name__)
+
+_TURN = 7_200_613
+"""The number of PostgreSQL's lock that composing shares and a recall has for itself."""
+AT_ONCE = 100
+"""Contents that are made anew in one transaction."""
+
+
+class StoryGone(Exception):
+    """A story was taken back since the chunk was read: read it again."""
+
+
+def stand_still(article_ids: set[int]) -> None:
+    """Let nobody take a story back before this transaction has ended. Raises StoryGone where somebody just did."""
+    _take_turn("pg_advisory_xact_lock_shared")
+    if shelf.not_published(article_ids):
+        raise StoryGone
+
+
+def take_turn() -> None:
+    """Wait for those who write mails with stories in them; a door does this before it changes a story's state."""
+    _take_turn("pg_advisory_xact_lock")
+
+
+def _take_turn(lock: str) -> None:
+    if db.engine.dialect.name != "sqlite":
+        db.session.execute(select(getattr(func, lock)(_TURN)))
+
+
+def hold(article: Article) -> int:
+    """Hold all mails that have not left and show this article, until they are made anew; return how many they are."""
+    count = recall.hold(recall.with_blocks(sources.of_article(article.id), _mailing_ids()))
+    log.info("mails held", article=article.public_id, state=article.state, mails=count)
+    return count
+
+
+def _mailing_ids() -> list[int]:
+    """Return the mailings of editions of which mails may still leave."""
+    wanted = select(Edition.mailing_id).join(Mailing, Mailing.id == Edition.mailing_id)
+    return list(db.session.scalars(wanted.where(Mailing.state.in_(["running", "paused"]))))
+
+
+@dataclass(frozen=True, slots=True)
+class Remade:
+    """A held content, and of what its mails are made from now on: a subject, known blocks and new parts.
+
+    None: nothing worth a mail is left of it. `article_ids` are all its stories, and `gone` those that are taken out.
+    """
+
+    held: Held
+    subject: str
+    article_ids: frozenset[int]
+    gone: frozenset[int]
+    blocks: tuple[int | tuple[View, content.Part], ...] | None
+
+
+def remake(services: Services) -> list[Remade]:
+    """Read some of the held contents, and make their mails anew of the stories as they are now. Writes nothing."""
+    waiting = recall.held(AT_ONCE)
+    if not waiting:
+        return []
+    block_ids = {block for one in waiting for block in one.block_ids}
+    told, framing = sources.of_blocks(block_ids), sources.views(block_ids)
+    articles = {one.id: one for one in shelf.by_ids(sorted({source.article_id for source in told.values()}))}
+    digests = _digests({one.mailing_id for one in waiting})
+    return [_Anew(one, digests[one.mailing_id], told, framing, articles, services).made() for one in waiting]
+
+
+def write(made: Sequence[Remade]) -> None:
+    """Have mails made of what was made anew; the sender finds it at each mail's intent."""
+    take_turn()
+    still = {one.id for one in recall.held(AT_ONCE)}
+    gone = shelf.not_published({article_id for one in made for article_id in one.article_ids})
+    for one in made:
+        if one.held.id not in still or one.gone != gone & one.article_ids:
+            # Another task was quicker, or an editor did something else meanwhile: it is made anew once more.
+            continue
+        if one.blocks is None:
+            recall.end([one.held.id])
+        else:
+            recall.replace(one.held.id, _content(one, one.blocks))
+    log.info("contents made anew", contents=len(made), ended=sum(one.blocks is None for one in made))
+
+
+def _content(made: Remade, blocks: Sequence[int | tuple[View, content.Part]]) -> int:
+    new = dict(one for one in blocks if not isinstance(one, int))
+    ids = outbox.add_blocks(new.values())
+    sources.note({view: ids[part] for view, part in new.items()})
+    return outbox.add_content(
+        made.held.mailing_id,
+        shell_id=made.held.shell_id,
+        subject=made.subject,
+        block_ids=[one if isinstance(one, int) else ids[one[1]] for one in blocks],
+    )
+
+
+def _digests(mailing_ids: set[int]) -> dict[int, Digest]:
+    rows = db.session.execute(
+        select(Edition.mailing_id, Digest)
+        .join(Digest, Digest.id == Edition.digest_id)
+        .where(Edition.mailing_id.in_(mailing_ids))
+    )
+    return {row.mailing_id: row.Digest for row in rows}
+
+
+class _Anew:
+    """One content, made anew."""
+
+    def __init__(
+        self,
+        held: Held,
+        digest: Digest,
+        told: Mapping[int, BlockSource],
+        framing: Mapping[int, BlockView],
+        articles: Mapping[int, Article],
+        services: Services,
+    ) -> None:
+        self._held, self._digest, self._services = held, digest, services
+        self._told, self._framing, self._articles = told, framing, articles
+
+    def made(self) -> Remade:
+        """Return what is left. What is left as it was is the same content as before."""
+        left = [block for block in self._held.block_ids if self._stays(block)]
+        stories = [self._articles[self._told[block].article_id] for block in left if self._is_full(block)]
+        if not stories:
+            return self._remade(self._held.subject, None)
+        if len(left) == len(self._held.block_ids):
+            return self._remade(self._held.subject, self._held.block_ids)
+        views = [rendering.story_view(one, self._services) for one in stories]
+        last = max(place for place, block in enumerate(left) if block in self._told)
+        # What stands above headlines goes with the last of them.
+        kept = [block for place, block in enumerate(left) if place < last or self._role(block) != "heading"]
+        return self._remade(self._subject(stories), tuple(self._block(block, views) for block in kept))
+
+    def _remade(self, subject: str, blocks: tuple[int | tuple[View, content.Part], ...] | None) -> Remade:
+        stories = [
+            self._articles[self._told[block].article_id] for block in self._held.block_ids if block in self._told
+        ]
+        gone = frozenset(one.id for one in stories if one.state != "published")
+        return Remade(self._held, subject, frozenset(one.id for one in stories), gone, blocks)
+
+    def _stays(self, block: int) -> bool:
+        source = self._told.get(block)
+        return source is None or self._articles[source.article_id].state == "published"
+
+    def _is_full(self, block: int) -> bool:
+        return block in self._told and self._told[block].role != "headline"
+
+    def _role(self, block: int) -> str | None:
+        return self._framing[block].role if block in self._framing else None
+
+    def _block(self, block: int, stories: Sequence[StoryView]) -> int | tuple[View, content.Part]:
+        if self._role(block) != "opening":
+            return block
+        shown = {name: _frozen(value) for name, value in self._framing[block].shown.items()}
+        view = Opening(**{**shown, **outlook.told_of(stories)})
+        return view, rendering.part(view, self._digest.language)
+
+    def _subject(self, stories: Sequence[Article]) -> str:
+        """Return the subject: another one, when the story that it was about is gone."""
+        first = next(block for block in self._held.block_ids if self._is_full(block))
+        if self._stays(first):
+            return self._held.subject
+        return rendering.subject(self._digest, stories[0].headline, self._services)
+
+
+def _frozen(value: Any) -> Any:
+    """Return what JSON made lists of as it was: views are kept by what they hold."""
+    return tuple(_frozen(one) for one in value) if isinstance(value, list) else value
