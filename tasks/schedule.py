@@ -16,7 +16,7 @@ BEAT: Final = {
     "answer changes of address": _every(15.0, "tasks.notices.answer_addresses"),
     "forget old changes": _every(3600.0, "tasks.notices.forget_old"),
     "open what is due": _every(5.0, "tasks.digests.open_due"),
-    "make mails anew": _every(15.0, "tasks.digests.remake"),
+    "remake mails": _every(15.0, "tasks.digests.remake"),
     "fetch feeds": _every(60.0, "tasks.feeds.fetch_due"),
     "ask hubs": _every(60.0, "tasks.websub.keep"),
     "publish what was held": _every(15.0, "tasks.feeds.release_due"),
