@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import promises, readerpage
+from bench import promises, readerpage, storiespage
 from bench.ground import DURABLE, TUNED
 from bench.results import Results
 from bench.sizes import FULL
@@ -20,7 +20,12 @@ All rates of a part are from one run, so that ratios hold also where the machine
 
 def write(results: Results) -> Path:
     """Write the page beside the results; return where it is."""
-    small = {part["readers"] for part in results.parts.values()} - {FULL.readers, FULL.large, FULL.reports}
+    small = {part["readers"] for part in results.parts.values()} - {
+        FULL.readers,
+        FULL.large,
+        FULL.reports,
+        FULL.archive,
+    }
     tried = "\n\n**Tried with other sizes than those of the promise: read nothing into it.**" if small else ""
     sections = [
         f"# {TITLE}\n\n{INTRO}{tried}",
@@ -32,6 +37,7 @@ def write(results: Results) -> Path:
         _signed(results),
         _returning(results),
         readerpage.section(results),
+        storiespage.section(results),
         _beside_others(results),
         _run(results),
     ]

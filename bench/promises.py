@@ -166,6 +166,32 @@ def _fields(results: Results) -> _Found:
     return _within_ms(f" ({found['whose']})", found["longest"] - found["usual"], 50)
 
 
+def _ingest(results: Results) -> _Found:
+    found = results.of("stories")
+    return _Found(f"{found['ingest']['rate']:,.0f}/s, beside {found['archive']:,}", found["ingest"]["rate"] >= 100)
+
+
+def _story_page(kind: str, least: int) -> Look:
+    def look(results: Results) -> _Found:
+        each = results.of("stories")["page"][kind]["per core"]
+        return _Found(f"{each:,.0f}/s", each >= least)
+
+    return look
+
+
+def _finding(results: Results) -> _Found:
+    stories = results.of("stories")
+    name, found = max(((name, stories[name]) for name in FINDING), key=lambda one: float(one[1]["p95"]))
+    return _within_ms(f" ({name})", found["p95"], 50)
+
+
+def _push(results: Results) -> _Found:
+    found = results.of("stories")["push"]
+    return _within_ms(f", the slowest of {found['count']}", found["worst"], 2_000)
+
+
+FINDING = ("search", "search page", "see also")
+"""What is looked for in the archive."""
 PROMISES: Sequence[tuple[str, str, Look, bool]] = (
     ("end to end, to smtplib and EmailMessage in one process", "10 ×", _usual(1), False),
     ("the same, to as many processes of it as there are cores", "", _usual(2), True),
@@ -204,6 +230,11 @@ PROMISES: Sequence[tuple[str, str, Look, bool]] = (
     ("a form at 200/s, while Redis is killed once, 99th percentile", "50 ms", _forms, False),
     ("a page of the preferences, 99th percentile of the slowest kind", "50 ms", _pages, False),
     ("who is due now: the waves, and 2,000 readers of the largest", "100 ms", _due, False),
+    ("stories taken in, cleaned, known again and found, beside an archive of 100,000", "100/s", _ingest, False),
+    ("a story's page, asked of one core", "500/s", _story_page("whole", 500), False),
+    ("the same, for a browser that has it already (304)", "2,000/s", _story_page("304", 2_000), False),
+    ("search and See also over 100,000 stories, 95th percentile of the slowest", "50 ms", _finding, False),
+    ("from push to the story being stored, on its page and breaking", "2 s", _push, False),
     ("a form with a field of endless length, longer than one as people send it", "50 ms", _fields, False),
 )
 """What, at least, how it is looked up, and whether it is an aim rather than a promise."""

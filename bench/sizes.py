@@ -11,7 +11,7 @@ SENDERS = 2
 @dataclass(frozen=True, slots=True)
 class Sizes:
     """How many of what: readers of a list, of the large one and of the small one; mails of the comparisons; reports;
-    forms of people who sign up.
+    forms of people who sign up; stories of the archive, and of those that come in; pages of stories asked for.
     """
 
     readers: int = 100_000
@@ -23,6 +23,9 @@ class Sizes:
     profiled: int = 20_000
     reports: int = 20_000
     forms: int = 8_000
+    archive: int = 100_000
+    arriving: int = 2_000
+    pages: int = 20_000
     connections: int = CONNECTIONS
     senders: int = SENDERS
 
@@ -38,4 +41,7 @@ QUICK = Sizes(
     signed=4_000,
     reports=2_000,
     forms=1_000,
+    archive=5_000,
+    arriving=200,
+    pages=2_000,
 )

@@ -31,9 +31,11 @@ def measure(port: int, site: int, paths: Sequence[str], count: int) -> dict[str,
     Raises BenchError when an answer has another status than it should.
     """
     first = {path: _Line(port).ask(path, {}) for path in paths}
-    for _status, headers, _body in first.values():
-        if "etag" not in headers:
-            raise BenchError("A story's page has no ETag.")
+    for status, headers, _body in first.values():
+        if status != 200 or "etag" not in headers:
+            raise BenchError(
+                f"A story's page was answered with {status}, {'with' if 'etag' in headers else 'without'} ETag."
+            )
     known = {path: {"If-None-Match": headers["etag"]} for path, (_status, headers, _body) in first.items()}
     asked = {"whole": (200, dict.fromkeys(paths, {})), "304": (304, known)}
     found: dict[str, object] = {"octets": sum(len(body) for _s, _h, body in first.values()) / len(first)}

@@ -40,18 +40,21 @@ class Line:
 
     def ask(self, visit: Visit) -> int:
         """Send a request; return the status of the answer, which is read to its end."""
+        return self.hear(visit)[0]
+
+    def hear(self, visit: Visit) -> tuple[int, bytes]:
+        """Send a request; return the status of the answer and its body."""
         try:
-            return self._ask(visit)
+            return self._hear(visit)
         except (http.client.HTTPException, ConnectionError):
             self._connection.close()
-            return self._ask(visit)
+            return self._hear(visit)
 
-    def _ask(self, visit: Visit) -> int:
-        headers = {**visit.headers, **(FORM if visit.body is not None else {}), "X-Forwarded-For": visit.origin}
+    def _hear(self, visit: Visit) -> tuple[int, bytes]:
+        headers = {**(FORM if visit.body is not None else {}), **visit.headers, "X-Forwarded-For": visit.origin}
         self._connection.request("GET" if visit.body is None else "POST", visit.path, visit.body, headers)
         answer = self._connection.getresponse()
-        answer.read()
-        return answer.status
+        return answer.status, answer.read()
 
     def close(self) -> None:
         """Close it."""
