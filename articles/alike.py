@@ -87,6 +87,13 @@ def remember(article: Article, now: datetime) -> None:
         )
 
 
+def remember_anew(article: Article, now: datetime) -> None:
+    """Keep the smallest hashes of an article whose text is another one now."""
+    gone = delete(Shingle).where(Shingle.article_id == article.id)
+    db.session.execute(gone, execution_options={"synchronize_session": "fetch"})
+    remember(article, now)
+
+
 def forget(now: datetime) -> None:
     """Let go of what is too old to be compared with."""
     old = delete(Shingle).where(Shingle.seen_at <= now - WITHIN)

@@ -169,7 +169,7 @@ def entry(item: Mapping[str, Any]) -> Entry | Refused:
     """Return an entry of an item in the shape that feedparser gives one, whatever it was read from."""
     guid = str(item.get("id") or "").strip()
     content, summary = _content(item), _own_summary(item)
-    if why := _unfit(content, summary, str(item.get("title", ""))):
+    if why := unfit(content, summary, str(item.get("title", ""))):
         return Refused(guid, why)
     links = _links(item)
     standfirst = cleaning.plain(_text(item, "summary"), most=_STANDFIRST) if summary else ""
@@ -220,7 +220,7 @@ def _doubts(item: Mapping[str, Any]) -> Iterator[str]:
         yield f"its date, in the year {dated[0]}, was not believed"
 
 
-def _unfit(*texts: str) -> str:
+def unfit(*texts: str) -> str:
     """Return why an entry with these texts cannot be taken, if it cannot."""
     if sum(map(len, texts)) > MAX_ENTRY:
         return "too large"

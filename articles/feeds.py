@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import delete, select, update
 
 from articles import websub
-from articles.models import Article, ArticleIdentity, Feed, TopicRule, UnmappedTerm
+from articles.models import Article, ArticleIdentity, Feed, FullText, TopicRule, UnmappedTerm
 from articles.pushmodels import FeedPush
 from core import errors, fetch, logs
 from core.database import db
@@ -92,6 +92,8 @@ def remove(feed: Feed) -> int:
     websub.leave(feed, forget=True)
     for table in (ArticleIdentity, TopicRule, UnmappedTerm, FeedPush):
         db.session.execute(delete(table).where(table.feed_id == feed.id))
+    theirs = select(Article.id).where(Article.feed_id == feed.id).scalar_subquery()
+    db.session.execute(delete(FullText).where(FullText.article_id.in_(theirs)))
     freed = update(Article).where(Article.feed_id == feed.id).values(feed_id=None).returning(Article.id)
     count = len(db.session.scalars(freed, execution_options={"synchronize_session": False}).all())
     db.session.delete(feed)

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
-from difflib import SequenceMatcher
+from datetime import UTC, datetime, tzinfo
 
 from sqlalchemy import select, update
 
@@ -15,6 +14,7 @@ from articles import (
     feeds,
     flood,
     following,
+    fulltext,
     pictures,
     publisherpage,
     recognition,
@@ -28,12 +28,11 @@ from articles import (
 from articles.arriving import Manner
 from articles.entries import Entry, Refused
 from articles.models import Article, ArticleIdentity, Feed
-from articles.pictures_found import FoundPicture
+from articles.pictures_found import LEAD, FoundPicture
 from articles.recognition import Arrival, Identity
 from core import database, errors, fetch, logs
 from core.database import db
 
-RECYCLED_AFTER = timedelta(days=30)
 AT_ONCE = 5
 """Stories for which See also is worked out while they are stored; a task does it for more."""
 
@@ -111,7 +110,7 @@ def store_entries(
     arrivals.sort(key=lambda arrival: arriving.dated(arrival.entry, now))
     present = _present(feed_id, arrivals)
     matched = [
-        (arrival, None if _is_recycled(arrival, article, now) else article)
+        (arrival, None if following.is_recycled(arrival.entry, article, now) else article)
         for arrival, article in recognition.match(arrivals, present)
     ]
     storing = _Storing(feed, manner, now, present, [article for _arrival, article in matched if article is not None])
@@ -135,6 +134,7 @@ class _Storing:
         self._now = now
         self._present = present
         self._taken = {article.id for article in known}
+        self._texts = fulltext.of(self._taken)
         self._guard = flood.Guard()
         self._meanings = rules.meanings(feed.id, feed.language)
         self._shelves: dict[int, list[int]] = {}
@@ -158,8 +158,8 @@ class _Storing:
             article = arriving.add(self._feed, arrival, self._now, guard=self._guard, manner=self._manner)
             _claim(self._feed, arrival, self._present, article)
             self._new.append(article)
-        elif article.feed_id == self._feed.id and not is_double and following.follow(article, entry, self._now):
-            self._changed.append(article)
+        elif article.feed_id == self._feed.id and not is_double:
+            self._follow(article, entry)
         self._taken.add(article.id)
         _remember(self._feed, article, arrival, self._present)
         if article.feed_id == self._feed.id and not is_double:
@@ -168,6 +168,13 @@ class _Storing:
             self._unmapped.append((article.id, self._meanings.unmapped(entry.terms)))
         self.stored.append((entry.guid, article))
 
+    def _follow(self, article: Article, entry: Entry) -> None:
+        if article.id not in self._taken:
+            self._texts |= fulltext.of([article.id])
+        keeps_body = fulltext.stands(self._texts.get(article.id), entry)
+        if following.follow(article, entry, self._now, keeps_body=keeps_body):
+            self._changed.append(article)
+
     def _note(self, article: Article, entry: Entry) -> None:
         """Note what an article of this feed's own has besides its text: page, terms, flag, pictures and shelves."""
         page = publisherpage.of(entry, feed_url=self._feed.url, language=self._feed.language)
@@ -175,6 +182,10 @@ class _Storing:
         _flag(self._feed, article, entry, self._now, self._manner)
         if article.body == entry.body:  # Pictures go with the text that has their places.
             self._pictured[article.id] = entry.pictures
+        elif fulltext.stands(self._texts.get(article.id), entry):  # What leads a story has none in it.
+            self._pictured[article.id] = [one for one in entry.pictures if one.position == LEAD]
+        if self._manner in (Manner.FETCHED, Manner.PUSHED):
+            fulltext.want(self._feed, article, entry, self._texts.get(article.id), now=self._now)
         if not article.topics_by_hand:
             texts = {"headline": article.headline, "dateline": article.dateline_place}
             self._shelves[article.id] = self._meanings.shelves(entry.terms, **texts)
@@ -228,18 +239,6 @@ def _flag(feed: Feed, article: Article, entry: Entry, now: datetime, manner: Man
         log.info("breaking news not believed", feed=feed.id, article=article.public_id, cure=cure)
     elif article.state == "published" and article.published_at >= now - breaking.FRESH:
         breaking.flag(article, now=now)
-
-
-def _is_recycled(arrival: Arrival, article: Article | None, now: datetime) -> bool:
-    """Say whether a known guid or page has been given to another story: much later, and with quite another headline.
-
-    A date that is still to come is a slip, and makes no other story of it.
-    """
-    if article is None or arrival.entry.published_at is None:
-        return False
-    if arriving.dated(arrival.entry, now) - article.published_at < RECYCLED_AFTER:
-        return False
-    return SequenceMatcher(None, article.headline.casefold(), arrival.entry.headline.casefold()).ratio() < 0.5
 
 
 def take_turn() -> None:

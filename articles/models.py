@@ -11,6 +11,8 @@ from core.database import Base, RowId
 
 GUARDED = "flood guard"
 """The reason of a story that is held because too much came at once, and not by an editor."""
+WAITING = "full text"
+"""The reason of a story that is held for a few minutes, because its text is being fetched from its page."""
 EMBARGOED = text("embargo_until IS NOT NULL")
 HELD = text("state = 'held'")
 BREAKING = text("breaking_at IS NOT NULL")
@@ -31,7 +33,8 @@ class Feed(Base):
     (0: none was made), and until `push_older_until` the one before holds, too. `may_break` says that what is pushed may
     call itself breaking news. `moved_to` is where it said once that it has moved for good; said twice, that is its
     `url`. `usual_gap_s` is how long nothing new comes from it at most, as a rule. `read_at` and `teaser_only` are what
-    its stories begin with.
+    its stories begin with. `full_text` says that its publisher lets us take the text from a story's page, where the
+    feed has a teaser.
     """
 
     __tablename__ = "feeds"
@@ -59,6 +62,7 @@ class Feed(Base):
     push_version: Mapped[int] = mapped_column(default=0, server_default="0")
     push_older_until: Mapped[datetime | None]
     may_break: Mapped[bool] = mapped_column(default=False, server_default=false())
+    full_text: Mapped[bool] = mapped_column(default=False, server_default=false())
     last_push_at: Mapped[datetime | None]
 
 
@@ -186,6 +190,26 @@ class ArticleIdentity(Base):
     kind: Mapped[str] = mapped_column(primary_key=True)
     value_hash: Mapped[bytes] = mapped_column(primary_key=True)
     article_id: Mapped[int] = mapped_column(ForeignKey("articles.id"))
+
+
+class FullText(Base):
+    """A story whose text is on its page: since when that is shown (`taken_at`), and when it is asked for next.
+
+    `own_hash` is of the feed's own words: when they change, the page is asked for anew, with `etag` and `last_modified`
+    of the answer before. `tries` counts since `wanted_at`; `why` says what kept the last one from bringing a text.
+    """
+
+    __tablename__ = "full_texts"
+    __table_args__ = (changes.NOT_SHOWN,)
+    article_id: Mapped[int] = mapped_column(ForeignKey("articles.id"), primary_key=True)
+    own_hash: Mapped[bytes]
+    wanted_at: Mapped[datetime]
+    next_try_at: Mapped[datetime | None] = mapped_column(index=True)
+    tries: Mapped[int] = mapped_column(default=0)
+    taken_at: Mapped[datetime | None]
+    etag: Mapped[str | None]
+    last_modified: Mapped[str | None]
+    why: Mapped[str] = mapped_column(default="")
 
 
 class Topic(Base):

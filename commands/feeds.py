@@ -6,13 +6,17 @@ from typing import Any
 
 import click
 
-from articles import feedhealth, feeds, ingest, life
+from articles import feedhealth, feeds, fulltext, ingest, life
 from articles.models import Feed
 from commands import groups, rights, turns, words
-from core import clock, database, errors, fetch
+from core import clock, errors, fetch
 from core.database import db
 from core.services import current
 from tasks import feeds as tasks
+from tasks import fulltext as texts
+
+_MOST_TEXTS_S = 600.0
+"""How long somebody at a terminal waits for the texts of a feed."""
 
 feed_commands = groups.group("feeds", help="The publisher's feeds that stories come from.")
 
@@ -21,9 +25,13 @@ feed_commands = groups.group("feeds", help="The publisher's feeds that stories c
 @click.argument("url")
 @click.option("--language", required=True, help="The language of the feed's stories, such as en or ar.")
 @click.option("--pushed", is_flag=True, help="Never read it: its publisher pushes it (flask feeds push-key).")
+@click.option("--full-text", is_flag=True, help="Its stories' texts are on their pages, and may be taken from there.")
 @rights.options
-def add(url: str, language: str, pushed: bool, **said: Any) -> None:
+def add(url: str, language: str, pushed: bool, full_text: bool, **said: Any) -> None:
     """Read the feed at URL from now on, first within a minute: RSS, RDF, Atom or JSON Feed.
+
+    Where a feed has only a teaser and its publisher lets you show the whole story, say --full-text: news then waits ten
+    minutes at most for its text.
 
     Example: flask feeds add https://publisher.example.org/feed.xml --language en
     """
@@ -34,9 +42,10 @@ def add(url: str, language: str, pushed: bool, **said: Any) -> None:
     languages = current().publication.languages
     if language not in languages:
         raise click.ClickException(f"{language} is not a language of this publication ({', '.join(languages)}).")
-    with database.write_turn():
-        life.let_feed(feeds.ensure(url, language=language, now=clock.utc_now(), fetched=not pushed), **said)
-        db.session.commit()
+    with turns.writing():
+        feed = feeds.ensure(url, language=language, now=clock.utc_now(), fetched=not pushed)
+        life.let_feed(feed, **said)
+        _want_texts(feed, wanted=full_text or None)
     click.echo(f"{url} waits to be pushed. Its key: flask feeds push-key {url}" if pushed else f"Reading {url}.")
 
 
@@ -47,12 +56,12 @@ def list_all(as_json: bool) -> None:
 
     The exit status is 1 when one fails, or is gone.
     """
-    found, now = feeds.every(), clock.utc_now()
+    found, now, missing = feeds.every(), clock.utc_now(), fulltext.missing_by_feed()
     if as_json:
-        click.echo(json.dumps([_told(feed, now) for feed in found], indent=2))
+        click.echo(json.dumps([_told(feed, now, missing.get(feed.id, 0)) for feed in found], indent=2))
     else:
         for feed in found:
-            click.echo(f"{feed.url}  {feed.language}  {_how(feed)}{_news(feed, now)}")
+            click.echo(f"{feed.url}  {feed.language}  {_how(feed)}{_news(feed, now)}{_texts(missing.get(feed.id, 0))}")
         click.echo(f"{len(found)} shown.")
     if any(feed.fails or feed.state == "gone" for feed in found):
         raise SystemExit(1)
@@ -61,23 +70,37 @@ def list_all(as_json: bool) -> None:
 @feed_commands.command("set")
 @click.argument("url")
 @rights.options
+@rights.full_text
 @rights.may_break
-def set_rights(url: str, may_break: bool | None, **said: Any) -> None:
+def set_rights(url: str, may_break: bool | None, full_text: bool | None, **said: Any) -> None:
     """Say what may be done with the stories of the feed at URL: those to come, and those that are here already.
 
     What was said of a single story of it (flask articles let) gives way.
     Example: flask feeds set https://publisher.example.org/feed.xml --teaser-only on --read-at publisher
     """
-    if may_break is None and all(value is None for value in said.values()):
-        raise click.UsageError("Say at least one: --read-at SITE, --teaser-only on|off, --may-break on|off.")
+    if all(value is None for value in (may_break, full_text, *said.values())):
+        raise click.UsageError(
+            "Say at least one: --read-at SITE, --teaser-only on|off, --full-text on|off, --may-break on|off."
+        )
     with turns.writing():
         feed = _of(url)
         feed.may_break = feed.may_break if may_break is None else may_break
         count = life.let_feed(feed, **said)
+        _want_texts(feed, wanted=full_text)
     click.echo(f"It holds for all stories of it, and the {count} that are here." if count else "It holds from now on.")
 
 
-def _told(feed: Feed, now: datetime) -> dict[str, object]:
+def _want_texts(feed: Feed, *, wanted: bool | None) -> None:
+    """Say whether the texts of a feed's stories come from their pages; None: as before. Raises Invalid."""
+    if (feed.full_text if wanted is None else wanted) and feed.teaser_only:
+        why = "Nobody would see the texts of a feed of teasers: --full-text and --teaser-only cannot both be on."
+        raise errors.Invalid("full_text", why)
+    if wanted is not None:
+        ingest.take_turn()
+        fulltext.set_wanted(feed, wanted=wanted, now=clock.utc_now())
+
+
+def _told(feed: Feed, now: datetime, missing: int) -> dict[str, object]:
     names = ("last_success_at", "next_fetch_at", "last_new_at", "last_push_at")
     moments = {name: getattr(feed, name) for name in names}
     return {
@@ -91,6 +114,8 @@ def _told(feed: Feed, now: datetime) -> dict[str, object]:
         "may_break": feed.may_break,
         "read_at": feed.read_at,
         "teaser_only": feed.teaser_only,
+        "full_text": feed.full_text,
+        "without_text": missing,
         **{name: at and at.isoformat(timespec="seconds") for name, at in moments.items()},
     }
 
@@ -106,6 +131,10 @@ def _how(feed: Feed) -> str:
         return pushed if feed.push_version else "never fetched: its stories are handed to us"
     failed = f"; failed {feed.fails} times since" if feed.fails else ""
     return f"{read}{failed}; next {feed.next_fetch_at:%H:%M} UTC"
+
+
+def _texts(missing: int) -> str:
+    return f"; {missing} stories without the text of their page" if missing else ""
 
 
 def _news(feed: Feed, now: datetime) -> str:
@@ -135,6 +164,16 @@ def fetch_now(url: str) -> None:
         click.echo("Nothing has changed since it was last read.")
         return
     click.echo(f"{stored.new} new, {stored.changed} changed, {stored.known} as before, {stored.refused} refused.")
+    _fetch_texts(feed_id)
+
+
+def _fetch_texts(feed_id: int) -> None:
+    """Fetch the texts that wait for their page, and say how that went, and why it did not where it did not."""
+    outcomes = texts.fetch_all(feed_id=feed_id, longest_s=_MOST_TEXTS_S)
+    if taken := outcomes.pop("", 0):
+        click.echo(f"{taken} texts were taken from their pages.")
+    for why, count in outcomes.items():
+        click.echo(f"{count} have the feed's teaser: {why}.", err=True)
 
 
 @feed_commands.command("pause")

@@ -35,3 +35,13 @@ def may_break(command: Callable[..., Any]) -> Callable[..., Any]:
         callback=_on_off,
         help="Whether what its publisher pushes may call itself breaking news. Off at first.",
     )(command)
+
+
+def full_text(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command `--full-text`, which is None where it is not said."""
+    return click.option(
+        "--full-text",
+        type=click.Choice(["on", "off"]),
+        callback=_on_off,
+        help="Whether the text of a story is taken from its page, where the feed has only a teaser. Off at first.",
+    )(command)

@@ -20,6 +20,7 @@ MODULES = (
     "tasks.websub",
     "tasks.related",
     "tasks.pictures",
+    "tasks.fulltext",
     "tasks.heartbeat",
     "tasks.delivery",
     "tasks.alerts",

@@ -83,6 +83,7 @@ def fetch_one(feed_id: int) -> tuple[Brought, ingest.Ingested | None]:
         db.session.commit()
     if stored is not None and stored.new + stored.changed:
         nudge.pictures()
+        nudge.full_texts()
     return result, stored
 
 

@@ -73,6 +73,11 @@ def pictures() -> None:
     _nudge("tasks.pictures.fetch_due")
 
 
+def full_texts() -> None:
+    """Stories came in whose text may be on their page."""
+    _nudge("tasks.fulltext.fetch_due")
+
+
 def _nudge(task: str, *args: int) -> None:
     """Have it said by a thread of our own. What waits to be said already is said once, and says this, too."""
     nudge = (task, args)

@@ -20,6 +20,7 @@ BEAT: Final = {
     "fetch feeds": _every(60.0, "tasks.feeds.fetch_due"),
     "ask hubs": _every(60.0, "tasks.websub.keep"),
     "publish what was held": _every(15.0, "tasks.feeds.release_due"),
+    "fetch full texts": _every(15.0, "tasks.fulltext.fetch_due"),
     "work out see also": _every(15.0, "tasks.related.work_out"),
     "fetch pictures": _every(15.0, "tasks.pictures.fetch_due"),
     "ring the sender": _every(15.0, "tasks.delivery.ring"),

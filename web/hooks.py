@@ -71,6 +71,7 @@ def _taken(public_id: str) -> Response:
         answer = store(feed_id, read, digest)
         db.session.commit()
     nudge.digests()
+    nudge.full_texts()
     return answer
 
 

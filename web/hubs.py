@@ -108,3 +108,4 @@ def _store(callback: str, feed_id: int, body: bytes) -> None:
             known.told_at, known.missed = now, 0
         db.session.commit()
     nudge.digests()
+    nudge.full_texts()
