@@ -7,7 +7,7 @@ import core.database
 
 
 revision = '0015'
-down_revision = '0012'
+down_revision = '0018'
 
 BIG = sa.BigInteger().with_variant(sa.Integer(), 'sqlite')
 
