@@ -42,6 +42,19 @@ def take(now: datetime, limit: int) -> list[int]:
     return list(ids)
 
 
+def take_again(article: Article, now: datetime) -> list[int]:
+    """Take those sources of a story's pictures of which there is no rendition yet, those given up too.
+
+    They begin anew: what fails now is tried as often as a new one.
+    """
+    of_story = select(Picture.source_id).where(Picture.article_id == article.id)
+    lacking = PictureSource.id.in_(of_story), PictureSource.rendition_id.is_(None)
+    ids = db.session.scalars(select(PictureSource.id).where(*lacking).order_by(PictureSource.id)).all()
+    anew = update(PictureSource).where(PictureSource.id.in_(ids))
+    db.session.execute(anew.values(state="waiting", next_try_at=now + TAKEN, fails=1))
+    return list(ids)
+
+
 def request_for(source_id: int) -> fetch.FetchRequest:
     """Return what to ask for."""
     return fetch.FetchRequest(db.session.get_one(PictureSource, source_id).url, accept=_ACCEPT)
@@ -70,9 +83,9 @@ def note_failure(source_id: int, why: str, now: datetime, *, for_good: bool, wai
         picture=source.url[:300],
         stories=_stories(source_id),
         why=why,
-        cure="The stories have none. Give the feed another picture; its address is asked for anew."
+        cure="The stories are shown without. If it is mended there: flask articles fetch-pictures STORY"
         if given_up
-        else f"It is tried again at {source.next_try_at:%Y-%m-%d %H:%M} UTC; until then the stories have none.",
+        else f"It is tried again at {source.next_try_at:%Y-%m-%d %H:%M} UTC; until then the stories are shown without.",
     )
 
 

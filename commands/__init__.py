@@ -28,6 +28,7 @@ STORIES = (
     related.index,
     articles_import.import_folder,
     pictures.list_pictures,
+    pictures.fetch_now,
     pictures.describe,
 )
 """The commands of `flask articles` that have modules of their own."""

@@ -1,15 +1,17 @@
-"""`flask articles pictures` and `picture`: what stories show, and what is said of it to those who do not see it."""
+"""What stories show, and what is said of it to those who do not see it: `flask articles pictures`, `picture`."""
 
 import json
 
 import click
 
-from articles import pictures
+from articles import pictures, pictures_due
 from articles.models import Article
 from articles.pictures import Listed
 from commands import turns
 from commands.articles import named
 from core import clock, services
+from core.database import db
+from tasks import pictures as tasks
 
 
 @click.command("pictures")
@@ -30,9 +32,29 @@ def list_pictures(story: str | None, missing: bool, as_json: bool) -> None:
         click.echo(json.dumps([_told(one) for one in found], indent=2, ensure_ascii=False))
         return
     for one in found:
-        name = "" if article else f"{one.article.public_id}  "
-        click.echo(f"{name}{one.picture.position}  {_state(one)}  {_words(one)}  {one.source.url}")
-    click.echo(f"{len(found)} shown.")
+        click.echo(_line(one) if article else f"{one.article.public_id}  {_line(one)}")
+    click.echo(f"{len(found)} listed.")
+
+
+@click.command("fetch-pictures")
+@click.argument("story")
+def fetch_now(story: str) -> None:
+    """Fetch now the pictures of a STORY that are not there yet, also those that were given up.
+
+    Lists all its pictures then. The exit status is 1 if one could not be had.
+    """
+    with turns.writing():
+        taken = pictures_due.take_again(named(story), clock.utc_now())
+    for source_id in taken:
+        tasks.fetch_one(source_id)
+    db.session.rollback()
+    found = pictures.listed(named(story))
+    for one in found:
+        click.echo(_line(one))
+    lacking = sum(one.source.state != "ready" for one in found)
+    if lacking:
+        raise click.ClickException(f"{lacking} of {len(found)} pictures could not be had.")
+    click.echo(f"{len(found)} listed.")
 
 
 @click.command("picture")
@@ -51,6 +73,10 @@ def describe(story: str, number: int, alt: str | None, decorative: bool) -> None
         article: Article = named(story)
         pictures.describe(article, number, alt=alt, now=clock.utc_now())
     click.echo("It counts as decoration." if decorative else "Its page says so from now on.")
+
+
+def _line(one: Listed) -> str:
+    return f"{one.picture.position}  {_state(one)}  {_words(one)}  {one.source.url}"
 
 
 def _state(one: Listed) -> str:

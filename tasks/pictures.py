@@ -1,5 +1,6 @@
 """Pictures of stories are fetched here, and made small enough for pages and mails."""
 
+import threading
 import time
 
 from celery import shared_task
@@ -12,11 +13,23 @@ log = logs.get(__name__)
 BATCH = 10
 """Taken at a time: so many of them at most wait for each other."""
 LONGEST_S = 45.0
+_TURN = threading.Lock()
+"""One at a time in each worker: slow servers must not keep all of its threads from the mails. Whoever has it, finds
+what the others came for."""
 
 
 @shared_task
 def fetch_due() -> None:
-    """Fetch the pictures that are due, one after the other; what is not reached now is due a minute later."""
+    """Fetch the pictures that are due, one after the other; what is not reached now is left to the next look."""
+    if not _TURN.acquire(blocking=False):
+        return
+    try:
+        _fetch_due()
+    finally:
+        _TURN.release()
+
+
+def _fetch_due() -> None:
     started = time.monotonic()
     while time.monotonic() - started < LONGEST_S and (taken := _take()):
         for source_id in taken:

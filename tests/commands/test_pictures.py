@@ -1,5 +1,6 @@
 """`flask articles pictures` and `picture`: what an editor types, and what it says."""
 
+import functools
 import json
 
 import pytest
@@ -7,11 +8,13 @@ import pytest
 from articles import feeds, ingest, pictures_due, shelf
 from articles.pictures import PictureSource
 from articles.renditions import Made
-from core import clock
+from core import clock, fetch
 from core.database import db
 from tests.articles import atom
+from tests.articles.images import photo
+from tests.core.web import serving
 
-SITE = "https://publisher.example.org"
+SITE = "http://publisher.example.org"
 
 
 @pytest.fixture
@@ -40,11 +43,27 @@ def test_the_pictures_of_a_story_are_listed_with_what_became_of_them(flask, stor
     ]
 
 
+def test_what_was_given_up_is_fetched_again_at_a_word(flask, story, monkeypatch):
+    with serving() as web:
+        monkeypatch.setattr(fetch, "get", functools.partial(fetch.get, _network=web.network()))
+        web.pages["/b.jpg"] = lambda asked: asked.answer(200, photo(800, 600))
+        web.pages["/c.jpg"] = lambda asked: asked.answer(404)
+        result = flask(f"articles fetch-pictures {story}")
+        assert result.exit_code == 1 and "Traceback" not in result.output
+        assert f"1  shown  [no alt text]  {SITE}/b.jpg" in result.output
+        assert f"2  not shown yet: its server answers 404  Map  {SITE}/c.jpg" in result.output
+        assert "1 of 3 pictures could not be had." in result.output
+        assert [hit.path for hit in web.hits] == ["/b.jpg", "/c.jpg"], "what is there is not fetched again"
+        web.pages["/c.jpg"] = lambda asked: asked.answer(200, photo(800, 601))
+        result = flask(f"articles fetch-pictures {story}")
+        assert (result.exit_code, "3 listed." in result.output) == (0, True)
+
+
 def test_what_nobody_has_described_is_found_and_described(flask, story):
     assert f"{story}  0  shown  [no alt text]" in flask("articles pictures --missing").output
     result = flask(f"articles picture {story} 0 --alt 'Two ministers before a map.'")
     assert (result.exit_code, result.output) == (0, "Its page says so from now on.\n")
-    assert flask("articles pictures --missing").output == "0 shown.\n"
+    assert flask("articles pictures --missing").output == "0 listed.\n"
     assert "Two ministers before a map." in flask(f"articles pictures {story}").output
     assert flask(f"articles picture {story} 0 --decorative").exit_code == 0
     assert "[decorative]" in flask(f"articles pictures {story}").output

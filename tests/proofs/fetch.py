@@ -6,6 +6,9 @@ private ones and count connections; a name server lies. `make proof-fetch` write
 
 import argparse
 import contextlib
+import html
+import io
+import json
 import re
 import socket
 import sys
@@ -19,6 +22,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from PIL import Image
+
 from tests import nameserver
 from tests.journeys import houses
 from tests.proofs import feeds_commands, feeds_server, fetch_list, fetch_net, page
@@ -28,6 +33,8 @@ from tests.proofs.feeds_server import Server
 from tests.proofs.fetch_list import OPEN
 
 AT_ONCE = 3
+_A_STORY = 25
+"""Pictures that a story brings; one has 30 at most."""
 PORTS = (22, 25, 80, 443, 6379, 8080, 11_211)
 REFUSED = re.compile(
     "not on the public internet|only ports 80 and 443|only http and https|odd spelling of an IP|user name in it"
@@ -114,6 +121,7 @@ def run(folder: Path) -> Counts:
         assert said.status == 0, said.text
         _refused(counts, loaded, web)
         _rebound(counts, loaded[0], web)
+        _pictures(counts, loaded[0], web)
         time.sleep(1)
         counts.canaries, counts.hits, counts.asked = len(singing.places), len(singing.hits), len(names.asked)
         counts.public = len(web.asked)
@@ -167,8 +175,8 @@ def _read(commands: Commands, url: str) -> tuple[Said, str]:
     """Have a feed added and fetched; return how that ended, and which of the two ended it."""
     said = commands.run("feeds", "add", "--language", "en", "--", url)
     if said.status:
-        return said, "flask feeds add"
-    return commands.run("feeds", "fetch", "--", url), "flask feeds fetch"
+        return said, "`flask feeds add`"
+    return commands.run("feeds", "fetch", "--", url), "`flask feeds fetch`"
 
 
 def _rebound(counts: Counts, commands: Commands, web: Server) -> None:
@@ -189,6 +197,42 @@ def _rebound(counts: Counts, commands: Commands, web: Server) -> None:
             counts.faults.append(f"a redirect to {name}: {said.text.strip()[-120:]!r}")
 
 
+def _pictures(counts: Counts, commands: Commands, web: Server) -> None:
+    """Have stories bring every address as a picture, beside one that is public: that one is shown, and no other."""
+    tries = list(_tries(web))
+    web.pages["/fine.png"] = _page(writing.response(_png(), kind="image/png"))
+    for number in range(0, len(tries), _A_STORY):
+        urls = [url for _kind, _told, url in tries[number : number + _A_STORY]]
+        feed, fine = f"http://{OPEN}/pictured/{number}", f"http://{OPEN}/fine.png?{number}"
+        images = "".join(f'<p>Told.</p><img src="{html.escape(url)}">' for url in (*urls, fine))
+        web.pages[f"/pictured/{number}"] = _page(
+            writing.response(writing.rss(writing.item(f"Story {number} of pictures", more=writing.full(images))))
+        )
+        said, _door = _read(commands, feed)
+        story = json.loads(commands.run("articles", "list", "--last", "1", "--json").out)[0]["id"]
+        commands.run("articles", "fetch-pictures", story)
+        listed = json.loads(commands.run("articles", "pictures", story, "--json").out)
+        why = {one["url"]: " ".join(one["why"].split()) for one in listed if one["state"] != "ready"}
+        counts.tried["pictures of stories"] += len(urls)
+        counts.by["the reading of a story's pictures"] += len(urls) - len(why)
+        counts.by["the fetching of a picture"] += len(why)
+        shown = [one["url"] for one in listed if one["state"] == "ready"]
+        if said.status or shown != [fine]:
+            counts.faults.append(f"story {number}: {said.text.strip()[-120:]!r}, of its pictures are shown {shown}")
+        back = {url for kind, _told, url in tries if kind == fetch_list.BACK}
+        counts.faults += [
+            f"a picture at {url!r}: {text!r}"
+            for url, text in why.items()
+            if not (REFUSED.search(text) or (url in back and "answers 404" in text))
+        ]
+
+
+def _png() -> bytes:
+    image = io.BytesIO()
+    Image.new("RGB", (320, 240), "teal").save(image, "PNG")
+    return image.getvalue()
+
+
 def main() -> int:
     """Run the proof and write its page; return the exit status."""
     argparse.ArgumentParser(description=__doc__).parse_args()
@@ -200,7 +244,7 @@ def main() -> int:
         counts = run(Path(folder))
     rows: dict[str, object] = {
         "addresses and redirects tried": sum(counts.tried.values()),
-        **{f"turned away by `{door}`": count for door, count in sorted(counts.by.items())},
+        **{f"turned away by {door}": count for door, count in sorted(counts.by.items())},
         "canaries, each seen to count before": counts.canaries,
         "connections that they saw": counts.hits,
         "requests that the public hosts saw": counts.public,
@@ -213,7 +257,7 @@ def main() -> int:
         title="Nobody is led inside",
         claim="Addresses that lead to loopback, private networks, the metadata of a cloud and other places that are "
         "not public: in every spelling, by names that a lying name server answers for, rebound after the first answer, "
-        "and behind redirects of every kind. The shipped commands run in a network of their own in which all these "
+        "and behind redirects of every kind; as the addresses of feeds, and as those of pictures that a story brings. The shipped commands run in a network of their own in which all these "
         "places exist, and the public ones, too; what listens at the private ones counts connections, not requests. "
         "The list is in [tests/proofs/fetch_list.py](../../tests/proofs/fetch_list.py).",
         rows=rows,

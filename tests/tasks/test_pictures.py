@@ -166,7 +166,36 @@ def test_a_picture_that_fails_in_an_unforeseen_way_is_tried_again_and_the_next_o
     monkeypatch.undo()
 
 
-def test_two_workers_fetch_a_picture_once(app, web):
+def test_one_slow_server_keeps_one_thread_of_a_worker_and_no_more(app, web):
+    asked, go_on = threading.Event(), threading.Event()
+
+    def slow(request):
+        asked.set()
+        go_on.wait(20)
+        request.answer(200, photo())
+
+    web.pages["/slow.jpg"] = slow
+    store(f"{HOST}/slow.jpg")
+
+    def look():
+        with app.app_context():
+            task.fetch_due()
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    assert asked.wait(20)
+    article_id = store(f"{HOST}/fine.jpg", name="two")
+    web.pages["/fine.jpg"] = lambda request: request.answer(200, photo())
+    task.fetch_due()
+    assert [hit.path for hit in web.hits] == ["/slow.jpg"]
+    go_on.set()
+    looker.join()
+    assert [hit.path for hit in web.hits] == ["/slow.jpg", "/fine.jpg"], "whoever was there first finds it"
+    assert len(pictures.of_article(article_id)) == 1
+
+
+def test_two_workers_fetch_a_picture_once(app, web, monkeypatch):
+    monkeypatch.setattr(task, "_TURN", threading.Semaphore(3))  # Each worker has a turn of its own.
     web.pages["/a.jpg"] = lambda asked: asked.answer(200, photo())
     store(f"{HOST}/a.jpg")
 
