@@ -257,9 +257,10 @@ def main() -> int:
         title="Nobody is led inside",
         claim="Addresses that lead to loopback, private networks, the metadata of a cloud and other places that are "
         "not public: in every spelling, by names that a lying name server answers for, rebound after the first answer, "
-        "and behind redirects of every kind; as the addresses of feeds, and as those of pictures that a story brings. The shipped commands run in a network of their own in which all these "
-        "places exist, and the public ones, too; what listens at the private ones counts connections, not requests. "
-        "The list is in [tests/proofs/fetch_list.py](../../tests/proofs/fetch_list.py).",
+        "and behind redirects of every kind; as addresses of feeds, and as those of pictures that a story brings. The "
+        "shipped commands run in a network of their own in which all these places exist, and the public ones, too; "
+        "what listens at the private ones counts connections, not requests. The list is in "
+        "[tests/proofs/fetch_list.py](../../tests/proofs/fetch_list.py).",
         rows=rows,
         faults=counts.faults,
     )

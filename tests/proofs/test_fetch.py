@@ -3,6 +3,7 @@
 The whole of it, through the commands and in a network with canaries, is `make proof-fetch`.
 """
 
+import html
 import ipaddress
 import socket
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 from dnslib import QTYPE, DNSRecord
 
+from articles import pictures_found
 from core import fetch
 from tests import nameserver
 from tests.nameserver import NameServer
@@ -47,6 +49,14 @@ def liar() -> Iterator[NameServer]:
 def test_no_spelling_of_an_address_that_is_not_public_is_connected_to(url: str) -> None:
     with pytest.raises(fetch.FetchRefused):
         fetch.get(fetch.FetchRequest(url), _network=fetch.Network(_itself, _never))
+
+
+@pytest.mark.parametrize("url", SPELLED)
+def test_no_picture_of_a_story_leads_there_either(url: str) -> None:
+    _markup, found = pictures_found.taken_out(f'<p>Told.</p><img src="{html.escape(url)}">', base=None)
+    for picture in found:
+        with pytest.raises(fetch.FetchRefused):
+            fetch.get(fetch.FetchRequest(picture.url), _network=fetch.Network(_itself, _never))
 
 
 def _itself(host: str, _port: int) -> list[str]:
