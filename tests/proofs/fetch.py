@@ -40,6 +40,8 @@ REFUSED = re.compile(
     "not on the public internet|only ports 80 and 443|only http and https|odd spelling of an IP|user name in it"
     "|no usable host|address is malformed|malformed address"
 )
+_UNKNOWN = "the host's name cannot be resolved"
+"""What an address comes to that a page's own address completes, or whose odd signs are left out as browsers do."""
 STATUSES = ("301 Moved Permanently", "302 Found", "303 See Other", "307 Temporary Redirect", "308 Permanent Redirect")
 
 
@@ -200,10 +202,10 @@ def _rebound(counts: Counts, commands: Commands, web: Server) -> None:
 def _pictures(counts: Counts, commands: Commands, web: Server) -> None:
     """Have stories bring every address as a picture, beside one that is public: that one is shown, and no other."""
     tries = list(_tries(web))
-    web.pages["/fine.png"] = _page(writing.response(_png(), kind="image/png"))
     for number in range(0, len(tries), _A_STORY):
         urls = [url for _kind, _told, url in tries[number : number + _A_STORY]]
-        feed, fine = f"http://{OPEN}/pictured/{number}", f"http://{OPEN}/fine.png?{number}"
+        feed, fine = f"http://{OPEN}/pictured/{number}", f"http://{OPEN}/fine/{number}.png"
+        web.pages[f"/fine/{number}.png"] = _page(writing.response(_png(), kind="image/png"))
         images = "".join(f'<p>Told.</p><img src="{html.escape(url)}">' for url in (*urls, fine))
         web.pages[f"/pictured/{number}"] = _page(
             writing.response(writing.rss(writing.item(f"Story {number} of pictures", more=writing.full(images))))
@@ -223,7 +225,7 @@ def _pictures(counts: Counts, commands: Commands, web: Server) -> None:
         counts.faults += [
             f"a picture at {url!r}: {text!r}"
             for url, text in why.items()
-            if not (REFUSED.search(text) or (url in back and "answers 404" in text))
+            if not (REFUSED.search(text) or _UNKNOWN in text or (url in back and "answers 404" in text))
         ]
 
 
