@@ -196,7 +196,7 @@ def test_the_script_gets_only_what_changed(roman, save):
     assert "<html" not in answer.text
     assert len(headlines(answer.text)) == 5
     for swapped in ("sentence", "now-topics", "now-time", "now-breaking", "now-look"):
-        assert answer.text.count(f'id="{swapped}" hx-swap-oob="innerHTML"') == 1
+        assert answer.text.count(f'id="{swapped}" data-hx-swap-oob="innerHTML"') == 1
     assert "by 07:00 in Rome, on everything" in answer.text
     assert "Next mail: " in answer.text
     assert dump() == before

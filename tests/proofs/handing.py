@@ -1,0 +1,43 @@
+"""Do in an installation what publishers and editors do, many times at once, in a process of its own with its settings.
+
+`python -m tests.proofs.handing FEEDS.json`: feeds are handed in, and each of their stories is corrected or withdrawn
+with the words that are given.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from sqlalchemy import select
+
+from app import create_app
+from articles import feeds, ingest, life
+from articles.models import Article
+from core import clock, database
+from core.database import db
+
+
+def main() -> None:
+    """Do what the file says."""
+    asked = json.loads(Path(sys.argv[1]).read_text("utf-8"))
+    with create_app().app_context():
+        for url, file in asked.get("feeds", {}).items():
+            read = ingest.read_entries(None, Path(file).read_bytes())
+            with database.write_turn():
+                feed = feeds.ensure(url, language="en", now=clock.utc_now(), fetched=False)
+                stored = ingest.store_entries(feed.id, read, clock.utc_now())
+                db.session.commit()
+            sys.stdout.write(f"{url} {stored.new} {stored.refused}\n")
+        for doing in ("correct", "withdraw"):
+            with database.write_turn():
+                for public_id, words in asked.get(doing, {}).items():
+                    article = db.session.scalars(select(Article).where(Article.public_id == public_id)).one()
+                    if doing == "correct":
+                        life.correct(article, text=words, now=clock.utc_now())
+                    else:
+                        life.withdraw(article, reason=words)
+                db.session.commit()
+
+
+if __name__ == "__main__":
+    main()

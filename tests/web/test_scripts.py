@@ -1,0 +1,60 @@
+"""A sample of the proof of scripts (tests/proofs/scripts.py): some vectors of each class, in a real Chromium."""
+
+import pytest
+from sqlalchemy import select
+
+from articles import feeds, ingest
+from articles.models import Article
+from core import clock, database, links
+from core.database import db
+from tests.proofs import scripts, vectors, watching
+
+pytestmark = pytest.mark.xdist_group("browser")
+EVERY = 20
+"""Of each class the first vector, and each twentieth after it."""
+
+
+@pytest.fixture
+def watched(browser):
+    """A canary, a watcher of what Chromium does, and the sample of vectors."""
+    with watching.canary() as canary:
+        watcher = watching.Watcher(browser, canary)
+        yield canary, watcher, [one for one in vectors.every(canary.at) if one.number % EVERY == 1]
+        watcher.close()
+
+
+def bring(sample) -> list[scripts.Kept]:
+    """Bring the vectors in through every field of an Atom feed; return their stories."""
+    numbered = list(enumerate(sample))
+    read = ingest.read_entries(None, scripts.feed_of("atom", numbered))
+    with database.write_turn():
+        feed = feeds.ensure("https://news.example.org/vectors", language="en", now=clock.utc_now(), fetched=False)
+        ingest.store_entries(feed.id, read, clock.utc_now())
+        db.session.commit()
+    by_time = {scripts.at_of(number): vector for number, vector in numbered}
+    found = db.session.scalars(select(Article).where(Article.feed_id == feed.id)).all()
+    return [scripts.Kept(one.public_id, one.ref, one.body, by_time[one.published_at]) for one in found]
+
+
+def test_no_vector_runs_on_a_page_or_where_nothing_holds_it_back(served, app, watched):
+    canary, watcher, sample = watched
+    stories = bring(sample)
+    assert len(stories) == len(sample) >= len(vectors.CLASSES)
+    db.session.rollback()
+    for one in stories:
+        watcher.visit(served + links.path("story", language="en", story=one.ref), one.vector.name)
+    scripts.look_bare(watcher, canary, stories)
+    watcher.visit(f"{served}/en/feed.atom", "the feed")
+    assert watcher.findings == {}
+
+
+def test_the_watcher_sees_them_in_what_was_not_cleaned(watched):
+    canary, watcher, sample = watched
+    raw = [
+        scripts.Kept(str(number), "", scripts.content_of(number, vector), vector)
+        for number, vector in enumerate(sample)
+    ]
+    scripts.look_bare(watcher, canary, raw)
+    assert len(watcher.findings) > len(sample) / 2
+    assert any("dialog" in said for found in watcher.findings.values() for said in found)
+    assert any("property of the window" in said for found in watcher.findings.values() for said in found)
