@@ -31,6 +31,7 @@ USED_WITHOUT_IMPORT = {
     "PyNaCl": ("tests/signing.py", "dkimpy"),
     "ruff": ("Makefile", "-m ruff"),
     "mypy": ("Makefile", "-m mypy"),
+    "types-html5lib": ("tests/proofs/reading.py", "import html5lib"),
     "types-PyYAML": ("articles/importing.py", "import yaml"),
     "celery-types": ("tasks/celery_app.py", "import"),
     "types-Flask-Migrate": ("embedded.py", "flask_migrate"),

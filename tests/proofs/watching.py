@@ -4,7 +4,7 @@ import http.server
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -221,7 +221,8 @@ class Watcher:
 
     def _dialog(self, dialog: Any) -> None:
         self.note(f"there was a dialog ({dialog.type})")
-        dialog.dismiss()
+        with suppress(Error):  # Its page may have been left already.
+            dialog.dismiss()
 
     def close(self) -> None:
         """Close the profile."""

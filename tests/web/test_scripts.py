@@ -50,11 +50,9 @@ def test_no_vector_runs_on_a_page_or_where_nothing_holds_it_back(served, app, wa
 
 def test_the_watcher_sees_them_in_what_was_not_cleaned(watched):
     canary, watcher, sample = watched
-    raw = [
-        scripts.Kept(str(number), "", scripts.content_of(number, vector), vector)
-        for number, vector in enumerate(sample)
-    ]
+    first = [one for one in sample if one.number == 1]
+    raw = [scripts.Kept(f"raw-{n}", "", scripts.content_of(n, one), one) for n, one in enumerate(first)]
     scripts.look_bare(watcher, canary, raw)
-    assert len(watcher.findings) > len(sample) / 2
+    assert len(watcher.findings) > len(first) / 2
     assert any("dialog" in said for found in watcher.findings.values() for said in found)
     assert any("property of the window" in said for found in watcher.findings.values() for said in found)
