@@ -147,11 +147,17 @@ class Watcher:
         self._about = about
         calls, is_xml = len(self._canary.calls), False
         self._said.clear()
-        try:
-            is_xml = self._open(address, mail=mail, again=again, typed=typed)
-        except Error as error:
-            if "Download is starting" not in error.message and "ERR_ABORTED" not in error.message:
-                self.note(f"the page could not be looked at: {error.message[:120]}")
+        for is_last in (False, True):
+            try:
+                is_xml = self._open(address, mail=mail, again=again, typed=typed)
+                break
+            except Error as error:
+                if "Download is starting" in error.message or "ERR_ABORTED" in error.message:
+                    break
+                # What the page before it still did may have come between: once more, in a new profile.
+                self.close()
+                if is_last:
+                    self.note(f"the page could not be looked at: {error.message[:120]}")
         for called in self._canary.calls[calls:]:
             self.note(f"the canary was called: {called}")
         for text in self._said:

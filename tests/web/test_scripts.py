@@ -55,5 +55,6 @@ def test_the_watcher_sees_them_in_what_was_not_cleaned(watched):
     raw = [scripts.Kept(f"raw-{n}", "", scripts.content_of(n, one), one) for n, one in enumerate(first)]
     scripts.look_bare(watcher, canary, raw)
     assert len(watcher.findings) > len(first) / 2
-    assert any("dialog" in said for found in watcher.findings.values() for said in found)
-    assert any("property of the window" in said for found in watcher.findings.values() for said in found)
+    told = "\n".join(said for found in watcher.findings.values() for said in found)
+    assert "there was a dialog" in told
+    assert "a property of the window was set" in told
