@@ -1,7 +1,7 @@
 """Do in an installation what publishers and editors do, many times at once, in a process of its own with its settings.
 
-`python -m tests.proofs.handing FEEDS.json`: feeds are handed in, and each of their stories is corrected or withdrawn
-with the words that are given.
+`python -m tests.proofs.handing FEEDS.json`: feeds are handed in, their pictures found, and each of their stories is
+corrected or withdrawn with the words that are given.
 """
 
 import json
@@ -11,10 +11,19 @@ from pathlib import Path
 from sqlalchemy import select
 
 from app import create_app
-from articles import feeds, ingest, life
+from articles import feeds, ingest, life, pictures_due, renditions
 from articles.models import Article
+from articles.pictures import PictureSource
 from core import clock, database
 from core.database import db
+from tests.articles import images
+
+
+def find_pictures() -> None:
+    """Let every picture that is waited for have been found: so that what is said of it is shown. Flushes."""
+    made = renditions.make(images.packed(images.halves(64, 48)))
+    for source in db.session.scalars(select(PictureSource).where(PictureSource.state == "waiting")).all():
+        pictures_due.note_made(source.id, made, clock.utc_now())
 
 
 def main() -> None:
@@ -28,6 +37,9 @@ def main() -> None:
                 stored = ingest.store_entries(feed.id, read, clock.utc_now())
                 db.session.commit()
             sys.stdout.write(f"{url} {stored.new} {stored.refused}\n")
+        with database.write_turn():
+            find_pictures()
+            db.session.commit()
         for doing in ("correct", "withdraw"):
             with database.write_turn():
                 for public_id, words in asked.get(doing, {}).items():

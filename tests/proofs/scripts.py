@@ -57,6 +57,7 @@ TYPED = (
 )
 """Where a reader, or who makes a link for one, can put words. What there is no page for must be harmless, too."""
 _EPOCH = datetime(2023, 2, 15, 0, 0, tzinfo=UTC)
+_MEDIA = 'xmlns:media="http://search.yahoo.com/mrss/"'
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
@@ -97,18 +98,29 @@ def feed_of(form: str, numbered: Sequence[tuple[int, Vector]]) -> bytes:
         return json.dumps(document).encode()
     if form == "rss":
         space = 'xmlns:content="http://purl.org/rss/1.0/modules/content/" xmlns:dc="http://purl.org/dc/elements/1.1/"'
+        space += f" {_MEDIA}"
         items_text = "".join(_rss_item(number, vector) for number, vector in numbered)
         text = f'<rss version="2.0" {space}><channel><title>News</title>{items_text}</channel></rss>'
     else:
         entries = "".join(_entry(number, vector, xhtml=form == "xhtml") for number, vector in numbered)
-        text = f'<feed xmlns="http://www.w3.org/2005/Atom"><title>News</title><id>tag:x</id>{entries}</feed>'
+        text = f'<feed xmlns="http://www.w3.org/2005/Atom" {_MEDIA}><title>News</title><id>tag:x</id>{entries}</feed>'
     return text.encode("utf-8", "replace")
 
 
 def content_of(number: int, vector: Vector) -> str:
-    """Return a story's HTML: the vector behind a dateline and a paragraph, and once more by itself."""
-    place = f"Seoul (Agency {number}) – "
-    return f"<p>{place}Words of the story of number {number}.</p>{vector.text}<p>Words {number} after it.</p>"
+    """Return a story's HTML: the vector behind a dateline and a paragraph, and in the words of a picture."""
+    start = f"<p>Seoul (Agency {number}) – Words of the story of number {number}.</p>{vector.text}"
+    return f"{start}<p>Words {number} after it.</p>{_figure(number, vector)}"
+
+
+def _figure(number: int, vector: Vector) -> str:
+    image = f'<img src="https://news.example.org/{number}.png" alt={quoteattr(_NOT_XML.sub("", vector.text))}/>'
+    return f"<figure>{image}<figcaption>{_xml(vector.text)}</figcaption></figure>"
+
+
+def _media(number: int, vector: Vector) -> str:
+    credit = f"<media:credit>{_xml(vector.text)}</media:credit>"
+    return f'<media:content url="https://news.example.org/lead-{number}.png" medium="image">{credit}</media:content>'
 
 
 def _xml(text: str) -> str:
@@ -124,7 +136,7 @@ def _entry(number: int, vector: Vector, *, xhtml: bool) -> str:
     term = quoteattr(_NOT_XML.sub("", vector.text))
     if xhtml:
         spaces = "xmlns='http://www.w3.org/1999/xhtml' xmlns:xlink='http://www.w3.org/1999/xlink'"
-        inner = f"<div {spaces}><p>Words {number}.</p>{vector.text}</div>"
+        inner = f"<div {spaces}><p>Words {number}.</p>{vector.text}{_figure(number, vector)}</div>"
         content = f'<content type="xhtml">{inner}</content>'
     else:
         content = f'<content type="html">{_xml(content_of(number, vector))}</content>'
@@ -133,7 +145,7 @@ def _entry(number: int, vector: Vector, *, xhtml: bool) -> str:
         f"<link href={quoteattr(url)}/><published>{at_of(number).isoformat()}</published>"
         f'<summary type="html">About {number}. {_xml(vector.text)}</summary>{content}'
         f"<author><name>{_xml(vector.text)}</name></author>"
-        f"<category term={term}/><category term={quoteattr(_topic(number))}/></entry>"
+        f"<category term={term}/><category term={quoteattr(_topic(number))}/>{_media(number, vector)}</entry>"
     )
 
 
@@ -146,7 +158,8 @@ def _rss_item(number: int, vector: Vector) -> str:
         f"<pubDate>{at_of(number):%a, %d %b %Y %H:%M:%S} +0000</pubDate>"
         f"<description>About {number}. {_xml(vector.text)}</description>"
         f"<content:encoded><![CDATA[{cdata}]]></content:encoded><dc:creator>{_xml(vector.text)}</dc:creator>"
-        f"<category>{_xml(vector.text)}</category><category>{_topic(number)}</category></item>"
+        f"<category>{_xml(vector.text)}</category><category>{_topic(number)}</category>"
+        f"{_media(number, vector)}</item>"
     )
 
 

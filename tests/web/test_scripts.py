@@ -7,7 +7,7 @@ from articles import feeds, ingest
 from articles.models import Article
 from core import clock, database, links
 from core.database import db
-from tests.proofs import scripts, vectors, watching
+from tests.proofs import handing, scripts, vectors, watching
 
 pytestmark = pytest.mark.xdist_group("browser")
 EVERY = 20
@@ -31,6 +31,7 @@ def bring(sample) -> list[scripts.Kept]:
     with database.write_turn():
         feed = feeds.ensure("https://news.example.org/vectors", language="en", now=clock.utc_now(), fetched=False)
         ingest.store_entries(feed.id, read, clock.utc_now())
+        handing.find_pictures()
         db.session.commit()
     by_time = {scripts.at_of(number): vector for number, vector in numbered}
     found = db.session.scalars(select(Article).where(Article.feed_id == feed.id)).all()
