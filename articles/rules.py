@@ -6,9 +6,10 @@ A rule of one feed goes before one of all feeds, and any rule before the names t
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import or_, select
+from sqlalchemy import exists, or_, select
 
 from articles import feeds, finding, topics, unmapped
 from articles.finding import Finder
@@ -19,6 +20,8 @@ from core.database import db
 PLACES = ("terms", "headline", "dateline")
 LONGEST_TERM = 100
 """Characters, as of a feed's terms."""
+_KEPT = 16
+"""Languages, and feeds with rules of their own, whose rules are kept ready: two megabytes for a thousand of them."""
 _OTHERS_TOO = frozenset(map(finding.key, ["Georgia", "Géorgie", "جورجيا", "喬治亞", "ジョージア", "조지아", "จอร์เจีย"]))
 """Names of a country that another place has, too: only a rule says that they mean the country."""
 
@@ -67,7 +70,21 @@ class Meanings:
 
 
 def meanings(feed_id: int | None, spoken: str) -> Meanings:
-    """Return what counts for the stories of a feed in a language."""
+    """Return what counts for the stories of a feed in a language; it is put together once for each change of rules."""
+    version = topics.version()
+    if not version:
+        return _put_together(feed_id, spoken)
+    own = exists().where(TopicRule.feed_id == feed_id)
+    return _kept(version, feed_id if db.session.scalar(select(own)) else None, spoken)
+
+
+@lru_cache(maxsize=_KEPT)
+def _kept(_version: str, feed_id: int | None, spoken: str) -> Meanings:
+    """Return what is kept of one state of the rules. Its name is drawn, so no other database has it."""
+    return _put_together(feed_id, spoken)
+
+
+def _put_together(feed_id: int | None, spoken: str) -> Meanings:
     known = topics.all_topics()
     mine = or_(TopicRule.feed_id.is_(None), TopicRule.feed_id == feed_id)
     rows = db.session.scalars(select(TopicRule).where(mine, TopicRule.language.in_(["", spoken]))).all()
@@ -123,7 +140,7 @@ def write(wanted: Iterable[Rule]) -> None:
                 db.session.add(TopicRule(**rule.group._asdict(), term=rule.term, place=place, topic_id=topic_id))
         if "terms" in rule.meanings:
             unmapped.forget(rule.group.key, feed_id=rule.group.feed_id)
-    db.session.flush()
+    topics.note_change()
 
 
 def remove(term: str, *, feed: Feed | None) -> int:
@@ -132,7 +149,7 @@ def remove(term: str, *, feed: Feed | None) -> int:
     groups = [rule.group for rule in every() if (rule.group.key, rule.group.feed_id) == (key, feed_id)]
     for group in groups:
         _delete(group)
-    db.session.flush()
+    topics.note_change()
     return len(groups)
 
 

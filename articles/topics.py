@@ -1,6 +1,7 @@
 """The shelves: what topics there are, what they are called, and which ones a feed's own words mean."""
 
 import re
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -8,14 +9,15 @@ from sqlalchemy import select
 
 from articles import finding
 from articles.models import ArticleTopic, Topic
-from core import errors, language
-from core.database import db
+from core import database, errors, language
+from core.database import Mark, db
 from core.errors import _
 
 _KEY = re.compile("[a-z0-9]+(-[a-z0-9]+)*")
 _MAX_KEY, _MAX_NAME = 40, 60
 FOUND_IN = ("headline", "dateline")
 """Where a topic's names can be looked for, besides the terms of a feed."""
+_CHANGED = "topics changed"
 _FALLBACK = "en"
 """A theme has an English name at least; countries have theirs from CLDR."""
 
@@ -35,7 +37,20 @@ def apply(definitions: Sequence[Mapping[str, Any]]) -> None:
             topic = known[key] = Topic(key=key)
             db.session.add(topic)
         topic.kind, topic.names, topic.find_in = definition["kind"], names, list(definition.get("find_in", []))
+    note_change()
+
+
+def note_change() -> None:
+    """Say that topics or their rules are others from now on; whoever writes either does, in the same transaction."""
     db.session.flush()
+    row = {"name": _CHANGED, "value": secrets.token_hex(16)}
+    insert = database.insert_for(db.engine)(Mark).values(row)
+    db.session.execute(insert.on_conflict_do_update(index_elements=["name"], set_={"value": row["value"]}))
+
+
+def version() -> str:
+    """Return by what these topics and rules are told from any others, of before or of another database; '' at first."""
+    return db.session.scalar(select(Mark.value).where(Mark.name == _CHANGED)) or ""
 
 
 def changes(definitions: Sequence[Mapping[str, Any]]) -> list[str]:

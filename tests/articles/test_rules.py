@@ -1,5 +1,6 @@
 """Rules for topics: what a feed's terms mean, which names are found in the text, and what is left to say."""
 
+import shutil
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from articles.models import TopicRule, UnmappedTerm
 from core import errors
 from core.database import db
 from tests.articles.atom import NOW, entry
+from tests.articles.conftest import application
 
 EVERYWHERE = ["headline", "dateline"]
 COUNTRIES = [{"key": key, "kind": "country", "find_in": EVERYWHERE} for key in ("kr", "cu", "ge", "ne", "sd", "mm")]
@@ -192,3 +194,48 @@ def test_a_wrong_rule_is_refused_with_its_number_and_what_is_wrong(app, definiti
     with pytest.raises(errors.Invalid) as caught:
         rules.read([{"terms": ["Havana"], "topics": ["cu"]}, definition])
     assert "Rule 2: " in str(caught.value) and why in str(caught.value)
+
+
+def test_rules_are_put_together_once_for_each_change(desk):
+    english, italian = feeds.by_id(desk.feed_id()), feeds.by_id(desk.feed_id("it"))
+    kept = rules.meanings(english.id, "en")
+    assert rules.meanings(english.id, "en") is kept is rules.meanings(italian.id, "en")
+    assert rules.meanings(english.id, "it") is not kept
+    say({"terms": ["Estero"], "topics": ["world"], "feed": italian.url})
+    assert rules.meanings(english.id, "en") is not kept, "something was changed"
+    assert rules.meanings(italian.id, "en").terms.keys() - rules.meanings(english.id, "en").terms.keys() == {"estero"}
+
+
+@pytest.mark.parametrize("change", ["a rule", "a rule that goes", "a topic", "a feed that goes"])
+def test_whatever_changes_is_seen_by_the_next_story(desk, change):
+    italian = feeds.by_id(desk.feed_id("it"))
+    say({"terms": ["Estero"], "topics": ["world"], "feed": italian.url}, {"terms": ["Cronaca"], "topics": ["world"]})
+    before = rules.meanings(italian.id, "it")
+    if change == "a rule":
+        say({"terms": ["Cronaca"], "topics": []})
+    elif change == "a rule that goes":
+        rules.remove("cronaca", feed=None)
+    elif change == "a topic":
+        desk.define({**WORLD, "names": {"en": "World", "it": "Cronaca"}}, SEA | {"find_in": []})
+    else:
+        feeds.remove(italian)
+    after = rules.meanings(italian.id, "it")
+    assert (before.terms != after.terms) or before.headline.found("Notizie: il mare") != after.headline.found("il mare")
+
+
+def test_a_change_that_is_taken_back_was_never_kept(desk):
+    rules.write(rules.read([{"terms": ["Estero"], "topics": ["world"]}]))
+    assert "estero" in rules.meanings(None, "en").terms
+    db.session.rollback()
+    assert "estero" not in rules.meanings(None, "en").terms
+
+
+def test_another_database_has_rules_of_its_own(app, tmp_path, empty_file):
+    topics.apply([WORLD])
+    say({"terms": ["Estero"], "topics": ["world"]})
+    assert "estero" in rules.meanings(None, "en").terms
+    with application(f"sqlite:///{shutil.copy(empty_file, tmp_path / 'other.db')}"):
+        assert "estero" not in rules.meanings(None, "en").terms
+        topics.apply([WORLD])
+        assert "estero" not in rules.meanings(None, "en").terms
+    assert "estero" in rules.meanings(None, "en").terms

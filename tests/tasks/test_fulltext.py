@@ -161,7 +161,7 @@ def test_a_server_that_has_enough_is_left_alone_with_all_its_pages(read, web):
     assert read("one", "two") == []
     assert [asked.path for asked in web.hits][0] == "/feed" and len(web.hits) == 2
     with database.write_turn():
-        assert life.release_due(clock.utc_now() + timedelta(minutes=10)) == 2
+        assert len(life.release_due(clock.utc_now() + timedelta(minutes=10))) == 2
         db.session.commit()
 
 
