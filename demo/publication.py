@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from articles import feeds, ingest, topics
+from articles import feeds, ingest, rules, topics
 from core.database import db
 from subscribers import offer
 from subscribers.models import Rhythm, Subscription
@@ -37,8 +37,9 @@ def read(*, late: bool = False) -> Stories:
 
 
 def load(stories: Stories, now: datetime) -> ingest.Ingested:
-    """Load topics, digests and the first days' stories."""
+    """Load topics, their rules, digests and the first days' stories."""
     topics.apply(_tables("topics.toml", "topic"))
+    rules.write([rule for rule, _before in rules.changed(rules.read(_tables("topics.toml", "rule")))])
     offer.apply(_tables("digests.toml", "digest"))
     return store(stories, now)
 

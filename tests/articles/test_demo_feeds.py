@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from articles import ingest, shelf, topics
+from articles import ingest, rules, shelf, topics, unmapped
+from core.database import db
 from core.settings import ROOT
 from demo import publication
 from tests.articles import atom
@@ -24,7 +25,10 @@ OTHER = sorted(FEEDS, key=lambda feed: ("-late" in feed[1], -FEEDS.index(feed)))
 
 @pytest.fixture(params=[FEEDS, OTHER], ids=["English first", "English last"])
 def loaded(desk, request, events):
-    topics.apply(tomllib.loads((DEMO / "topics.toml").read_text("utf-8"))["topic"])
+    told = tomllib.loads((DEMO / "topics.toml").read_text("utf-8"))
+    topics.apply(told["topic"])
+    rules.write(rules.read(told["rule"]))
+    db.session.commit()
     for language, name in request.param:
         feed = (DEMO / "feeds" / name).read_bytes()
         stored = ingest.store_entries(desk.feed_id(language), feed, NOW)
@@ -69,3 +73,18 @@ def test_korea_and_cuba_is_one_story_in_every_language(loaded):
     for article in versions.values():
         assert {topic.key for topic in shelf.topics_of([article.id])[article.id]} == {"kr", "cu", "sy", "diplomacy"}
     assert {topic.key for topic in shelf.topics_of([english.id])[english.id]} >= {"kr", "cu", "diplomacy"}
+
+
+def test_shelves_come_from_the_feeds_own_words_from_headlines_and_from_datelines(loaded):
+    """Each of the three puts some story on a shelf that nothing else would have put it on; one word is left to say."""
+    by_name = {article.url.rpartition("/")[2]: article for article in loaded.articles("en")}
+    found = shelf.topics_of([article.id for article in by_name.values()])
+    shelves = {name: {topic.key for topic in found[article.id]} for name, article in by_name.items()}
+    ferry, letters = "ferry-that-leaves-with-the-school-bell", "sheets-for-letters-that-must-last"
+    assert "Ferries" in (by_name[ferry].terms or ()) and shelves[ferry] >= {"ph", "sea", "education"}
+    assert by_name[letters].dateline_place == "Wanju" and shelves[letters] >= {"kr"}
+    assert not {"kr", "ph"} & {term.casefold() for name in (ferry, letters) for term in by_name[name].terms or ()}
+    assert [one.term for one in unmapped.most_told(limit=9)] == ["Letters"]
+    (amman,) = [one for one in loaded.articles("ar") if one.dateline_place == "عمّان"]
+    assert {topic.key for topic in shelf.topics_of([amman.id])[amman.id]} >= {"jo"}
+    assert "om" not in {topic.key for topic in shelf.topics_of([amman.id])[amman.id]}
