@@ -12,6 +12,10 @@ KIND, FLOOD = "feed", "flood"
 KINDS = (KIND, FLOOD)
 FAILS = 6
 """Failures in a row before anybody is told: with the waits between them, that is most of a working day."""
+OVERDUE = timedelta(minutes=15)
+"""Feeds are looked for once a minute, so one that is due waits for seconds."""
+MOST_TOLD = 20
+"""Feeds that are not well, of which all is told; the others are counted."""
 SILENT_AT_LEAST = timedelta(hours=6)
 """A feed of an agency has a gap of minutes; nobody is woken for twice that."""
 
@@ -33,6 +37,53 @@ def is_late(feed: Feed, now: datetime) -> bool:
     if after is None or feed.last_new_at is None or feed.state != "on":
         return False
     return bool(feed.is_fetched or feed.push_version) and now - feed.last_new_at > after
+
+
+def is_overdue(feed: Feed, now: datetime) -> bool:
+    """Return whether a feed should have been read long ago: nobody reads feeds, or there are too many for who does."""
+    return feed.state == "on" and feed.next_fetch_at is not None and now - feed.next_fetch_at > OVERDUE
+
+
+def is_well(feed: Feed, now: datetime) -> bool:
+    """Return whether nothing is wrong with a feed: it is read, and brings what it usually does; or it is paused."""
+    return not (feed.fails or feed.state == "gone" or is_late(feed, now) or is_overdue(feed, now))
+
+
+def summary(now: datetime) -> dict[str, object]:
+    """Return how the feeds are, for those who watch: how many, and of those that are not well what is known.
+
+    A feed is named by its host, as in the log: its address may have a key in it.
+    """
+    found = feeds.every()
+    unwell = [feed for feed in found if not is_well(feed, now)]
+    return {
+        "all": len(found),
+        "paused": sum(feed.state == "paused" for feed in found),
+        "gone": sum(feed.state == "gone" for feed in found),
+        "failing": sum(bool(feed.fails) for feed in found),
+        "late": sum(is_late(feed, now) for feed in found),
+        "overdue": sum(is_overdue(feed, now) for feed in found),
+        "not_well": [_told(feed, now) for feed in unwell[:MOST_TOLD]],
+    }
+
+
+def _told(feed: Feed, now: datetime) -> dict[str, object]:
+    return {
+        "id": feed.id,
+        "host": feeds.host_of(feed.url),
+        "language": feed.language,
+        "state": feed.state,
+        "fails": feed.fails,
+        "late": is_late(feed, now),
+        "overdue": is_overdue(feed, now),
+        "last_success_age_s": _age(feed.last_success_at, now),
+        "last_new_age_s": _age(feed.last_new_at, now),
+        "usual_gap_s": feed.usual_gap_s or None,
+    }
+
+
+def _age(moment: datetime | None, now: datetime) -> int | None:
+    return None if moment is None else round((now - moment).total_seconds())
 
 
 def _of(feed: Feed, now: datetime) -> Iterator[Trouble]:

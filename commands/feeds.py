@@ -54,16 +54,18 @@ def add(url: str, language: str, pushed: bool, full_text: bool, **said: Any) -> 
 def list_all(as_json: bool) -> None:
     """List the feeds: since when each was last read, how often it failed since, and when it is read next.
 
-    The exit status is 1 when one fails, or is gone.
+    The exit status is 1 when one fails, is gone, or is late: silent for twice as long as it ever is.
     """
     found, now, missing = feeds.every(), clock.utc_now(), fulltext.missing_by_feed()
     if as_json:
         click.echo(json.dumps([_told(feed, now, missing.get(feed.id, 0)) for feed in found], indent=2))
     else:
         for feed in found:
-            click.echo(f"{feed.url}  {feed.language}  {_how(feed)}{_news(feed, now)}{_texts(missing.get(feed.id, 0))}")
+            click.echo(
+                f"{feed.url}  {feed.language}  {_how(feed, now)}{_news(feed, now)}{_texts(missing.get(feed.id, 0))}"
+            )
         click.echo(f"{len(found)} shown.")
-    if any(feed.fails or feed.state == "gone" for feed in found):
+    if not all(feedhealth.is_well(feed, now) for feed in found):
         raise SystemExit(1)
 
 
@@ -110,6 +112,7 @@ def _told(feed: Feed, now: datetime, missing: int) -> dict[str, object]:
         "fails": feed.fails,
         "usual_gap_s": feed.usual_gap_s,
         "late": feedhealth.is_late(feed, now),
+        "overdue": feedhealth.is_overdue(feed, now),
         "pushed_to": current().links.to("feed_hook", feed=feed.public_id) if feed.push_version else None,
         "may_break": feed.may_break,
         "read_at": feed.read_at,
@@ -120,7 +123,7 @@ def _told(feed: Feed, now: datetime, missing: int) -> dict[str, object]:
     }
 
 
-def _how(feed: Feed) -> str:
+def _how(feed: Feed, now: datetime) -> str:
     read = f"last read {feed.last_success_at:%Y-%m-%d %H:%M} UTC" if feed.last_success_at else "not read yet"
     if feed.state == "gone":
         return f"gone, as its publisher says; {read}"
@@ -130,7 +133,8 @@ def _how(feed: Feed) -> str:
         pushed = f"last pushed {feed.last_push_at:%Y-%m-%d %H:%M} UTC" if feed.last_push_at else "not pushed yet"
         return pushed if feed.push_version else "never fetched: its stories are handed to us"
     failed = f"; failed {feed.fails} times since" if feed.fails else ""
-    return f"{read}{failed}; next {feed.next_fetch_at:%H:%M} UTC"
+    overdue = " (overdue: does beat run, and a worker?)" if feedhealth.is_overdue(feed, now) else ""
+    return f"{read}{failed}; next {feed.next_fetch_at:%H:%M} UTC{overdue}"
 
 
 def _texts(missing: int) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 from flask import Blueprint, Response, current_app, jsonify, request
 from sqlalchemy import Connection, exc, select
 
+from articles import feedhealth
 from checkup import results
 from core import logs, schema
 from core.database import Mark, db, ledger_now
@@ -53,6 +54,7 @@ def _look() -> dict[str, object]:
         "sender_heartbeat_age_s": _tenths(figures.sender_age_s(now)),
         "beat_heartbeat_age_s": _tenths(figures.beat_age_s(now)),
         "records": _records(connection, now),
+        **({"feeds": feedhealth.summary(now)} if may_know() else {}),
     }
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
 from app import create_app
+from articles.models import Feed
 from checkup import results
 from checkup.findings import Finding, Level, Record
 from core import beat, clock, database, names
@@ -107,6 +108,7 @@ def test_a_site_that_can_serve_is_ready(site):
             "sender_heartbeat_age_s": None,
             "beat_heartbeat_age_s": None,
             "records": None,
+            "feeds": {"all": 0, "paused": 0, "gone": 0, "failing": 0, "late": 0, "overdue": 0, "not_well": []},
         },
     )
 
@@ -133,6 +135,32 @@ def test_the_last_look_at_our_records_is_told_with_its_age_and_nobody_is_asked_f
     assert [one["code"] for one in told["findings"]] == ["spf.missing", "mx.implicit"]
     assert told["findings"][0]["records"][0]["line"] == 'b.example.org. IN TXT "v=spf1"'
     assert "records" not in site.test_client().get("/health/ready").json
+
+
+def test_feeds_that_are_not_well_are_told_without_their_addresses(site):
+    now, minutes = clock.utc_now(), timedelta(minutes=1)
+
+    def feed(name: str, **more) -> Feed:
+        usual = {"last_success_at": now, "last_new_at": now - 700 * minutes, "next_fetch_at": now + 9 * minutes}
+        return Feed(url=f"https://{name}.example.org/feed?key=SECRET", language="en", **(usual | more))
+
+    with database.write_turn():
+        db.session.add(feed("well", usual_gap_s=6 * 3600))
+        db.session.add(feed("late", usual_gap_s=5 * 3600))
+        db.session.add(feed("overdue", next_fetch_at=now - 16 * minutes))
+        db.session.add(feed("failing", fails=2, last_success_at=now - 30 * minutes))
+        db.session.add(feed("gone", state="gone", next_fetch_at=None))
+        db.session.add(feed("paused", state="paused", next_fetch_at=None))
+        db.session.commit()
+    answer = site.test_client().get("/health/ready", headers=BEARER)
+    told = answer.json["feeds"]
+    assert answer.status_code == 200 and "SECRET" not in answer.text
+    assert [one["host"].partition(".")[0] for one in told.pop("not_well")] == ["late", "overdue", "failing", "gone"]
+    assert told == {"all": 6, "paused": 1, "gone": 1, "failing": 1, "late": 1, "overdue": 1}
+    late, failing = (answer.json["feeds"]["not_well"][number] for number in (0, 2))
+    assert (late["late"], late["usual_gap_s"], late["last_new_age_s"] // 60) == (True, 5 * 3600, 700)
+    assert (failing["fails"], failing["last_success_age_s"] // 60, failing["late"]) == (2, 30, False)
+    assert "feeds" not in site.test_client().get("/health/ready").json
 
 
 def test_senders_and_beat_that_are_silent_are_told_and_keep_nobody_from_serving(site):
