@@ -168,6 +168,12 @@ def candidates(
     return _as_candidates(db.session.execute(wanted).all())
 
 
+def candidates_by_ids(article_ids: Collection[int]) -> list[Candidate]:
+    """Return those of these articles that are published, whatever their age, as what a digest may choose."""
+    wanted = select(*_CANDIDATE).where(Article.id.in_(article_ids), PUBLISHED).order_by(Article.id)
+    return _as_candidates(db.session.execute(wanted).all()) if article_ids else []
+
+
 def other_versions(story_ids: Collection[int], *, language: str) -> dict[str, list[Candidate]]:
     """Return the articles of stories in all languages but one, by language."""
     wanted = select(*_CANDIDATE).where(Article.story_id.in_(story_ids), Article.language != language, PUBLISHED)

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from commands import articles_import, control, doubts, feeds_push, pictures, progress, related
+from commands import articles_import, control, digests_desk, doubts, feeds_push, pictures, progress, related
 from commands.alerts import alert_commands
 from commands.articles import article_commands
 from commands.delivery import delivery_commands
@@ -34,6 +34,11 @@ STORIES = (
 """The commands of `flask articles` that have modules of their own."""
 FEEDS = (feeds_push.push_key, feeds_push.sign, feeds_push.push_file)
 """The commands of `flask feeds` that have a module of their own."""
+EDITIONS = (
+    *(digests_desk.note, digests_desk.subject, digests_desk.front_page, digests_desk.pin, digests_desk.drop),
+    *(digests_desk.hold, digests_desk.approve, digests_desk.show),
+)
+"""The commands of `flask digests` that have modules of their own."""
 
 MAIL = (dkim_commands, check)
 """The commands of `flask mail`; each has a module of its own."""
@@ -47,6 +52,8 @@ def register(app: Flask) -> None:
         article_commands.add_command(story)
     for command in FEEDS:
         feed_commands.add_command(command)
+    for edition in EDITIONS:
+        digest_commands.add_command(edition)
     for part in MAIL:
         mail_commands.add_command(part)
     for group in (

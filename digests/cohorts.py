@@ -4,16 +4,17 @@ A group is a cohort in the making: the same stories in the same format, with the
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from articles import shelf, topics
+from articles import shelf
 from core.database import db
 from core.services import Services
-from digests import elsewhere, histories, outlook, rendering, selection, shelves, timetable
+from digests import desk, elsewhere, histories, outlook, rendering, selection, shelves, timetable
 from digests.models import Edition, Wave
 from digests.outlook import Outlook
 from digests.selection import Repeat
+from digests.showing import Showing, Shown
 from subscribers import schedule
 from subscribers.models import Digest, Taste
 
@@ -25,18 +26,12 @@ CHUNK_IN_TURN = 500
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Readers of a chunk who get the same mail: the same stories, headlines below, format, opening and history.
-
-    `more` is what stands at the end, where there would have been more than these; else None.
-    """
+    """Readers of a chunk who get the same mail: the same stories, headlines below, format, opening and history."""
 
     readers: tuple[schedule.DueReader, ...]
     format: str
-    stories: tuple[rendering.StoryView, ...]
-    headlines: tuple[rendering.HeadlineView, ...]
-    more: rendering.MoreView | None
+    shown: Shown
     opening: rendering.Opening
-    subject: str
     history_id: int | None
     entries: bytes
 
@@ -155,7 +150,9 @@ class Reading:
         self._now = now
         self._services = services
         self._topics: dict[int, frozenset[int] | None] = {}
-        self._views: dict[int, rendering.StoryView] = {}
+        words_at = due_at if kind == "regular" else None
+        self._laid = desk.laid_down(digest, slot, due_at=words_at, zone=services.publication.zone)
+        self._showing = Showing(digest, self._laid, services)
         self.seen_until = now
 
     def sort_out(self, readers: Sequence[schedule.DueReader]) -> SortedOut:
@@ -169,6 +166,7 @@ class Reading:
         if found:
             # Not now: a feed that is being stored at this moment has stories of before, which nobody sees yet.
             self.seen_until = max(one.first_seen_at for one in found)
+        found = self._laid.candidates(found)
         better, once = self._better(readers), elsewhere.Once(found, self._digest.language)
         alike: dict[_Alike, list[schedule.DueReader]] = {}
         for reader in readers:
@@ -177,7 +175,7 @@ class Reading:
                 history_id=had.get(reader.subscriber_id, _NOTHING)[0],
                 fresh_from=fresh[reader.subscription_id],
                 waited=reader.waited,
-                catch_up=reader.away_from is not None,
+                catch_up=reader.catch_up and reader.away_from is not None,
                 once=better.get(reader.subscription_id),
                 outlook=self._outlook(reader),
             )
@@ -189,7 +187,8 @@ class Reading:
             past = had.get(same[0].subscriber_id, _NOTHING)
             known = histories.known(past[1])
             without = frozenset[int]() if key.once is None else once.without(key.once, had=self._counted(known, found))
-            choice = selection.choose(found, self._wish(same[0].taste, key), had=known, without=without)
+            wish, first = self._wish(same[0].taste, key), self._laid.foremost
+            choice = selection.choose(found, wish, had=known, without=without, foremost=first)
             if not choice.full:
                 empty += same
             elif len(choice.full) < self._digest.least and not self._first and key.waited < MOST_WAITS:
@@ -246,36 +245,18 @@ class Reading:
         past: tuple[int | None, bytes],
         key: _Alike,
     ) -> Group:
-        self._look_up([*(one.article_id for one in choice.full), *choice.headlines])
-        stories = tuple(
-            replace(self._views[one.article_id], updated=True) if one.updated else self._views[one.article_id]
-            for one in choice.full
-        )
         is_regular = not (self._first or key.catch_up)
+        shown = self._showing.of(choice, self._topics[key.taste_id], with_rest=is_regular)
         return Group(
             readers=tuple(readers),
             format=readers[0].taste.format,
-            stories=stories,
-            headlines=tuple(rendering.headline_view(self._views[one]) for one in choice.headlines),
-            more=self._more(choice.more, self._topics[key.taste_id]) if is_regular and choice.more else None,
-            opening=outlook.opening(key.outlook, self._digest, stories, first=self._first, services=self._services),
-            subject=rendering.subject(self._digest, stories[0].headline, self._services),
+            shown=shown,
+            opening=outlook.opening(
+                key.outlook, self._digest, shown.stories, first=self._first, services=self._services
+            ),
             history_id=past[0],
             entries=past[1],
         )
-
-    def _look_up(self, article_ids: Sequence[int]) -> None:
-        missing = [one for one in article_ids if one not in self._views]
-        self._views |= {one.id: rendering.story_view(one, self._services) for one in shelf.by_ids(missing)}
-
-    def _more(self, count: int, topic_ids: frozenset[int] | None) -> rendering.MoreView:
-        """Return where the rest is: on the topic's page, where it is of one topic; else on the front page."""
-        language = self._digest.language
-        only = next((topic for topic in topics.all_topics() if topic_ids == frozenset((topic.id,))), None)
-        url = self._services.links.to("front", language=language)
-        if only is not None:
-            url = self._services.links.to("topic", language=language, topic=only.key)
-        return rendering.MoreView(count, is_of_topics=topic_ids is not None, url=url)
 
     def _outlook(self, reader: schedule.DueReader) -> Outlook:
         if self._first:

@@ -149,16 +149,17 @@ def _blocks(made: Made, groups: Sequence[Group]) -> dict[rendering.View, int]:
 
 
 def _article_ids(groups: Sequence[Group]) -> set[int]:
-    in_full = {story.article_id for group in groups for story in group.stories}
-    return in_full | {headline.article_id for group in groups for headline in group.headlines}
+    in_full = {story.article_id for group in groups for story in group.shown.stories}
+    return in_full | {headline.article_id for group in groups for headline in group.shown.headlines}
 
 
 def _shown(group: Group) -> list[rendering.View]:
     """Return all that a mail shows, from its top to its end."""
-    shown: list[rendering.View] = [group.opening, *group.stories]
-    if group.headlines:
-        shown += [rendering.HeadingView(group.headlines[0].language), *group.headlines]
-    return shown if group.more is None else [*shown, group.more]
+    below = group.shown
+    shown: list[rendering.View] = [group.opening, *([below.note] if below.note else []), *below.stories]
+    if below.headlines:
+        shown += [rendering.HeadingView(below.headlines[0].language), *below.headlines]
+    return shown if below.more is None else [*shown, below.more]
 
 
 def _advance(groups: Sequence[Group], *, today: date) -> set[int]:
@@ -176,8 +177,8 @@ def _advance(groups: Sequence[Group], *, today: date) -> set[int]:
 
 def _grown(group: Group, today: date) -> bytes:
     """Return the history that a group's readers will have, packed."""
-    new = [histories.Entry(story.article_id, story.revision, today) for story in group.stories]
-    new += [histories.Entry(one.article_id, one.revision, today, in_full=False) for one in group.headlines]
+    new = [histories.Entry(story.article_id, story.revision, today) for story in group.shown.stories]
+    new += [histories.Entry(one.article_id, one.revision, today, in_full=False) for one in group.shown.headlines]
     return histories.pack(histories.grown(histories.unpack(group.entries), new, today=today))
 
 
@@ -186,7 +187,7 @@ def _contents(
 ) -> list[outbox.Planned]:
     """Write the recipes and cohorts of the groups that have readers left; return what is to be queued."""
     recipes = [
-        (shells[one.group.format], [blocks[view] for view in _shown(one.group)], one.group.subject) for one in won
+        (shells[one.group.format], [blocks[view] for view in _shown(one.group)], one.group.shown.subject) for one in won
     ]
     planned: list[outbox.Planned] = []
     cohorts: list[tuple[Group, int]] = []
@@ -234,7 +235,7 @@ def _planned(reader: schedule.DueReader, content_id: int) -> outbox.Planned:
 def _cohorts(chunk: Chunk, made: Sequence[tuple[Group, int]]) -> None:
     rows: dict[bytes, dict[str, object]] = {}
     for group, content_id in made:
-        packed = b"".join(story.article_id.to_bytes(8, "big") for story in group.stories)
+        packed = b"".join(story.article_id.to_bytes(8, "big") for story in group.shown.stories)
         fingerprint = hashlib.sha256(packed + content_id.to_bytes(8, "big")).digest()
         rows[fingerprint] = {"edition_id": chunk.edition_id, "article_ids": packed, "content_id": content_id}
     if rows:

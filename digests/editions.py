@@ -2,15 +2,15 @@
 
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.database import db, insert_for
 from core.services import Services
 from delivery import outbox
 from delivery.models import Lane
-from digests import elsewhere, histories, selection, shelves
-from digests.models import Edition, Wave
+from digests import desk, elsewhere, histories, selection, shelves
+from digests.models import DeskSheet, Edition, Wave
 from subscribers import offer, rhythm, schedule
 from subscribers.models import Digest, Subscription
 
@@ -33,6 +33,7 @@ def open_due(now: datetime, services: Services) -> None:
         if late and _missed(edition, due.due_at, now):
             # After an outage the news is stale: the slot is skipped, never sent as a backlog.
             schedule.move_on(due.digest_id, due.slot, due.due_at, now=now)
+    _skip_unapproved(now)
     for digest_id in schedule.due_first(now):
         digest = db.session.get_one(Digest, digest_id)
         edition = _edition(digest, "first", _first_slot(digest, now), now, services)
@@ -54,6 +55,43 @@ def _idle(now: datetime) -> ColumnElement[bool]:
     """A wave that waits to be composed, and that nobody is composing just now."""
     free = or_(Wave.lease_until.is_(None), Wave.lease_until < now)
     return and_(Wave.state.in_(["open", "composing"]), free)
+
+
+def _held(now: datetime) -> ColumnElement[bool]:
+    """A regular wave that waits for the editors' approval."""
+    return exists().where(
+        *_ON_SHEET, DeskSheet.approved_at.is_(None), DeskSheet.hold_until > now, DeskSheet.held_from <= Wave.due_at
+    )
+
+
+_ON_SHEET = (
+    Edition.id == Wave.edition_id,
+    Edition.kind == "regular",
+    DeskSheet.digest_id == Edition.digest_id,
+    DeskSheet.slot == Edition.slot,
+)
+"""That a wave is of the digest and the date of a desk sheet."""
+
+
+def _skip_unapproved(now: datetime) -> None:
+    """Skip the waves that nobody has approved until it was too late, of the digests that say so."""
+    unapproved = (DeskSheet.approved_at.is_(None), DeskSheet.hold_until <= now, DeskSheet.held_from <= Wave.due_at)
+    wanted = (
+        select(Wave.id, Edition.digest_id, Edition.slot, Wave.due_at)
+        .join(Edition, Edition.id == Wave.edition_id)
+        .join(DeskSheet, and_(*_ON_SHEET))
+        .join(Digest, Digest.id == Edition.digest_id)
+        .where(Wave.state == "open", _idle(now), *unapproved, Digest.unapproved == "skip")
+        .order_by(Wave.id)
+    )
+    for wave_id, digest_id, slot, due_at in db.session.execute(wanted).all():
+        db.session.execute(
+            update(Wave)
+            .where(Wave.id == wave_id, Wave.state == "open")
+            .values(state="skipped")
+            .execution_options(synchronize_session=False)
+        )
+        schedule.move_on(digest_id, slot, due_at, now=now)
 
 
 def _awaited(edition_id: int, now: datetime) -> bool:
@@ -108,8 +146,8 @@ def frame(digest: Digest, services: Services) -> outbox.Frame:
 
 
 def unfinished(now: datetime) -> list[int]:
-    """Return the ids of waves that nobody is composing, the oldest first."""
-    return list(db.session.scalars(select(Wave.id).where(_idle(now)).order_by(Wave.due_at)))
+    """Return the ids of waves that nobody is composing and nothing holds, the oldest first."""
+    return list(db.session.scalars(select(Wave.id).where(_idle(now), ~_held(now)).order_by(Wave.due_at)))
 
 
 def begin(wave_id: int, now: datetime) -> bool:
@@ -117,7 +155,7 @@ def begin(wave_id: int, now: datetime) -> bool:
     session: Session = db.session()
     taken = session.execute(
         update(Wave)
-        .where(Wave.id == wave_id, _idle(now))
+        .where(Wave.id == wave_id, _idle(now), ~_held(now))
         .values(state="composing", lease_until=now + LEASE)
         .returning(Wave.id)
         .execution_options(synchronize_session=False)
@@ -145,12 +183,13 @@ def anything_for(subscription: Subscription, *, now: datetime, services: Service
     _history, entries = histories.of_readers([reader.id]).get(reader.id, (None, b""))
     had = histories.known(entries)
     wish = selection.Wish(shelves.topic_ids(subscription.taste), selection.FIRST_MOST, None, evenly=False)
-    found = shelves.candidates(digest, since=None, topic_ids=wish.topic_ids)
+    laid = desk.laid_down(digest, _first_slot(digest, now), due_at=None, zone=services.publication.zone)
+    found = laid.candidates(shelves.candidates(digest, since=None, topic_ids=wish.topic_ids))
     without: frozenset[int] = frozenset()
     if reader.once_over_digests:
         better = elsewhere.of_subscriptions([subscription.id], digest, now=now, services=services)
         without = elsewhere.Once(found, digest.language).without(better[subscription.id], had=had)
-    return bool(selection.choose(found, wish, had=had, without=without).full)
+    return bool(selection.choose(found, wish, had=had, without=without, foremost=laid.foremost).full)
 
 
 def to_begin(subscription: Subscription) -> list[Subscription]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 from articles import shelf
 from core.database import db
 from core.services import Services
-from digests import selection, shelves
+from digests import desk, selection, shelves
 from subscribers import overall, rhythm
 from subscribers.models import Digest, Rhythm, Subscriber, Subscription, Taste
 
@@ -19,10 +19,12 @@ from subscribers.models import Digest, Rhythm, Subscriber, Subscription, Taste
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
     """Another digest of a reader, in a language that stands before in their order, and what it may bring still:
-    stories on these shelves, first seen here after `fresh_from`; with None, whatever their age.
+    stories on these shelves, first seen here after `fresh_from`; with None, whatever their age; and the front pages
+    from its next `slot` on.
     """
 
     digest_id: int
+    slot: date
     topic_ids: frozenset[int] | None
     fresh_from: datetime | None
 
@@ -63,7 +65,7 @@ def _elsewhere(row: Row[*tuple[Any, ...]], now: datetime) -> Elsewhere:
     since = None
     if other.first_due_at is None:
         since = max(other.fresh_from, now - 2 * rhythm.period(when.rhythm))
-    return Elsewhere(other.digest_id, shelves.topic_ids(taste), since)
+    return Elsewhere(other.digest_id, when.slot, shelves.topic_ids(taste), since)
 
 
 class Once:
@@ -86,5 +88,6 @@ class Once:
                 self._versions = shelf.other_versions(self._story_ids, language=self._language)
             wish = selection.Wish(one.topic_ids, len(self._story_ids), one.fresh_from)
             versions = shelves.of_digest(digest, self._versions.get(digest.language, ()))
-            self._coming[one] = frozenset(version.story_id for version in versions if selection.matches(version, wish))
+            matching = frozenset(version.story_id for version in versions if selection.matches(version, wish))
+            self._coming[one] = matching | desk.front_pages(digest, since=one.slot)
         return self._coming[one]

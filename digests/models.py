@@ -1,9 +1,9 @@
-"""Editions, the waves in which they go out, what each reader had, and the cohorts of readers with the same stories."""
+"""Editions, the waves in which they go out, what editors lay down for them, what each reader had, and the cohorts."""
 
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database import Base, BigId, RowId
@@ -37,7 +37,7 @@ class Wave(Base):
     lease_until: Mapped[datetime | None]
     __table_args__ = (
         UniqueConstraint("edition_id", "due_at"),
-        CheckConstraint("state IN ('open', 'composing', 'composed', 'missed')", name="state"),
+        CheckConstraint("state IN ('open', 'composing', 'composed', 'missed', 'skipped')", name="state"),
         Index(
             "ix_waves_unfinished",
             "due_at",
@@ -95,3 +95,46 @@ class BlockView(Base):
     block_id: Mapped[int] = mapped_column(ForeignKey("blocks.id"), primary_key=True)
     role: Mapped[str]
     shown: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class DeskSheet(Base):
+    """What the editors have laid down for a digest and a date, before or after its edition is opened.
+
+    `note` is Markdown. From `held_from` on waves wait until `hold_until`, unless it was approved before.
+    """
+
+    __tablename__ = "desk_sheets"
+    id: Mapped[RowId]
+    digest_id: Mapped[int] = mapped_column(ForeignKey("digests.id"))
+    slot: Mapped[date]
+    note: Mapped[str] = mapped_column(default="", server_default="")
+    subject: Mapped[str] = mapped_column(default="", server_default="")
+    held_from: Mapped[datetime | None]
+    hold_until: Mapped[datetime | None]
+    approved_at: Mapped[datetime | None]
+    approved_by: Mapped[str | None]
+    __table_args__ = (
+        UniqueConstraint("digest_id", "slot"),
+        CheckConstraint("(held_from IS NULL) = (hold_until IS NULL)", name="hold"),
+        CheckConstraint("(approved_at IS NULL) = (approved_by IS NULL)", name="approval"),
+    )
+
+
+class DeskPick(Base):
+    """A story on a desk sheet: the `front` page, a `pin`, by their `place` in order, or a `drop`."""
+
+    __tablename__ = "desk_picks"
+    sheet_id: Mapped[int] = mapped_column(ForeignKey("desk_sheets.id"), primary_key=True)
+    article_id: Mapped[int] = mapped_column(ForeignKey("articles.id"), primary_key=True)
+    role: Mapped[str]
+    place: Mapped[int] = mapped_column(SmallInteger, default=0)
+    __table_args__ = (
+        CheckConstraint("role IN ('front', 'pin', 'drop')", name="role"),
+        Index(
+            "ix_desk_picks_front",
+            "sheet_id",
+            unique=True,
+            postgresql_where=text("role = 'front'"),
+            sqlite_where=text("role = 'front'"),
+        ),
+    )

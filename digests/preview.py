@@ -43,7 +43,7 @@ def _stories(
     slot = rhythm.local_date(now, chosen.zone)
     reading = cohorts.Reading(subscription.digest, kind, slot=slot, due_at=now, now=now, services=services)
     groups = reading.sort_out([_reader(subscription, chosen, now)]).groups
-    return groups[0].stories if groups else []
+    return groups[0].shown.stories if groups else []
 
 
 def _reader(subscription: Subscription, chosen: Chosen, now: datetime) -> schedule.DueReader:

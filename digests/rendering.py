@@ -17,7 +17,7 @@ from subscribers.models import Digest
 @dataclass(frozen=True, slots=True)
 class StoryView:
     """What a digest shows of one article in one revision. `share_url` is empty for what is not to be passed on;
-    `updated` marks what the reader had in another revision.
+    `updated` marks what the reader had in another revision, `front` what editors put on the front page.
     """
 
     article_id: int
@@ -30,6 +30,7 @@ class StoryView:
     url: str
     share_url: str
     updated: bool = False
+    front: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,15 @@ class MoreView:
     count: int
     is_of_topics: bool
     url: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoteView:
+    """What the editors say before the stories, as safe HTML and as text."""
+
+    language: str
+    html: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +111,11 @@ def headline_view(story: StoryView) -> HeadlineView:
     return HeadlineView(story.article_id, story.revision, story.language, story.headline, story.url)
 
 
-View = Opening | StoryView | HeadingView | HeadlineView | MoreView
+View = Opening | NoteView | StoryView | HeadingView | HeadlineView | MoreView
 """What is shown in a digest, and by that what is compiled once."""
 _PIECES: Mapping[type, str] = {
     Opening: "opening",
+    NoteView: "note",
     StoryView: "story",
     HeadingView: "heading",
     HeadlineView: "headline",

@@ -52,11 +52,31 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
+class Foremost:
+    """What editors put before all else, by article: the front page, for every reader, whatever their topics and its
+    age; then the pins in their order, for those whose wish they match.
+    """
+
+    front: int | None = None
+    pins: tuple[int, ...] = ()
+
+    def worth(self, article_id: int) -> int:
+        """Return how far before the others an article stands; 0 for all others."""
+        if article_id == self.front:
+            return len(self.pins) + 1
+        return len(self.pins) - self.pins.index(article_id) if article_id in self.pins else 0
+
+
+NOTHING_FOREMOST = Foremost()
+
+
+@dataclass(frozen=True, slots=True)
 class Picked:
-    """A story in full; `updated` when the reader had it, and its text is another by now."""
+    """A story in full; `updated` when the reader had it, and its text is another by now; `front` on the front page."""
 
     article_id: int
     updated: bool = False
+    front: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +95,15 @@ class _How(StrEnum):
 
 
 def choose(
-    candidates: Sequence[Candidate], wish: Wish, *, had: Mapping[int, Known], without: Iterable[int] = ()
+    candidates: Sequence[Candidate],
+    wish: Wish,
+    *,
+    had: Mapping[int, Known],
+    without: Iterable[int] = (),
+    foremost: Foremost = NOTHING_FOREMOST,
 ) -> Choice:
-    """Return what matches and is fresh, one version of each story, the best first: by the editors' rank, then on the
-    most of the wanted topics, then the newest.
+    """Return what matches and is fresh, one version of each story, the best first: what editors put foremost, then by
+    their rank, then on the most of the wanted topics, then the newest.
 
     `had` is by article; of the stories in `without` no version comes.
     """
@@ -88,8 +113,9 @@ def choose(
     full: list[Picked] = []
     headlines: list[int] = []
     more = 0
-    for one in sorted(candidates, key=lambda one: _worth(one, wanted), reverse=True):
-        how = None if one.story_id in stories else _how(one, wish, had.get(one.article_id))
+    for one in sorted(candidates, key=lambda one: (foremost.worth(one.article_id), _worth(one, wanted)), reverse=True):
+        front = one.article_id == foremost.front
+        how = None if one.story_id in stories else _how(one, wish, had.get(one.article_id), front=front)
         if how is None:
             continue
         stories.add(one.story_id)
@@ -97,9 +123,9 @@ def choose(
         if (
             how is not _How.HEADLINE
             and len(full) < wish.most
-            and not (wish.evenly and _is_too_much(topics, wanted, told))
+            and (front or not (wish.evenly and _is_too_much(topics, wanted, told)))
         ):
-            full.append(Picked(one.article_id, updated=how is _How.UPDATED))
+            full.append(Picked(one.article_id, updated=how is _How.UPDATED, front=front))
             told.update(topics)
         elif len(headlines) < wish.headlines:
             headlines.append(one.article_id)
@@ -117,9 +143,11 @@ def _worth(one: Candidate, wanted: frozenset[int]) -> tuple[int, int, datetime, 
     return one.rank, len(one.topic_ids & wanted), one.published_at, one.article_id
 
 
-def _how(one: Candidate, wish: Wish, known: Known | None) -> _How | None:
+def _how(one: Candidate, wish: Wish, known: Known | None, *, front: bool) -> _How | None:
     """Return how an article may come, by its topics, its age, and how the reader had it; None: not at all."""
-    if not _is_wanted(one, wish):
+    if front and known is None:
+        return _How.NEW
+    if not (front or _is_wanted(one, wish)):
         return None
     if known is None or wish.repeat is Repeat.RECAP:
         return _How.NEW if _is_fresh(one.first_seen_at, wish) else None

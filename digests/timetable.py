@@ -30,10 +30,12 @@ def next_by(
 def fresh_from(reader: schedule.DueReader, *, recap: bool, due_at: datetime, now: datetime) -> datetime:
     """Return since when stories are new to a reader in a regular wave that was due at `due_at`.
 
-    Nobody gets a backlog, but who has asked for it: then it reaches back to when their pause began. Who waits for more
-    stories keeps those that they wait with.
+    Nobody gets a backlog: it is two periods at the most, and one after a pause, but for those who asked to catch up:
+    then it reaches back to when their pause began. Who waits for more stories keeps those that they wait with.
     """
     period = rhythm.period(reader.rhythm)
+    if reader.away_from is not None and not reader.catch_up:
+        return max(reader.fresh_from, _a_period_ago(due_at, reader.zone, period) if recap else now - period)
     if recap and reader.away_from is None:
         return max(reader.fresh_from, _a_period_ago(due_at, reader.zone, period) - reader.waited * period)
     backlog = reader.away_from or now

@@ -47,6 +47,7 @@ class Reason(StrEnum):
     TOO_FEW = "waiting for more stories"
     PAUSED = "paused"
     MISSED = "missed"
+    SKIPPED = "skipped"
     NOT_OUT = "did not come out"
     LEFT = "left"
     NOT_YET = "not subscribed yet"
@@ -167,8 +168,8 @@ class _Reading:
         states = self.waves.states(edition.id, slot.due_at) if edition else frozenset()
         if not states:
             return Reason.COMING if self._now - slot.due_at < _OPENING else Reason.NOT_OUT
-        if states == {"missed"}:
-            return Reason.MISSED
+        if states in ({"missed"}, {"skipped"}):
+            return Reason.MISSED if "missed" in states else Reason.SKIPPED
         if states <= {"open", "composing"}:
             return Reason.COMING
         return Reason.TOO_FEW if self.digest.least > 1 else Reason.NOTHING

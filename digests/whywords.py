@@ -30,6 +30,7 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.TOO_FEW: _("No mail: there were not enough new stories yet. They come together with later ones."),
     Reason.PAUSED: _("No mail: you had paused."),
     Reason.MISSED: _("No mail: we had a breakdown, and the news would have come too late."),
+    Reason.SKIPPED: _("No mail: the editors did not release this edition."),
     Reason.NOT_OUT: _("No mail: this edition did not come out."),
     Reason.LEFT: _("You stopped this digest."),
     Reason.NOT_YET: _("You subscribed. Before that, no mail could come."),

@@ -22,6 +22,8 @@ class Digest(database.Base):
         _one_of("default_rhythm", "daily", "weekdays", "weekly"),
         _one_of("repeat", "never", "headline", "updated", "recap"),
         _one_of("doubt_policy", "resend", "skip"),
+        _one_of("unapproved", "send", "skip"),
+        CheckConstraint("desk_closes BETWEEN 0 AND 1439", name="desk_closes"),
         CheckConstraint("default_minute BETWEEN 0 AND 1439", name="default_minute"),
         CheckConstraint("least BETWEEN 1 AND most", name="least"),
         changes.SHOWN,
@@ -37,6 +39,8 @@ class Digest(database.Base):
     default_minute: Mapped[int] = mapped_column(SmallInteger)
     default_zone: Mapped[str]
     lead_s: Mapped[int]
+    desk_closes: Mapped[int | None] = mapped_column(SmallInteger)
+    unapproved: Mapped[str] = mapped_column(default="send", server_default="send")
     least: Mapped[int] = mapped_column(SmallInteger)
     most: Mapped[int] = mapped_column(SmallInteger)
     headlines: Mapped[int] = mapped_column(SmallInteger, default=5, server_default="5")

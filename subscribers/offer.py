@@ -26,6 +26,8 @@ _MAY: Mapping[str, Any] = {
     "about": "",
     "default_rhythm": None,
     "lead_minutes": 20,
+    "desk_closes": None,
+    "unapproved": "send",
     "least": 1,
     "most": 10,
     "headlines": 5,
@@ -155,6 +157,7 @@ def _checked(definition: Mapping[str, Any]) -> dict[str, Any]:
         "selection": _topics(key, given["topics"]),
         "repeat": _one_of(key, given, "repeat", REPEATS),
         "doubt_policy": _one_of(key, given, "doubt_policy", ("resend", "skip")),
+        "unapproved": _one_of(key, given, "unapproved", ("send", "skip")),
         "offers_breaking": _yes_or_no(key, given, "offers_breaking"),
         "active": _yes_or_no(key, given, "active"),
     }
@@ -230,7 +233,19 @@ def _times(key: str, given: Mapping[str, Any]) -> dict[str, Any]:
         "default_rhythm": default,
         "default_minute": int(clock[1]) * 60 + int(clock[2]),
         "default_zone": zone,
+        "desk_closes": _desk_closes(key, given["desk_closes"]),
     }
+
+
+def _desk_closes(key: str, value: object) -> int | None:
+    """Return the minute of the publisher's day from which on waves carry the desk's words; None: all of them."""
+    if value is None:
+        return None
+    clock = _TIME.fullmatch(str(value))
+    if clock is None:
+        message = _("Digest %(digest)s: %(field_name)s must be a time of day, like 05:30.")
+        raise _wrong(key, "desk_closes", message)
+    return int(clock[1]) * 60 + int(clock[2])
 
 
 def _numbers(key: str, given: Mapping[str, Any]) -> dict[str, Any]:

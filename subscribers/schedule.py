@@ -25,8 +25,8 @@ class DueWave:
 @dataclass(frozen=True, slots=True)
 class DueReader:
     """What composing needs to know of one reader: `rhythm` by name, the `zone` of its hour, and `once` if they want a
-    story in one language only; `away_from` is when a pause began, in the first wave after it, if they want to catch up;
-    `waited` is how many slots in a row brought too few stories for a mail.
+    story in one language only; `away_from` is when a pause began, in the first wave after it, and `catch_up` whether
+    they want the best of it; `waited` is how many slots in a row brought too few stories for a mail.
     """
 
     subscription_id: int
@@ -40,6 +40,7 @@ class DueReader:
     rhythm: str
     zone: str
     away_from: datetime | None = None
+    catch_up: bool = False
     left_by_click_id: int | None = None
     once: bool = False
     waited: int = 0
@@ -175,19 +176,29 @@ def _due_reader(row: Row[*tuple[Any, ...]], taste: Taste, slot: date | None) -> 
         fresh_from=row.fresh_from,
         rhythm=row.rhythm,
         zone=row.zone,
-        away_from=_away_from(row, slot) if row.catch_up and slot else None,
+        away_from=_away_from(row, slot) if slot else None,
+        catch_up=row.catch_up,
         left_by_click_id=row.left_by_click_id,
         once=row.once_over_digests,
         waited=row.waited,
     )
 
 
+_FIRST_WITHIN = 16
+"""Days after a pause within which the first slot of any rhythm comes: two weeks, and the zones' days. Whose pause was
+before that costs no arithmetic.
+"""
+
+
 def _away_from(row: Row[*tuple[Any, ...]], slot: date) -> datetime | None:
     """Return when a reader's pause began, if `slot` is the first of this rhythm since it is over."""
+    ended_on = row.paused_until if row.resumed_at is None else row.resumed_at.date()
+    if ended_on is None or (slot - ended_on).days > _FIRST_WITHIN:
+        return None
     choice = rhythm.RhythmChoice(row.rhythm, row.weekdays, row.minute, row.zone)
     if row.resumed_at is not None:
         first = rhythm.next_due(choice, lead_s=row.lead_s, after=row.resumed_at).slot
-    elif row.paused_until is not None and row.paused_until <= slot:
+    elif row.paused_until <= slot:
         first = next(rhythm.slots(choice, row.paused_until))
     else:
         return None

@@ -192,9 +192,7 @@ def away(house, *, catch_up: bool, until: date, most: int = 12) -> None:
 
 def test_after_a_pause_there_is_no_backlog(house):
     away(house, catch_up=False, until=TUESDAY + 7 * DAY)
-    assert headlines(house.go(DUE + 7 * DAY)) == [
-        [f"Day {day} story {number}" for day in (7, 6) for number in (3, 2, 1)]
-    ]
+    assert headlines(house.go(DUE + 7 * DAY)) == [[f"Day 7 story {number}" for number in (3, 2, 1)]], "one period"
 
 
 def test_who_wants_to_catch_up_gets_one_mail_of_the_ten_latest_stories_of_the_pause(house):

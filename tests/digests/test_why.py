@@ -158,6 +158,7 @@ def test_paused_days_are_told_also_when_the_pause_is_long_over(house):
     house.reader("other@example.org")
     house.article("News", at=NOW)
     house.go(DUE)
+    house.article("More", at=DUE + HOUR)
     house.go(DUE + DAY)
     pause(house, subscription, date(2026, 3, 10), at=DUE + DAY + HOUR)
     house.go(DUE + 2 * DAY)

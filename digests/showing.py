@@ -1,0 +1,60 @@
+"""What a mail shows of a choice: its stories, headlines and the rest, the editors' note, and its subject."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from articles import shelf, topics
+from core.services import Services
+from digests import notes, rendering, selection
+from digests.desk import Laid
+from subscribers.models import Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A choice as a mail shows it. `more` is what stands at the end, where there would have been more; else None."""
+
+    stories: tuple[rendering.StoryView, ...]
+    headlines: tuple[rendering.HeadlineView, ...]
+    more: rendering.MoreView | None
+    note: rendering.NoteView | None
+    subject: str
+
+
+class Showing:
+    """What one reading of a wave shows: each story is looked up once and kept while it lasts."""
+
+    def __init__(self, digest: Digest, laid: Laid, services: Services) -> None:
+        self._digest, self._laid, self._services = digest, laid, services
+        self._views: dict[int, rendering.StoryView] = {}
+        language = digest.language
+        self._note = (
+            rendering.NoteView(language, notes.as_html(laid.note), notes.as_text(laid.note)) if laid.note else None
+        )
+
+    def of(self, choice: selection.Choice, topic_ids: frozenset[int] | None, *, with_rest: bool) -> Shown:
+        """Return what is shown to readers with this choice and these topics; `with_rest` counts what there is more."""
+        self._look_up([*(one.article_id for one in choice.full), *choice.headlines])
+        stories = tuple(
+            replace(self._views[one.article_id], updated=one.updated, front=one.front) for one in choice.full
+        )
+        return Shown(
+            stories=stories,
+            headlines=tuple(rendering.headline_view(self._views[one]) for one in choice.headlines),
+            more=self._more(choice.more, topic_ids) if with_rest and choice.more else None,
+            note=self._note,
+            subject=self._laid.subject or rendering.subject(self._digest, stories[0].headline, self._services),
+        )
+
+    def _look_up(self, article_ids: Sequence[int]) -> None:
+        missing = [one for one in article_ids if one not in self._views]
+        self._views |= {one.id: rendering.story_view(one, self._services) for one in shelf.by_ids(missing)}
+
+    def _more(self, count: int, topic_ids: frozenset[int] | None) -> rendering.MoreView:
+        """Return where the rest is: on the topic's page, where it is of one topic; else on the front page."""
+        language = self._digest.language
+        only = next((topic for topic in topics.all_topics() if topic_ids == frozenset((topic.id,))), None)
+        url = self._services.links.to("front", language=language)
+        if only is not None:
+            url = self._services.links.to("topic", language=language, topic=only.key)
+        return rendering.MoreView(count, is_of_topics=topic_ids is not None, url=url)
