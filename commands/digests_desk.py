@@ -28,7 +28,7 @@ from tasks import nudge
 DIGEST = click.argument("digest")
 DATE = click.argument("day", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]))
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
-_STORIES = click.argument("stories", metavar="STORY...", nargs=-1)
+_STORIES = click.argument("stories", metavar="STORY…", nargs=-1)
 _UNDO = click.option("--undo", is_flag=True, help="Take it back.")
 _LONGEST_FILE = 20_000
 
