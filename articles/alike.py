@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Index, delete, select
+from sqlalchemy import Index, delete, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from articles import cleaning, words
@@ -46,6 +46,11 @@ def shingles(text: str) -> frozenset[int]:
     return frozenset(_hash(parts[at : at + LENGTH]) for at in range(len(parts) - LENGTH + 1))
 
 
+def shingles_of(body: str) -> frozenset[int]:
+    """Return the hashes of the shingles of a story's HTML."""
+    return shingles(cleaning.text_of(body))
+
+
 def _hash(parts: Sequence[str]) -> int:
     digest = hashlib.blake2b("\n".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
@@ -56,13 +61,12 @@ def likeness(one: frozenset[int], other: frozenset[int]) -> float:
     return len(one & other) / len(one | other) if one or other else 0.0
 
 
-def twin(body: str, language: str, now: datetime) -> Article | None:
-    """Return the article of the last three days that has nearly this text in this language, if there is one."""
-    own = shingles(cleaning.text_of(body))
+def twin(own: frozenset[int], language: str, now: datetime) -> Article | None:
+    """Return the article of the last three days that has nearly these shingles in this language, if there is one."""
     if len(own) < LEAST:
         return None
     for article in _candidates(own, language, now):
-        if likeness(own, shingles(cleaning.text_of(article.body))) >= ALIKE:
+        if likeness(own, shingles_of(article.body)) >= ALIKE:
             return article
     return None
 
@@ -77,21 +81,19 @@ def _candidates(own: frozenset[int], language: str, now: datetime) -> list[Artic
     return [db.session.get_one(Article, article_id) for article_id in best]
 
 
-def remember(article: Article, now: datetime) -> None:
-    """Keep the smallest hashes of an article that has just come in."""
-    own = shingles(cleaning.text_of(article.body))
-    if len(own) >= LEAST:
-        kept = sorted(own)[:KEPT]
-        db.session.add_all(
-            Shingle(article_id=article.id, hash=one, language=article.language, seen_at=now) for one in kept
-        )
+def remember(article: Article, own: frozenset[int], now: datetime) -> None:
+    """Keep the smallest hashes of an article that has just come in, and has these shingles."""
+    if len(own) < LEAST:
+        return
+    known = {"article_id": article.id, "language": article.language, "seen_at": now}
+    db.session.execute(insert(Shingle), [{**known, "hash": one} for one in sorted(own)[:KEPT]])
 
 
 def remember_anew(article: Article, now: datetime) -> None:
     """Keep the smallest hashes of an article whose text is another one now."""
     gone = delete(Shingle).where(Shingle.article_id == article.id)
     db.session.execute(gone, execution_options={"synchronize_session": "fetch"})
-    remember(article, now)
+    remember(article, shingles_of(article.body), now)
 
 
 def forget(now: datetime) -> None:

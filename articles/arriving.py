@@ -6,14 +6,12 @@ import unicodedata
 from datetime import datetime, timedelta
 from enum import Enum
 
-from sqlalchemy import and_, exists, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import insert
 
-from articles import alike, flood
+from articles import flood
 from articles.entries import Entry
 from articles.flood import FUTURE, Guard
-from articles.models import GUARDED, Article, ArticleIdentity, Feed, Story
-from articles.recognition import Arrival
+from articles.models import GUARDED, Article, Feed, Story
 from core import logs, tokens
 from core.database import db
 
@@ -40,13 +38,16 @@ class Manner(Enum):
         return self is Manner.PUSHED or (self is Manner.FETCHED and feed.is_fetched)
 
 
-def add(feed: Feed, arrival: Arrival, now: datetime, *, guard: Guard, manner: Manner) -> Article:
-    """Add an article for an entry. The flood guard may hold it; so does an embargo that is not over."""
-    entry = arrival.entry
+def add(
+    feed: Feed, entry: Entry, now: datetime, *, guard: Guard, manner: Manner, story_id: int | None = None
+) -> Article:
+    """Add an article for an entry, to a story or with one of its own. The flood guard may hold it; so does an embargo
+    that is not over.
+    """
     held = guard.holds(entry)
     embargo = entry.embargo_until if entry.embargo_until is not None and entry.embargo_until > now else None
     article = Article(
-        story_id=_story(arrival, feed.language, now).id,
+        story_id=story_id or _new_story(now),
         language=feed.language,
         feed_id=feed.id,
         public_id=_public_id(),
@@ -69,8 +70,6 @@ def add(feed: Feed, arrival: Arrival, now: datetime, *, guard: Guard, manner: Ma
     )
     db.session.add(article)
     db.session.flush()
-    if manner is not Manner.ARCHIVE:
-        alike.remember(article, now)
     _tell_doubts(feed, article, entry, now)
     return article
 
@@ -120,32 +119,9 @@ def _tell_doubts(feed: Feed, article: Article, entry: Entry, now: datetime) -> N
         log.warning("entry mended", **name, why=why, cure="It was taken all the same; only its publisher can mend it.")
 
 
-def _story(arrival: Arrival, language: str, now: datetime) -> Story:
-    """Return the story that an article in another language told first, else a new one.
-
-    Either names the other's page (hreflang), or both name a third; a story has one article a language.
-    """
-    theirs = [version.value_hash for version in arrival.versions]
-    ours = [key.value_hash for key in arrival.identities if key.kind == "url"]
-    named = or_(
-        and_(ArticleIdentity.kind == "url", ArticleIdentity.value_hash.in_(theirs)),
-        and_(ArticleIdentity.kind == "version", ArticleIdentity.value_hash.in_([*ours, *theirs])),
-    )
-    told = aliased(Article)
-    taken = exists().where(told.story_id == Story.id, told.language == language)
-    found = db.session.scalar(
-        select(Story)
-        .join(Article, Article.story_id == Story.id)
-        .join(ArticleIdentity, ArticleIdentity.article_id == Article.id)
-        .where(named, ~taken)
-        .order_by(Story.id)
-        .limit(1)
-    )
-    if found is None:
-        found = Story(public_id=_public_id(), created_at=now)
-        db.session.add(found)
-        db.session.flush()
-    return found
+def _new_story(now: datetime) -> int:
+    made = insert(Story).values(public_id=_public_id(), created_at=now).returning(Story.id)
+    return db.session.execute(made).scalar_one()
 
 
 def _public_id() -> str:

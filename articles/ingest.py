@@ -1,10 +1,10 @@
 """Turn a feed's entries into articles, each once: new ones are added, known ones follow their text."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from articles import (
     alike,
@@ -15,6 +15,7 @@ from articles import (
     flood,
     following,
     fulltext,
+    identities,
     pictures,
     publisherpage,
     recognition,
@@ -27,14 +28,14 @@ from articles import (
 )
 from articles.arriving import Manner
 from articles.entries import Entry, Refused
-from articles.models import Article, ArticleIdentity, Feed
+from articles.models import Article, Feed
 from articles.pictures_found import LEAD, FoundPicture
 from articles.recognition import Arrival, Identity
-from core import database, errors, fetch, logs
+from core import errors, fetch, logs
 from core.database import db
 
 AT_ONCE = 5
-"""Stories for which See also is worked out while they are stored; a task does it for more."""
+"""For so many new stories See also is worked out while they are stored; of more, a task does it for all."""
 
 log = logs.get(__name__)
 
@@ -108,13 +109,13 @@ def store_entries(
     # Feeds have the newest first: of two with the same time, the last one is the oldest.
     arrivals.reverse()
     arrivals.sort(key=lambda arrival: arriving.dated(arrival.entry, now))
-    present = _present(feed_id, arrivals)
+    present = identities.present(feed_id, arrivals)
     matched = [
         (arrival, None if following.is_recycled(arrival.entry, article, now) else article)
         for arrival, article in recognition.match(arrivals, present)
     ]
     storing = _Storing(feed, manner, now, present, [article for _arrival, article in matched if article is not None])
-    storing.watch_for_floods([arrival.entry for arrival, article in matched if article is None])
+    storing.prepare([arrival for arrival, article in matched if article is None])
     for arrival, article in matched:
         storing.take(arrival, article)
     new, changed = storing.finish()
@@ -137,6 +138,8 @@ class _Storing:
         self._texts = fulltext.of(self._taken)
         self._guard = flood.Guard()
         self._meanings = rules.meanings(feed.id, feed.language)
+        self._pages = frozenset[bytes]()
+        self._kept: list[tuple[Article, Arrival]] = []
         self._shelves: dict[int, list[int]] = {}
         self._pictured: dict[int, Sequence[FoundPicture]] = {}
         self._unmapped: list[tuple[int, list[str]]] = []
@@ -144,29 +147,45 @@ class _Storing:
         self._changed: list[Article] = []
         self.stored: list[tuple[str, Article]] = []
 
-    def watch_for_floods(self, fresh: Sequence[Entry]) -> None:
-        """Have an editor see what is new first, when it is too much at once."""
+    def prepare(self, fresh: Sequence[Arrival]) -> None:
+        """Look at what is new: whether it is so much that an editor sees it first, and which of its pages are known."""
         if self._manner.is_guarded(self._feed):
-            self._guard = flood.guard(self._feed, fresh, self._now)
+            self._guard = flood.guard(self._feed, [arrival.entry for arrival in fresh], self._now)
+        self._pages = identities.pages_known(fresh)
 
     def take(self, arrival: Arrival, known: Article | None) -> None:
         """Store an entry: as the article that it is known to be, as one that it repeats, or as a new one."""
         entry = arrival.entry
-        article = known or _twin(self._feed, entry, self._now, self._manner)
+        own = alike.shingles_of(entry.body) if known is None else frozenset[int]()
+        article = known or self._twin(own)
         is_double = known is None and article is not None and article.id in self._taken
         if article is None:
-            article = arriving.add(self._feed, arrival, self._now, guard=self._guard, manner=self._manner)
-            _claim(self._feed, arrival, self._present, article)
+            article = self._add(arrival, own)
+            identities.claim(self._feed, arrival, self._present, article)
             self._new.append(article)
         elif article.feed_id == self._feed.id and not is_double:
             self._follow(article, entry)
         self._taken.add(article.id)
-        _remember(self._feed, article, arrival, self._present)
+        self._kept.append((article, arrival))
         if article.feed_id == self._feed.id and not is_double:
             self._note(article, entry)
         if known is None and not is_double:
             self._unmapped.append((article.id, self._meanings.unmapped(entry.terms)))
         self.stored.append((entry.guid, article))
+
+    def _twin(self, own: frozenset[int]) -> Article | None:
+        """Return the story that an entry is again, lightly edited. Of an import each file is a story of its own."""
+        is_import = self._manner in (Manner.ARCHIVE, Manner.NEWS)
+        return None if is_import else alike.twin(own, self._feed.language, self._now)
+
+    def _add(self, arrival: Arrival, own: frozenset[int]) -> Article:
+        story_id = identities.story_of(arrival, self._feed.language, self._pages)
+        article = arriving.add(
+            self._feed, arrival.entry, self._now, guard=self._guard, manner=self._manner, story_id=story_id
+        )
+        if self._manner is not Manner.ARCHIVE:
+            alike.remember(article, own, self._now)
+        return article
 
     def _follow(self, article: Article, entry: Entry) -> None:
         if article.id not in self._taken:
@@ -192,23 +211,20 @@ class _Storing:
 
     def finish(self) -> tuple[int, int]:
         """Write what was put off; return how many articles are new, and how many have changed."""
+        identities.remember(self._feed, self._kept, self._present)
         topics.place(self._shelves)
         pictures.place(self._pictured, self._now)
         unmapped.note(self._feed, self._unmapped, self._now)
         searchindex.refresh(list({article.id: article for article in (*self._new, *self._changed)}.values()))
         if self._new:
-            _note_new(self._feed, self._now, self._manner)
+            _note_new(self._feed, len(self._new), self._now, self._manner)
         return len(self._new), len(self._changed)
 
 
-def _twin(feed: Feed, entry: Entry, now: datetime, manner: Manner) -> Article | None:
-    """Return the story that an entry is again, lightly edited. Of an import each file is a story of its own."""
-    return None if manner in (Manner.ARCHIVE, Manner.NEWS) else alike.twin(entry.body, feed.language, now)
-
-
-def _note_new(feed: Feed, now: datetime, manner: Manner) -> None:
-    """Do what follows when something new was stored. An archive says nothing of the habits of its feed."""
-    related.compute_due(now, AT_ONCE)
+def _note_new(feed: Feed, count: int, now: datetime, manner: Manner) -> None:
+    """Do what follows when so much new was stored. An archive says nothing of the habits of its feed."""
+    if count <= AT_ONCE:
+        related.compute_due(now, count)
     alike.forget(now)
     if manner is not Manner.ARCHIVE:
         feeds.note_new(feed, now)
@@ -249,35 +265,3 @@ def take_turn() -> None:
     have written to its own feed's row before, so waiting for more rows than that one could end in a deadlock.
     """
     db.session.execute(select(Feed.id).order_by(Feed.id).limit(1).with_for_update())
-
-
-def _present(feed_id: int, arrivals: Iterable[Arrival]) -> dict[Identity, Article]:
-    """Return the articles that this feed brought before, under what they are known by."""
-    hashes = {key.value_hash for arrival in arrivals for key in (*arrival.identities, *arrival.versions)}
-    known = (
-        select(ArticleIdentity.kind, ArticleIdentity.value_hash, Article)
-        .join(Article, Article.id == ArticleIdentity.article_id)
-        .where(ArticleIdentity.feed_id == feed_id, ArticleIdentity.value_hash.in_(hashes))
-    )
-    return {Identity(kind, value): article for kind, value, article in db.session.execute(known)}
-
-
-def _claim(feed: Feed, arrival: Arrival, present: Mapping[Identity, Article], article: Article) -> None:
-    """Let a new article have what an older one was known by, whose guid or page it was given."""
-    for key in arrival.identities:
-        if key in present:
-            ours = (ArticleIdentity.feed_id == feed.id, ArticleIdentity.value_hash == key.value_hash)
-            moved = update(ArticleIdentity).where(*ours, ArticleIdentity.kind == key.kind).values(article_id=article.id)
-            db.session.execute(moved, execution_options={"synchronize_session": False})
-
-
-def _remember(feed: Feed, article: Article, arrival: Arrival, present: Mapping[Identity, Article]) -> None:
-    """Write down what else the article is known by from now on. What another one has already stays with that one."""
-    rows = [
-        {"feed_id": feed.id, **key._asdict(), "article_id": article.id}
-        for key in dict.fromkeys((*arrival.identities, *arrival.versions))
-        if key not in present
-    ]
-    if rows:
-        insert = database.insert_for(db.engine)
-        db.session.execute(insert(ArticleIdentity).on_conflict_do_nothing(), rows)

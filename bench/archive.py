@@ -97,7 +97,7 @@ def fill(feed: Feed, count: int, topic_ids: Sequence[int], *, now: datetime) -> 
         searchindex.refresh(written)
         for article in written:
             if article.first_seen_at > now - alike.WITHIN:
-                alike.remember(article, article.first_seen_at)
+                alike.remember(article, alike.shingles_of(article.body), article.first_seen_at)
         refs = [article.ref for article in written]
         db.session.execute(delete(RelatedDue))
         db.session.commit()
