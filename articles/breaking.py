@@ -17,8 +17,8 @@ FRESH = timedelta(days=1)
 log = logs.get(__name__)
 
 
-def flag(article: Article, *, now: datetime, however_old: bool = False) -> None:
-    """Flag a published story as breaking news; one that is flagged already stays as it is.
+def flag(article: Article, *, now: datetime, however_old: bool = False, urgent: bool = False) -> None:
+    """Flag a published story as breaking news; one that is flagged already stays as it is, unless it is `urgent` now.
 
     Raises Invalid for what is not published, and for what is older than a day unless `however_old`.
     """
@@ -26,15 +26,15 @@ def flag(article: Article, *, now: datetime, however_old: bool = False) -> None:
         raise errors.Invalid("state", _("Only a published story can be breaking news."))
     if article.published_at < now - FRESH and not however_old:
         raise errors.Invalid("story", _("This story is older than a day: that is no breaking news any more."))
-    if not is_shown(article, now):
-        article.breaking_at = now
+    if not is_shown(article, now) or (urgent and not article.urgent):
+        article.breaking_at, article.urgent = now, urgent
         db.session.flush()
-        log.info("story flagged as breaking", article=article.public_id)
+        log.info("story flagged as breaking", article=article.public_id, urgent=urgent)
 
 
 def unflag(article: Article) -> None:
     """Take the flag back. What was mailed meanwhile stays mailed."""
-    article.breaking_at = None
+    article.breaking_at, article.urgent = None, False
     db.session.flush()
     log.info("story breaking no more", article=article.public_id)
 

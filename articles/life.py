@@ -23,7 +23,9 @@ MOST_WORDS = 600
 
 def withdraw(article: Article, *, reason: str) -> None:
     """Take an article back: its page says so with the reason, and nothing offers it any more. Raises Invalid."""
-    _must(article, "published", "held")
+    _must(article, "published", "held", "flash")
+    if article.became_id is not None:
+        raise errors.Invalid("state", _("This flash has become a story. Withdraw that."))
     article.reason, article.state, article.embargo_until = _words("reason", reason), "withdrawn", None
     searchindex.refresh([article])
     _note(article, "story withdrawn")
@@ -193,6 +195,7 @@ _IS = {
     "published": _("This story is published."),
     "held": _("This story is held."),
     "withdrawn": _("This story was withdrawn."),
+    "flash": _("This is a flash, which has no text yet."),
 }
 
 

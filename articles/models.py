@@ -83,13 +83,16 @@ class Article(Base):
     `correction` says what was wrong; `marked_updated_at` is an editor's mark, `text_changed_at` the feed's doing.
     `url` is the publisher's own page, if we know it; `read_at` says where mails lead, and `teaser_only` that the text
     is for the publisher's page alone. `terms` are its feed's own words for what it is about; None: not kept yet.
+    A flash is a headline before there is a story, and `became_id` the story that it became. Breaking news that is
+    `urgent` is mailed at any hour, however many breaking mails a reader had that day.
     Since `pictures_changed_at` its page has these pictures: no new text, but another look.
     """
 
     __tablename__ = "articles"
     __table_args__ = (
         UniqueConstraint("story_id", "language"),
-        CheckConstraint("state IN ('published', 'held', 'withdrawn')", name="state"),
+        CheckConstraint("state IN ('published', 'held', 'withdrawn', 'flash')", name="state"),
+        CheckConstraint("state = 'flash' OR became_id IS NULL", name="became"),
         CheckConstraint(READ_AT, name="read_at"),
         Index(None, "language", "published_at"),
         Index(None, "language", "first_seen_at"),
@@ -129,6 +132,8 @@ class Article(Base):
     read_at: Mapped[str] = mapped_column(default="postrider", server_default="postrider")
     teaser_only: Mapped[bool] = mapped_column(default=False, server_default=false())
     breaking_at: Mapped[datetime | None]
+    urgent: Mapped[bool] = mapped_column(default=False, server_default=false())
+    became_id: Mapped[int | None] = mapped_column(ForeignKey("articles.id"), index=True)
     terms: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
     rank: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
 

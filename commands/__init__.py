@@ -2,7 +2,17 @@
 
 from flask import Flask
 
-from commands import articles_import, control, digests_desk, doubts, feeds_push, pictures, progress, related
+from commands import (
+    articles_breaking,
+    articles_import,
+    control,
+    digests_desk,
+    doubts,
+    feeds_push,
+    pictures,
+    progress,
+    related,
+)
 from commands.alerts import alert_commands
 from commands.articles import article_commands
 from commands.delivery import delivery_commands
@@ -27,6 +37,9 @@ STORIES = (
     related.also,
     related.index,
     articles_import.import_folder,
+    articles_breaking.flag_breaking,
+    articles_breaking.issue_flash,
+    articles_breaking.attach,
     pictures.list_pictures,
     pictures.fetch_now,
     pictures.describe,

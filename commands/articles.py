@@ -224,26 +224,6 @@ def let(story: str, share: bool | None, to_print: bool | None, read_at: str | No
     click.echo("Done.")
 
 
-@article_commands.command("flag-breaking")
-@_STORY
-@click.option("--undo", is_flag=True, help="Take the flag back; what was mailed meanwhile stays mailed.")
-@click.option("--yes", is_flag=True, help="Also a story that is older than a day.")
-def flag_breaking(story: str, undo: bool, yes: bool) -> None:
-    """Flag a STORY as breaking news. It must be published, and not older than a day.
-
-    Its page and every list say so in words, for a day. Readers have chosen how much breaking news they want by mail:
-    none, one a day, three a day, or all of it. Flagged twice is flagged once.
-    Example: flask articles flag-breaking k3j5m7p9q2
-    """
-    with turns.writing():
-        article = _of(story)
-        if undo:
-            breaking.unflag(article)
-        else:
-            breaking.flag(article, now=clock.utc_now(), however_old=yes)
-    click.echo("The flag is taken back." if undo else "It is breaking news.")
-
-
 @article_commands.command("set-topics")
 @_STORY
 @click.argument("keys", metavar="KEY…", nargs=-1)

@@ -5,6 +5,23 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class QuietHours:
+    """When readers get no breaking mail, in minutes after midnight where each of them is, up to but without `until`.
+
+    `begin` and `until` alike: never.
+    """
+
+    begin: int = 22 * 60
+    until: int = 6 * 60
+
+    def hold(self, minute: int) -> bool:
+        """Say whether a minute of the day is within them; they may go over midnight."""
+        if self.begin <= self.until:
+            return self.begin <= minute < self.until
+        return minute >= self.begin or minute < self.until
+
+
+@dataclass(frozen=True, slots=True)
 class Publication:
     """One installation, one publication. Texts are by language code; `languages` is in the order of preference."""
 
@@ -15,6 +32,7 @@ class Publication:
     languages: tuple[str, ...]
     zone: str
     contact: str
+    quiet: QuietHours = QuietHours()
 
     @property
     def default_language(self) -> str:

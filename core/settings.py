@@ -1,6 +1,7 @@
 """Typed settings, read once at the start from a TOML file and the environment, and refused with a clear sentence."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,13 +21,14 @@ from core.errors import SettingsError
 from core.identity import LANES, LaneSender, MailIdentity, PostOffice
 from core.limits import ReturnLimits
 from core.mailboxes import ReturnSettings
-from core.publication import Publication
+from core.publication import Publication, QuietHours
 from core.signups import SignupSettings
 from core.webhooks import WebhookSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 MIN_SECRET = 32
 MIN_METRICS_TOKEN = 16
+_HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +204,19 @@ def _publication(section: Mapping[str, Any], env: Mapping[str, str]) -> Publicat
         languages=languages,
         zone=zone,
         contact=_text(section, "publication", "contact"),
+        quiet=_quiet(section.get("quiet_hours", "22:00-06:00")),
     )
+
+
+def _quiet(value: object) -> QuietHours:
+    """Read `22:00-06:00`; an empty text is none at all."""
+    if value == "":
+        return QuietHours(0, 0)
+    found = _HOURS.fullmatch(str(value))
+    if found is None:
+        raise SettingsError('publication.quiet_hours must read like "22:00-06:00", or be "" for none.')
+    begin, until = (60 * int(found[part]) + int(found[part + 1]) for part in (1, 3))
+    return QuietHours(begin, until)
 
 
 def _base_url(url: str) -> str:

@@ -51,7 +51,7 @@ def _add_wave(edition_id: int, due_at: datetime, state: str) -> None:
     db.session.execute(insert_for(db.engine)(Wave).values(row).on_conflict_do_nothing())
 
 
-def _idle(now: datetime) -> ColumnElement[bool]:
+def idle(now: datetime) -> ColumnElement[bool]:
     """A wave that waits to be composed, and that nobody is composing just now."""
     free = or_(Wave.lease_until.is_(None), Wave.lease_until < now)
     return and_(Wave.state.in_(["open", "composing"]), free)
@@ -81,7 +81,7 @@ def _skip_unapproved(now: datetime) -> None:
         .join(Edition, Edition.id == Wave.edition_id)
         .join(DeskSheet, and_(*_ON_SHEET))
         .join(Digest, Digest.id == Edition.digest_id)
-        .where(Wave.state == "open", _idle(now), *unapproved, Digest.unapproved == "skip")
+        .where(Wave.state == "open", idle(now), *unapproved, Digest.unapproved == "skip")
         .order_by(Wave.id)
     )
     for wave_id, digest_id, slot, due_at in db.session.execute(wanted).all():
@@ -100,9 +100,9 @@ def _awaited(edition_id: int, now: datetime) -> bool:
     Waves do not pile up while composing fails; whoever comes after a wave that is being composed gets the next one.
     """
     unfinished = (Wave.edition_id == edition_id, Wave.state.in_(["open", "composing"]))
-    idle = select(func.max(Wave.id)).where(*unfinished, _idle(now)).scalar_subquery()
+    last = select(func.max(Wave.id)).where(*unfinished, idle(now)).scalar_subquery()
     db.session.execute(
-        update(Wave).where(Wave.id == idle).values(due_at=now).execution_options(synchronize_session=False)
+        update(Wave).where(Wave.id == last).values(due_at=now).execution_options(synchronize_session=False)
     )
     return db.session.scalar(select(func.count()).where(*unfinished)) != 0
 
@@ -112,7 +112,7 @@ def _missed(edition_id: int, due_at: datetime, now: datetime) -> bool:
     wave = (Wave.edition_id == edition_id, Wave.due_at == due_at)
     db.session.execute(
         update(Wave)
-        .where(*wave, _idle(now))
+        .where(*wave, idle(now))
         .values(state="missed", lease_until=None)
         .execution_options(synchronize_session=False)
     )
@@ -147,7 +147,7 @@ def frame(digest: Digest, services: Services) -> outbox.Frame:
 
 def unfinished(now: datetime) -> list[int]:
     """Return the ids of waves that nobody is composing and nothing holds, the oldest first."""
-    return list(db.session.scalars(select(Wave.id).where(_idle(now), ~_held(now)).order_by(Wave.due_at)))
+    return list(db.session.scalars(select(Wave.id).where(idle(now), ~_held(now)).order_by(Wave.due_at)))
 
 
 def begin(wave_id: int, now: datetime) -> bool:
@@ -155,7 +155,7 @@ def begin(wave_id: int, now: datetime) -> bool:
     session: Session = db.session()
     taken = session.execute(
         update(Wave)
-        .where(Wave.id == wave_id, _idle(now), ~_held(now))
+        .where(Wave.id == wave_id, idle(now), ~_held(now))
         .values(state="composing", lease_until=now + LEASE)
         .returning(Wave.id)
         .execution_options(synchronize_session=False)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import BigInteger, select, update
+from sqlalchemy import BigInteger, LargeBinary, bindparam, func, select, update
 
 from core.clock import EPOCH_DAY
 from core.database import db, insert_for
@@ -74,6 +74,25 @@ def of_readers(subscriber_ids: Sequence[int]) -> dict[int, tuple[int, bytes]]:
         .where(Had.subscriber_id.in_(subscriber_ids))
     )
     return {row.subscriber_id: (row.history_id, row.entries) for row in rows}
+
+
+def who_had(subscriber_ids: Sequence[int], *, article_id: int, revision: int) -> set[int]:
+    """Return the subscribers who had an article in full, in this revision or a later one."""
+    rows = db.session.execute(select(Had.subscriber_id, Had.history_id).where(Had.subscriber_id.in_(subscriber_ids)))
+    by_history: dict[int, set[int]] = {}
+    for subscriber_id, history_id in rows:
+        by_history.setdefault(history_id, set()).add(subscriber_id)
+    packed = bindparam("packed", article_id.to_bytes(8, "big"), type_=LargeBinary)
+    # The database looks through them first: they are long, and hardly any of them has what was flagged just now.
+    is_sqlite = db.engine.dialect.name == "sqlite"
+    place = func.instr(History.entries, packed) if is_sqlite else func.position(packed.op("IN")(History.entries))
+    wanted = select(History.id, History.entries).where(History.id.in_(by_history), place > 0)
+    found: set[int] = set()
+    for row in db.session.execute(wanted):
+        told = (one for one in unpack(row.entries) if one.article_id == article_id and one.in_full)
+        if any(one.revision >= revision for one in told):
+            found |= by_history[row.id]
+    return found
 
 
 def intern(packed: Iterable[bytes], *, today: date) -> dict[bytes, int]:

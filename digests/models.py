@@ -10,18 +10,25 @@ from core.database import Base, BigId, RowId
 
 
 class Edition(Base):
-    """One digest for one slot (a local date): its regular mail, or the first mail of those who joined that day."""
+    """One digest for one slot (a local date): its regular mail, the first mail of those who joined that day, or a
+    breaking mail, of which a day has several: `number` counts them, `article_id` is the story, `flagged_at` since when.
+    """
 
     __tablename__ = "editions"
     id: Mapped[RowId]
     digest_id: Mapped[int] = mapped_column(ForeignKey("digests.id"))
     kind: Mapped[str]
     slot: Mapped[date]
+    number: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
+    article_id: Mapped[int | None] = mapped_column(ForeignKey("articles.id"), index=True)
+    flagged_at: Mapped[datetime | None]
     mailing_id: Mapped[int] = mapped_column(ForeignKey("mailings.id"))
     opened_at: Mapped[datetime]
     __table_args__ = (
-        UniqueConstraint("digest_id", "kind", "slot"),
-        CheckConstraint("kind IN ('regular', 'first')", name="kind"),
+        UniqueConstraint("digest_id", "kind", "slot", "number"),
+        UniqueConstraint("digest_id", "article_id", "flagged_at"),
+        CheckConstraint("kind IN ('regular', 'first', 'breaking')", name="kind"),
+        CheckConstraint("kind <> 'breaking' OR (article_id IS NOT NULL AND flagged_at IS NOT NULL)", name="breaking"),
     )
 
 

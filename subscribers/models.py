@@ -7,6 +7,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from core import addresses, changes, database
 
+BREAKING = text("breaking > 0 AND state = 'on'")
+
 
 def _one_of(column: str, *values: str) -> CheckConstraint:
     """Return the constraint that a short string is one of a few."""
@@ -48,6 +50,7 @@ class Digest(database.Base):
     repeat: Mapped[str]
     doubt_policy: Mapped[str]
     not_after_s: Mapped[int]
+    breaking_not_after_s: Mapped[int] = mapped_column(default=3600, server_default="3600")
     subject: Mapped[str]
     reply_to: Mapped[str | None]
     revision: Mapped[int] = mapped_column(default=1)
@@ -152,6 +155,7 @@ class Subscription(database.Base):
     __table_args__ = (
         UniqueConstraint("subscriber_id", "digest_id"),
         Index(None, "rhythm_id", "id"),
+        Index("ix_subscriptions_breaking", "digest_id", "id", sqlite_where=BREAKING, postgresql_where=BREAKING),
         Index(
             None,
             "first_due_at",

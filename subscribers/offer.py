@@ -35,6 +35,7 @@ _MAY: Mapping[str, Any] = {
     "repeat": None,
     "doubt_policy": "resend",
     "not_after_hours": 12,
+    "breaking_not_after_minutes": 60,
     "subject": "{digest}: {headline}",
     "reply_to": None,
     "offers_breaking": False,
@@ -256,6 +257,7 @@ def _numbers(key: str, given: Mapping[str, Any]) -> dict[str, Any]:
         "headlines": _number(key, given, "headlines", 0, 100),
         "lead_s": 60 * _number(key, given, "lead_minutes", 0, 12 * 60),
         "not_after_s": 3600 * _number(key, given, "not_after_hours", 1, 7 * 24),
+        "breaking_not_after_s": 60 * _number(key, given, "breaking_not_after_minutes", 5, 12 * 60),
     }
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, select, update
+from sqlalchemy import ColumnElement, Row, and_, or_, select, update
 
 from core import addresses
 from core.database import db
@@ -26,7 +26,8 @@ class DueWave:
 class DueReader:
     """What composing needs to know of one reader: `rhythm` by name, the `zone` of its hour, and `once` if they want a
     story in one language only; `away_from` is when a pause began, in the first wave after it, and `catch_up` whether
-    they want the best of it; `waited` is how many slots in a row brought too few stories for a mail.
+    they want the best of it; `waited` is how many slots in a row brought too few stories for a mail; `breaking` how
+    many breaking mails a day they want.
     """
 
     subscription_id: int
@@ -44,6 +45,7 @@ class DueReader:
     left_by_click_id: int | None = None
     once: bool = False
     waited: int = 0
+    breaking: int = 0
 
 
 def due_waves(now: datetime) -> list[DueWave]:
@@ -120,11 +122,38 @@ def readers_first(*, digest_id: int, due_at: datetime, after_id: int, limit: int
     return _readers(wanted, after_id=after_id, limit=limit)
 
 
+def zones_of(digest_id: int) -> list[str]:
+    """Return the time zones of a digest's readers."""
+    wanted = select(Rhythm.zone).where(Rhythm.digest_id == digest_id, rhythm.has_readers(Rhythm.id)).distinct()
+    return sorted(db.session.scalars(wanted))
+
+
+def readers_breaking(*, digest_id: int, zones: Mapping[str, date], after_id: int, limit: int) -> list[DueReader]:
+    """Return the next `limit` readers of a digest who want breaking mail, after subscription `after_id`.
+
+    `zones` are those whose readers may be mailed now, with the date that it is there. Whoever waits for a first edition
+    or has paused is left out.
+    """
+    if not zones:
+        return []
+    # It is three dates on earth at the most: zones of one date make one condition.
+    here = [
+        and_(
+            Rhythm.zone.in_(sorted(zone for zone in zones if zones[zone] == day)),
+            Subscriber.paused_until.is_(None) | (Subscriber.paused_until <= day),
+        )
+        for day in sorted(set(zones.values()))
+    ]
+    wanted = (Subscription.digest_id == digest_id, Subscription.breaking > 0, Subscription.first_due_at.is_(None))
+    return _readers((*wanted, or_(*here)), after_id=after_id, limit=limit)
+
+
 _READER = (
     Subscription.id,
     Subscription.taste_id,
     Subscription.fresh_from,
     Subscription.waited,
+    Subscription.breaking,
     Subscriber.id.label("subscriber_id"),
     Subscriber.public_id,
     Subscriber.address,
@@ -181,6 +210,7 @@ def _due_reader(row: Row[*tuple[Any, ...]], taste: Taste, slot: date | None) -> 
         left_by_click_id=row.left_by_click_id,
         once=row.once_over_digests,
         waited=row.waited,
+        breaking=row.breaking,
     )
 
 

@@ -15,6 +15,7 @@ QUEUES = ("work", "pump")
 MODULES = (
     "tasks.signup",
     "tasks.notices",
+    "tasks.breaking",
     "tasks.digests",
     "tasks.feeds",
     "tasks.websub",

@@ -7,7 +7,7 @@ from celery import shared_task
 from core import clock, database, logs
 from core.database import db
 from core.services import current
-from digests import cohorts, dispatch, editions, recall
+from digests import alarm, breaking, cohorts, dispatch, editions, recall
 from tasks import nudge
 
 log = logs.get(__name__)
@@ -35,8 +35,14 @@ def compose(wave_id: int) -> None:
     with database.write_turn():
         ours = editions.begin(wave_id, clock.utc_now())
         db.session.commit()
+    news = breaking.is_breaking(wave_id)
+    compose_chunk = _compose_breaking if news else _compose_chunk
     while ours:
-        finished = _compose_chunk(wave_id)
+        if not news and breaking.anything_waiting(clock.utc_now()):
+            # Threads are few: whoever waits for a long digest waits a moment longer.
+            _hand_on(wave_id)
+            return
+        finished = compose_chunk(wave_id)
         nudge.post()
         if finished:
             # Who joined while a first wave was composed is not kept waiting for the beat.
@@ -86,3 +92,19 @@ def remake() -> None:
             db.session.commit()
         nudge.post()
     db.session.rollback()
+
+
+def _compose_breaking(wave_id: int) -> bool:
+    """Read, make and write one chunk of a breaking mail; return whether there is nothing more to do here."""
+    now, services = clock.utc_now(), current()
+    chunk = alarm.read_chunk(wave_id, now, services)
+    db.session.rollback()
+    try:
+        with database.write_turn():
+            finished = alarm.write_chunk(chunk, now, services)
+            db.session.commit()
+    except dispatch.WaveTaken:
+        log.info("breaking mail stopped, or taken over", wave=wave_id)
+        return True
+    log.info("chunk of a breaking mail composed", wave=wave_id, readers=sum(len(one.readers) for one in chunk.groups))
+    return finished

@@ -48,6 +48,11 @@ def digests() -> None:
     _nudge("tasks.digests.open_due")
 
 
+def breaking() -> None:
+    """Something was flagged as breaking news, or is none any more."""
+    _nudge("tasks.breaking.look")
+
+
 def wave(wave_id: int) -> None:
     """A wave waits to be composed."""
     _nudge("tasks.digests.compose", wave_id)

@@ -15,6 +15,7 @@ BEAT: Final = {
     "tell what links changed": _every(30.0, "tasks.notices.tell"),
     "answer changes of address": _every(15.0, "tasks.notices.answer_addresses"),
     "forget old changes": _every(3600.0, "tasks.notices.forget_old"),
+    "mail breaking news": _every(1.0, "tasks.breaking.look"),
     "open what is due": _every(5.0, "tasks.digests.open_due"),
     "remake mails": _every(15.0, "tasks.digests.remake"),
     "fetch feeds": _every(60.0, "tasks.feeds.fetch_due"),

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from flask import Blueprint, Response, request
 
-from articles import cleaning, related, shelf
+from articles import cleaning, flash, related, shelf
 from articles import topics as topic_shelf
 from articles.models import Article, Topic
 from core import clock, errors, links, services
@@ -59,7 +59,10 @@ def topic(topic: str) -> Response:
 @articles.get(PATHS["story"])
 def story(story: str) -> Response:
     """Show one story."""
-    article = opened(story)
+    article = opened(story, flashes=True)
+    taken = flash.became(article)
+    if taken is not None:
+        return pages.to("story", language=taken.language, story=taken.ref)
     if not at_home(article, story):
         return pages.to("story", 301, language=article.language, story=article.ref)
     family = [article, *shelf.versions(article)]
@@ -101,14 +104,17 @@ def printable(story: str) -> Response:
     return headers.publicly(pages.page("articles/print.html", values), whatever_query=True)
 
 
-def opened(ref: str) -> Article:
-    """Return the article of a path's `<story>` segment: its id decides. Raises NotFound, or Withdrawn."""
+def opened(ref: str, *, flashes: bool = False) -> Article:
+    """Return the article of a path's `<story>` segment: its id decides. Raises NotFound, or Withdrawn.
+
+    With `flashes` also a headline before there is a story.
+    """
     if not _REF.fullmatch(ref):
         raise errors.NotFound
     article = shelf.by_ref(ref)
     if article.state == "withdrawn":
         raise errors.Withdrawn(article.reason, article.language)
-    if article.state != "published":
+    if article.state != "published" and not (flashes and article.state == "flash"):
         raise errors.NotFound
     return article
 

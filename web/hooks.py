@@ -70,6 +70,7 @@ def _taken(public_id: str) -> Response:
     with database.write_turn():
         answer = store(feed_id, read, digest)
         db.session.commit()
+    nudge.breaking()
     nudge.digests()
     nudge.full_texts()
     return answer

@@ -1,0 +1,39 @@
+"""A breaking mail, rendered and compiled once for all its readers: the headline, what it is about, and where it is."""
+
+from dataclasses import dataclass
+
+from core import mailtext
+from core.services import Services
+from delivery import content
+from digests import rendering
+from digests.rendering import StoryView
+from subscribers.models import Digest
+
+NAME = "breaking"
+"""Its folder in templates/mail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The parts of a breaking mail, and its subject."""
+
+    subject: str
+    head: content.Part
+    news: content.Part
+    foot: content.Part
+
+
+def make(story: StoryView, digest: Digest, services: Services, *, is_flash: bool) -> Made:
+    """Render and compile. Slow, so outside of any transaction. `is_flash` says that there is no more to read yet."""
+    values = {
+        "publication": services.publication,
+        "digest": digest.name,
+        "headline": story.headline,
+        "subscribe_url": services.links.to("subscribe", language=digest.language),
+    }
+    mail = mailtext.render(NAME, digest.language, values)
+    head, foot = content.compile_shell(mail)
+    text = mailtext.render_piece(f"{NAME}/news.txt", digest.language, {"story": story, "is_flash": is_flash})
+    html = mailtext.render_piece(f"{NAME}/news.html", digest.language, {"story": story, "is_flash": is_flash})
+    news = content.Part(content.cut(text), content.cut(content.inline_fragment(html, rendering.stylesheet())))
+    return Made(mail.subject, head, news, foot)
