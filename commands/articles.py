@@ -35,7 +35,9 @@ _of = named
 
 @article_commands.command("list")
 @click.option("--language", help="Only stories in this language.")
-@click.option("--state", type=click.Choice(["published", "held", "withdrawn"]), help="Only stories in this state.")
+@click.option(
+    "--state", type=click.Choice(["published", "held", "withdrawn", "flash"]), help="Only stories in this state."
+)
 @click.option("--last", default=20, show_default=True, help="How many to show.")
 @_JSON
 def list_newest(language: str | None, state: str | None, last: int, as_json: bool) -> None:

@@ -14,7 +14,7 @@ from core.database import db
 from delivery import progress
 from delivery.models import Delivery, Lane
 from delivery.states import State
-from digests import alarm, breaking, editions
+from digests import alarm, breaking, dispatch, editions
 from digests.models import Edition, Wave
 from subscribers import offer
 from subscribers.models import Digest, Subscriber, Subscription
@@ -319,7 +319,7 @@ def test_a_stop_comes_between_two_chunks(house, monkeypatch):
     with database.write_turn():
         breaking.stop(db.session.get_one(Article, story))
         db.session.commit()
-    with database.write_turn(), pytest.raises(alarm.WaveTaken):
+    with database.write_turn(), pytest.raises(dispatch.WaveTaken):
         alarm.write_chunk(read, NOW, house.services)
     assert house.count(Delivery) == 2
 
