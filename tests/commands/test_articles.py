@@ -152,7 +152,9 @@ def test_a_feed_is_fetched_now(flask, story, monkeypatch, answer, status, words)
 
 def test_a_story_is_flagged_as_breaking_and_the_flag_is_taken_back(flask, story):
     assert "older than a day" in flask(f"articles flag-breaking {story}").output
-    assert flask(f"articles flag-breaking {story} --yes").output == "It is breaking news.\n"
+    assert flask(f"articles flag-breaking {story} --yes").output == (
+        f"It is breaking news. To stop its mails: flask articles flag-breaking {story} --undo\n"
+    )
     assert "[breaking]  A headline" in flask("articles list").output
     assert json.loads(flask(f"articles show {story} --json").output)["breaking_at"]
     assert flask(f"articles flag-breaking {story} --undo").exit_code == 0
