@@ -12,6 +12,8 @@ from articles.models import Article
 from commands import asked, groups, recalling, rights, turns
 from core import clock, errors, services
 from core.database import db
+from digests import correctionmails, corrections
+from tasks import nudge
 
 article_commands = groups.group("articles", help="Stories: shown, held, corrected, withdrawn.")
 _PAGES = ("print", "send")
@@ -174,19 +176,34 @@ def release(story: str) -> None:
 @_STORY
 @click.option("--text", help="What was wrong and what is right, in a sentence or two: readers see it.")
 @click.option("--take-back", is_flag=True, help="Take the correction away that is there.")
-def correct(story: str, text: str | None, take_back: bool) -> None:
-    """Put a correction on the page of a STORY, with its date. The text itself follows the feed.
+@click.option(
+    "--tell",
+    type=click.Choice(["now", "next", "nobody"]),
+    default="next",
+    show_default=True,
+    help="Tell those who had it by mail: at once, or in their next edition.",
+)
+def correct(story: str, text: str | None, take_back: bool, tell: str) -> None:
+    """Put a correction on the page of a STORY, with its date, and tell just those who had it by mail.
 
+    The text itself follows the feed. Mails that have not left say what was wrong; who had it before is told at once
+    (--tell now) or at the top of their next edition, and the story's page says how many were told.
     Example: flask articles correct k3j5m7p9q2 --text "The talks were on Tuesday, not on Monday."
     """
     if bool(text) == take_back:
         raise click.UsageError("Give either --text or --take-back.")
-    with turns.writing():
-        article = _of(story)
+    now = clock.utc_now()
+    with recalling.changing(lambda: _of(story)) as article:
+        correctionmails.stop(article.id, now=now)
         if take_back:
             life.uncorrect(article)
+            corrections.end(article, now=now)
         else:
-            life.correct(article, text=text or "", now=clock.utc_now())
+            life.correct(article, text=text or "", now=now)
+            made = corrections.begin(article, tell=tell, now=now)
+            if tell == "now":
+                correctionmails.open_waves(made, now=now, services=services.current())
+    nudge.corrections()
     click.echo("The correction was taken away." if take_back else "The correction stands on its page.")
 
 

@@ -15,6 +15,7 @@ from babel.dates import format_date, format_time, get_timezone_gmt
 from babel.lists import format_list
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
 
 from core.settings import ROOT
 
@@ -130,6 +131,11 @@ def _alone(name: str, shared: Counter[str]) -> list[str]:
 def _with_and(name: str, language: str) -> list[str]:
     parts = name.split(" & ")
     return [format_list(parts, locale=locale(language))] if len(parts) > 1 else []
+
+
+def number_text(number: int, language: str) -> str:
+    """Return a number with the language's own marks between thousands: `61,204`."""
+    return format_decimal(number, locale=locale(language))
 
 
 def date_text(day: date, language: str) -> str:

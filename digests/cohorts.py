@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from articles import shelf
 from core.database import db
 from core.services import Services
-from digests import desk, elsewhere, histories, outlook, rendering, selection, shelves, timetable
+from digests import corrections, desk, elsewhere, histories, outlook, rendering, selection, shelves, timetable
 from digests.models import Edition, Wave
 from digests.outlook import Outlook
 from digests.selection import Repeat
@@ -26,7 +26,10 @@ CHUNK_IN_TURN = 500
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Readers of a chunk who get the same mail: the same stories, headlines below, format, opening and history."""
+    """Readers of a chunk who get the same mail: the same stories, headlines below, format, opening and history.
+
+    `corrections` are of stories that they had, and of which they were not told yet.
+    """
 
     readers: tuple[schedule.DueReader, ...]
     format: str
@@ -34,6 +37,7 @@ class Group:
     opening: rendering.Opening
     history_id: int | None
     entries: bytes
+    corrections: tuple[rendering.CorrectionView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +92,7 @@ def read_chunk(wave_id: int, now: datetime, services: Services) -> Chunk:
         empty=sorted_out.empty,
         waiting=sorted_out.waiting,
         seen_until=reading.seen_until,
-        shell=rendering.ShellView(
-            digest=digest.name,
-            language=digest.language,
-            subscribe_url=services.links.to("subscribe", language=digest.language),
-        ),
+        shell=rendering.shell_view(digest, services),
         not_after=(now if edition.kind == "first" else wave.due_at) + timedelta(seconds=digest.not_after_s),
     )
 
@@ -128,6 +128,7 @@ class _Alike:
     once: elsewhere.Better | None
     """What they get in better languages, where they want each story once; None: each digest for itself."""
     outlook: Outlook
+    corrections: tuple[int, ...]
 
 
 _NOTHING: tuple[int | None, bytes] = (None, b"")
@@ -168,6 +169,7 @@ class Reading:
             self.seen_until = max(one.first_seen_at for one in found)
         found = self._laid.candidates(found)
         better, once = self._better(readers), elsewhere.Once(found, self._digest.language)
+        wrong = corrections.to_tell(self._digest, [reader.addr_hash for reader in readers], now=self._now)
         alike: dict[_Alike, list[schedule.DueReader]] = {}
         for reader in readers:
             key = _Alike(
@@ -178,6 +180,7 @@ class Reading:
                 catch_up=reader.catch_up and reader.away_from is not None,
                 once=better.get(reader.subscription_id),
                 outlook=self._outlook(reader),
+                corrections=wrong.get(reader.addr_hash, ()),
             )
             alike.setdefault(key, []).append(reader)
         groups: list[Group] = []
@@ -256,6 +259,7 @@ class Reading:
             ),
             history_id=past[0],
             entries=past[1],
+            corrections=tuple(corrections.views(key.corrections, self._services).values()),
         )
 
     def _outlook(self, reader: schedule.DueReader) -> Outlook:

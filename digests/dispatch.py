@@ -15,7 +15,7 @@ from core.database import db, insert_for
 from core.services import Services
 from delivery import content, outbox
 from delivery.models import Lane
-from digests import editions, histories, recall, rendering, sources
+from digests import corrections, editions, histories, recall, rendering, sources
 from digests.cohorts import Chunk, Group
 from digests.models import Cohort, Wave
 from subscribers import leaving, rhythm, schedule
@@ -156,7 +156,8 @@ def _article_ids(groups: Sequence[Group]) -> set[int]:
 def _shown(group: Group) -> list[rendering.View]:
     """Return all that a mail shows, from its top to its end."""
     below = group.shown
-    shown: list[rendering.View] = [group.opening, *([below.note] if below.note else []), *below.stories]
+    shown: list[rendering.View] = [group.opening, *group.corrections]
+    shown += [*([below.note] if below.note else []), *below.stories]
     if below.headlines:
         shown += [rendering.HeadingView(below.headlines[0].language), *below.headlines]
     return shown if below.more is None else [*shown, below.more]
@@ -194,6 +195,8 @@ def _contents(
     for place in sorted(range(len(won)), key=recipes.__getitem__):
         shell_id, block_ids, subject = recipes[place]
         content_id = outbox.add_content(chunk.mailing_id, shell_id=shell_id, subject=subject, block_ids=block_ids)
+        told = [one.correction_id for one in won[place].group.corrections]
+        corrections.note_told(told, content_id, chunk.mailing_id)
         cohorts.append((won[place].group, content_id))
         planned += [_planned(reader, content_id) for reader in won[place].readers]
     _cohorts(chunk, cohorts)

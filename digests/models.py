@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from core import changes
 from core.database import Base, BigId, RowId
 
 
@@ -145,3 +146,48 @@ class DeskPick(Base):
             sqlite_where=text("role = 'front'"),
         ),
     )
+
+
+class Correction(Base):
+    """What was wrong in a story, and whom we tell: those who had it, at once (`now`) or in their `next` edition.
+
+    `told` is to how many it was handed over, as counted at `counted_at`. It has `ended_at` when it was taken back.
+    Mails at once are composed until `composed_at`; whom they did not reach is told in the next edition.
+    """
+
+    __tablename__ = "corrections"
+    id: Mapped[RowId]
+    article_id: Mapped[int] = mapped_column(ForeignKey("articles.id"), index=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+    text: Mapped[str]
+    tell: Mapped[str]
+    composed_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    told: Mapped[int] = mapped_column(default=0)
+    counted_at: Mapped[datetime | None]
+    __table_args__ = (CheckConstraint("tell IN ('now', 'next', 'nobody')", name="tell"), changes.SHOWN)
+
+
+class CorrectionContent(Base):
+    """By which contents readers `had` the story as it was, and by which they were `told` of its correction."""
+
+    __tablename__ = "correction_contents"
+    correction_id: Mapped[int] = mapped_column(ForeignKey("corrections.id"), primary_key=True)
+    content_id: Mapped[int] = mapped_column(ForeignKey("contents.id"), primary_key=True)
+    mailing_id: Mapped[int] = mapped_column(ForeignKey("mailings.id"))
+    role: Mapped[str]
+    __table_args__ = (CheckConstraint("role IN ('had', 'told')", name="role"), Index(None, "content_id"))
+
+
+class CorrectionWave(Base):
+    """The mails at once that tell of a correction, through one digest. `cursor` is the last subscription looked at."""
+
+    __tablename__ = "correction_waves"
+    id: Mapped[RowId]
+    correction_id: Mapped[int] = mapped_column(ForeignKey("corrections.id"))
+    digest_id: Mapped[int] = mapped_column(ForeignKey("digests.id"))
+    mailing_id: Mapped[int] = mapped_column(ForeignKey("mailings.id"))
+    cursor: Mapped[int] = mapped_column(BigId, default=0)
+    lease_until: Mapped[datetime | None]
+    composed_at: Mapped[datetime | None]
+    __table_args__ = (UniqueConstraint("correction_id", "digest_id"),)

@@ -5,10 +5,10 @@ these mails are made anew, some at a time: read, make, write.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 
 from articles import shelf
 from articles.models import Article
@@ -18,8 +18,8 @@ from core.services import Services
 from delivery import content, outbox, recall
 from delivery.models import Mailing
 from delivery.recall import Held
-from digests import outlook, rendering, sources
-from digests.models import BlockSource, BlockView, Edition
+from digests import corrections, outlook, rendering, sources
+from digests.models import BlockSource, BlockView, DeskSheet, Edition
 from digests.rendering import Opening, StoryView, View
 from subscribers.models import Digest
 
@@ -87,8 +87,8 @@ def remake(services: Services) -> list[Remade]:
     block_ids = {block for one in waiting for block in one.block_ids}
     told, framing = sources.of_blocks(block_ids), sources.views(block_ids)
     articles = {one.id: one for one in shelf.by_ids(sorted({source.article_id for source in told.values()}))}
-    digests = _digests({one.mailing_id for one in waiting})
-    return [_Anew(one, digests[one.mailing_id], told, framing, articles, services).made() for one in waiting]
+    of = _editions({one.mailing_id for one in waiting})
+    return [_Anew(one, *of[one.mailing_id], told, framing, articles, services).made() for one in waiting]
 
 
 def write(made: Sequence[Remade]) -> None:
@@ -103,29 +103,33 @@ def write(made: Sequence[Remade]) -> None:
         if one.blocks is None:
             recall.end([one.held.id])
         else:
-            recall.replace(one.held.id, _content(one, one.blocks))
+            _replace(one, one.blocks)
     log.info("contents made anew", contents=len(made), ended=sum(one.blocks is None for one in made))
 
 
-def _content(made: Remade, blocks: Sequence[int | tuple[View, content.Part]]) -> int:
+def _replace(made: Remade, blocks: Sequence[int | tuple[View, content.Part]]) -> None:
+    held = made.held
     new = dict(one for one in blocks if not isinstance(one, int))
     ids = outbox.add_blocks(new.values())
     sources.note({view: ids[part] for view, part in new.items()})
-    return outbox.add_content(
-        made.held.mailing_id,
-        shell_id=made.held.shell_id,
-        subject=made.subject,
-        block_ids=[one if isinstance(one, int) else ids[one[1]] for one in blocks],
-    )
+    block_ids = [one if isinstance(one, int) else ids[one[1]] for one in blocks]
+    content_id = outbox.add_content(held.mailing_id, shell_id=held.shell_id, subject=made.subject, block_ids=block_ids)
+    recall.replace(held.id, content_id)
+    if content_id != held.id:
+        same = sources.of_blocks(set(block_ids) & set(held.block_ids)).values()
+        corrections.follow(held.id, content_id, held.mailing_id, {one.article_id for one in same})
 
 
-def _digests(mailing_ids: set[int]) -> dict[int, Digest]:
+def _editions(mailing_ids: set[int]) -> dict[int, tuple[Digest, str]]:
+    """Return of which digest the editions with these mailings are, and the subject that editors gave them, if any."""
+    of_desk = and_(DeskSheet.digest_id == Edition.digest_id, DeskSheet.slot == Edition.slot)
     rows = db.session.execute(
-        select(Edition.mailing_id, Digest)
+        select(Edition.mailing_id, Digest, DeskSheet.subject)
         .join(Digest, Digest.id == Edition.digest_id)
+        .outerjoin(DeskSheet, of_desk)
         .where(Edition.mailing_id.in_(mailing_ids))
     )
-    return {row.mailing_id: row.Digest for row in rows}
+    return {row.mailing_id: (row.Digest, row.subject or "") for row in rows}
 
 
 class _Anew:
@@ -135,12 +139,14 @@ class _Anew:
         self,
         held: Held,
         digest: Digest,
+        laid_down: str,
         told: Mapping[int, BlockSource],
         framing: Mapping[int, BlockView],
         articles: Mapping[int, Article],
         services: Services,
     ) -> None:
         self._held, self._digest, self._services = held, digest, services
+        self._laid_down = laid_down
         self._told, self._framing, self._articles = told, framing, articles
 
     def made(self) -> Remade:
@@ -149,13 +155,24 @@ class _Anew:
         stories = [self._articles[self._told[block].article_id] for block in left if self._is_full(block)]
         if not stories:
             return self._remade(self._held.subject, None)
-        if len(left) == len(self._held.block_ids):
-            return self._remade(self._held.subject, self._held.block_ids)
         views = [rendering.story_view(one, self._services) for one in stories]
         last = max(place for place, block in enumerate(left) if block in self._told)
         # What stands above headlines goes with the last of them.
         kept = [block for place, block in enumerate(left) if place < last or self._role(block) != "heading"]
         return self._remade(self._subject(stories), tuple(self._block(block, views) for block in kept))
+
+    def _anew(self, source: BlockSource, block: int) -> int | tuple[View, content.Part]:
+        """Return a story that was corrected as it reads now; any other as it was."""
+        article = self._articles[source.article_id]
+        if not article.correction:
+            return block
+        story = rendering.story_view(article, self._services)
+        shown: View = story
+        if source.role == "headline":
+            shown = rendering.headline_view(story)
+        else:
+            shown = replace(story, updated="updated" in source.role, front="front" in source.role)
+        return shown, rendering.part(shown, self._digest.language)
 
     def _remade(self, subject: str, blocks: tuple[int | tuple[View, content.Part], ...] | None) -> Remade:
         stories = [
@@ -175,6 +192,8 @@ class _Anew:
         return self._framing[block].role if block in self._framing else None
 
     def _block(self, block: int, stories: Sequence[StoryView]) -> int | tuple[View, content.Part]:
+        if block in self._told:
+            return self._anew(self._told[block], block)
         if self._role(block) != "opening":
             return block
         shown = {name: _frozen(value) for name, value in self._framing[block].shown.items()}
@@ -182,9 +201,9 @@ class _Anew:
         return view, rendering.part(view, self._digest.language)
 
     def _subject(self, stories: Sequence[Article]) -> str:
-        """Return the subject: another one, when the story that it was about is gone."""
+        """Return the subject: another one, when the story that it was about is gone, and no editor wrote it."""
         first = next(block for block in self._held.block_ids if self._is_full(block))
-        if self._stays(first):
+        if self._stays(first) or self._held.subject == self._laid_down:
             return self._held.subject
         return rendering.subject(self._digest, stories[0].headline, self._services)
 

@@ -17,7 +17,8 @@ from subscribers.models import Digest
 @dataclass(frozen=True, slots=True)
 class StoryView:
     """What a digest shows of one article in one revision. `share_url` is empty for what is not to be passed on;
-    `updated` marks what the reader had in another revision, `front` what editors put on the front page.
+    `updated` marks what the reader had in another revision, `front` what editors put on the front page; `correction`
+    says what was wrong in it at first.
     """
 
     article_id: int
@@ -31,6 +32,7 @@ class StoryView:
     share_url: str
     updated: bool = False
     front: bool = False
+    correction: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,19 @@ class NoteView:
 
 
 @dataclass(frozen=True, slots=True)
+class CorrectionView:
+    """What was wrong in a story that a reader had: the `whole` mail, or above the stories of an edition."""
+
+    correction_id: int
+    language: str
+    headline: str
+    url: str
+    text: str
+    at: str
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Opening:
     """What stands before the stories: how much there is to read, and for a first edition what comes after it.
 
@@ -103,6 +118,7 @@ def story_view(article: Article, services: Services) -> StoryView:
         published=languages.instant_text(article.published_at, article.language, publication.zone),
         url=article.url if article.is_read_elsewhere else services.links.to("story", **link),
         share_url=services.links.to("share", **link) if article.shareable else "",
+        correction=article.correction,
     )
 
 
@@ -111,11 +127,12 @@ def headline_view(story: StoryView) -> HeadlineView:
     return HeadlineView(story.article_id, story.revision, story.language, story.headline, story.url)
 
 
-View = Opening | NoteView | StoryView | HeadingView | HeadlineView | MoreView
+View = Opening | NoteView | CorrectionView | StoryView | HeadingView | HeadlineView | MoreView
 """What is shown in a digest, and by that what is compiled once."""
 _PIECES: Mapping[type, str] = {
     Opening: "opening",
     NoteView: "note",
+    CorrectionView: "correction",
     StoryView: "story",
     HeadingView: "heading",
     HeadlineView: "headline",
@@ -124,8 +141,11 @@ _PIECES: Mapping[type, str] = {
 
 
 def role(view: View) -> str:
-    """Return as what something is shown: the name of its piece; of a story that the reader had, `updated`."""
-    return "updated" if isinstance(view, StoryView) and view.updated else _PIECES[type(view)]
+    """Return as what something is shown: the name of its piece, and of a story what it is marked as."""
+    piece = _PIECES[type(view)]
+    if not isinstance(view, StoryView):
+        return piece
+    return " ".join([piece, *(["updated"] if view.updated else []), *(["front"] if view.front else [])])
 
 
 @lru_cache(maxsize=4096)
@@ -154,6 +174,12 @@ class ShellView:
     digest: str
     language: str
     subscribe_url: str
+
+
+def shell_view(digest: Digest, services: Services) -> ShellView:
+    """Return what the shell of a digest's mails says."""
+    subscribe_url = services.links.to("subscribe", language=digest.language)
+    return ShellView(digest=digest.name, language=digest.language, subscribe_url=subscribe_url)
 
 
 def shell_parts(view: ShellView, publication: Publication) -> tuple[content.Part, content.Part]:

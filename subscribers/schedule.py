@@ -148,6 +148,15 @@ def readers_breaking(*, digest_id: int, zones: Mapping[str, date], after_id: int
     return _readers((*wanted, or_(*here)), after_id=after_id, limit=limit)
 
 
+def readers_of(*, digest_id: int, day: date, after_id: int, limit: int) -> list[DueReader]:
+    """Return the next `limit` readers of a digest who have not paused on a date, after subscription `after_id`."""
+    wanted = (
+        Subscription.digest_id == digest_id,
+        Subscriber.paused_until.is_(None) | (Subscriber.paused_until <= day),
+    )
+    return _readers(wanted, after_id=after_id, limit=limit)
+
+
 _READER = (
     Subscription.id,
     Subscription.taste_id,

@@ -17,6 +17,7 @@ MODULES = (
     "tasks.notices",
     "tasks.breaking",
     "tasks.digests",
+    "tasks.corrections",
     "tasks.feeds",
     "tasks.websub",
     "tasks.related",

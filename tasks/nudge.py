@@ -63,6 +63,11 @@ def remake() -> None:
     _nudge("tasks.digests.remake")
 
 
+def corrections() -> None:
+    """Readers wait to be told of a correction."""
+    _nudge("tasks.corrections.tell")
+
+
 def post() -> None:
     """Mails wait in the ledger."""
     _nudge("tasks.delivery.ring")

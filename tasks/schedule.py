@@ -17,6 +17,7 @@ BEAT: Final = {
     "forget old changes": _every(3600.0, "tasks.notices.forget_old"),
     "mail breaking news": _every(1.0, "tasks.breaking.look"),
     "open what is due": _every(5.0, "tasks.digests.open_due"),
+    "tell corrections": _every(15.0, "tasks.corrections.tell"),
     "remake mails": _every(15.0, "tasks.digests.remake"),
     "fetch feeds": _every(60.0, "tasks.feeds.fetch_due"),
     "ask hubs": _every(60.0, "tasks.websub.keep"),

@@ -11,6 +11,7 @@ from articles.models import Topic
 from core import clock, errors, services
 from core import language as languages
 from core.links import PATHS
+from digests import corrections
 from web import headers, pages
 
 archive = Blueprint("archive", __name__)
@@ -62,6 +63,7 @@ def _day(day: str, topic: Topic | None) -> Response:
         "topic": topic,
         "stories": stories,
         "topics": shelf.topics_of([article.id for article in stories]),
+        "told": corrections.told_of([article.id for article in stories]),
         "before": _named(shelf.nearest(pages.language(), begin, later=False, topic=topic)),
         "after": _named(shelf.nearest(pages.language(), end, later=True, topic=topic)),
     }

@@ -11,6 +11,7 @@ from articles.models import Article, Topic
 from core import clock, errors, links, services
 from core import language as languages
 from core.links import PATHS
+from digests import corrections
 from subscribers import offer
 from web import headers, machines, pages, words
 from web import pictures as figures
@@ -78,6 +79,7 @@ def story(story: str) -> Response:
         "family": sorted(family, key=lambda version: version.language),
         "og_locale": str(languages.locale(article.language)),
         "title": cleaning.cut(article.headline, most=machines.HEADLINE),
+        "told": corrections.told_of([article.id]),
         "topics": shelves,
         "versions": {version.language: path_of(version) for version in family},
         **pictured,
@@ -99,6 +101,7 @@ def printable(story: str) -> Response:
         "canonical": canonical(article),
         "today": today,
         "also": related.see_also(article),
+        "told": corrections.told_of([article.id]),
         **figures.values(article),
     }
     return headers.publicly(pages.page("articles/print.html", values), whatever_query=True)

@@ -92,6 +92,11 @@ def iso(at: datetime) -> str:
     return at.astimezone(ZoneInfo(services.current().publication.zone)).isoformat(timespec="minutes")
 
 
+def number_text(number: int) -> str:
+    """Return a number as the language of the page writes it."""
+    return languages.number_text(number, language())
+
+
 def listed(names: Iterable[str], style: str = "standard") -> str:
     """Return names as a list in words: `Korea, Cuba and Japan`; with style `or`: `daily or weekly`."""
     # Like the dates of core.language, English lists are written as most of the world's English papers do.
@@ -144,7 +149,7 @@ def register(app: Flask) -> None:
     env.undefined = StrictUndefined
     env.trim_blocks = env.lstrip_blocks = True
     moments = (date_text, instant_text, iso, moment_text)
-    known = (*moments, asset, is_breaking, local, site_of, topic_name, topic_names, translate)
+    known = (*moments, asset, is_breaking, local, number_text, site_of, topic_name, topic_names, translate)
     env.globals.update({one.__name__: one for one in known})
     env.globals.update(path=links.path, direction_of=languages.direction, own_name=languages.own_name)
     app.context_processor(_known_to_all)

@@ -1,7 +1,9 @@
-"""What is taken back after it was composed: contents that are held and made anew, and of what blocks were made."""
+"""What is taken back or corrected after it was composed: of what blocks were made, and who is told what was wrong."""
 
 import sqlalchemy as sa
 from alembic import op
+
+import core.database
 
 
 revision = '0018'
@@ -41,10 +43,63 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(['block_id'], ['blocks.id'], name=op.f('fk_block_views_block_id')),
         sa.PrimaryKeyConstraint('block_id', name=op.f('pk_block_views')),
     )
+    _corrections()
+
+
+def _corrections() -> None:
+    op.create_table(
+        'corrections',
+        sa.Column('id', BIG, nullable=False),
+        sa.Column('article_id', BIG, nullable=False),
+        sa.Column('at', core.database.UtcTime(), nullable=False),
+        sa.Column('text', sa.Text(), nullable=False),
+        sa.Column('tell', sa.Text(), nullable=False),
+        sa.Column('composed_at', core.database.UtcTime(), nullable=True),
+        sa.Column('ended_at', core.database.UtcTime(), nullable=True),
+        sa.Column('told', sa.Integer(), nullable=False),
+        sa.Column('counted_at', core.database.UtcTime(), nullable=True),
+        sa.CheckConstraint("tell IN ('now', 'next', 'nobody')", name=op.f('ck_corrections_tell')),
+        sa.ForeignKeyConstraint(['article_id'], ['articles.id'], name=op.f('fk_corrections_article_id')),
+        sa.PrimaryKeyConstraint('id', name=op.f('pk_corrections')),
+    )
+    op.create_index(op.f('ix_corrections_article_id'), 'corrections', ['article_id'])
+    op.create_index(op.f('ix_corrections_at'), 'corrections', ['at'])
+    op.create_table(
+        'correction_contents',
+        sa.Column('correction_id', BIG, nullable=False),
+        sa.Column('content_id', BIG, nullable=False),
+        sa.Column('mailing_id', BIG, nullable=False),
+        sa.Column('role', sa.Text(), nullable=False),
+        sa.CheckConstraint("role IN ('had', 'told')", name=op.f('ck_correction_contents_role')),
+        sa.ForeignKeyConstraint(['content_id'], ['contents.id'], name=op.f('fk_correction_contents_content_id')),
+        sa.ForeignKeyConstraint(
+            ['correction_id'], ['corrections.id'], name=op.f('fk_correction_contents_correction_id')
+        ),
+        sa.ForeignKeyConstraint(['mailing_id'], ['mailings.id'], name=op.f('fk_correction_contents_mailing_id')),
+        sa.PrimaryKeyConstraint('correction_id', 'content_id', name=op.f('pk_correction_contents')),
+    )
+    op.create_index(op.f('ix_correction_contents_content_id'), 'correction_contents', ['content_id'])
+    op.create_table(
+        'correction_waves',
+        sa.Column('id', BIG, nullable=False),
+        sa.Column('correction_id', BIG, nullable=False),
+        sa.Column('digest_id', BIG, nullable=False),
+        sa.Column('mailing_id', BIG, nullable=False),
+        sa.Column('cursor', BIG, nullable=False),
+        sa.Column('lease_until', core.database.UtcTime(), nullable=True),
+        sa.Column('composed_at', core.database.UtcTime(), nullable=True),
+        sa.ForeignKeyConstraint(['correction_id'], ['corrections.id'], name=op.f('fk_correction_waves_correction_id')),
+        sa.ForeignKeyConstraint(['digest_id'], ['digests.id'], name=op.f('fk_correction_waves_digest_id')),
+        sa.ForeignKeyConstraint(['mailing_id'], ['mailings.id'], name=op.f('fk_correction_waves_mailing_id')),
+        sa.PrimaryKeyConstraint('id', name=op.f('pk_correction_waves')),
+        sa.UniqueConstraint('correction_id', 'digest_id', name=op.f('uq_correction_waves_correction_id_digest_id')),
+    )
 
 
 def downgrade() -> None:
     """Undo."""
+    for table in ('correction_waves', 'correction_contents', 'corrections'):
+        op.drop_table(table)
     op.drop_table('block_views')
     op.drop_table('block_sources')
     op.drop_index('ix_contents_held', 'contents')

@@ -5,8 +5,9 @@ import pytest
 from articles.models import Article
 from core.database import db
 from core.services import current
-from delivery.models import Content, Delivery
-from tasks import feeds
+from delivery.models import Content, Delivery, Mailing
+from digests.models import Correction
+from tasks import corrections, feeds
 from tests.digests.house import DUE, NOW, House, lay_out_offer
 
 
@@ -50,3 +51,17 @@ def test_what_had_left_is_not_counted(flask, house):
     db.session.query(Delivery).update({"state": "sent", "done_at": NOW, "address_sealed": None})
     db.session.commit()
     assert "made anew" not in flask(f'articles withdraw {ref()} --reason "Killed."').output
+
+
+def test_a_correction_is_told_at_once_or_in_the_next_edition_and_the_editor_says_which(flask, house, nudged):
+    db.session.query(Delivery).update({"state": "sent", "done_at": NOW, "address_sealed": None})
+    db.session.commit()
+    flask(f'articles correct {ref()} --text "Not on Monday." --tell now')
+    assert nudged[-1] == "tasks.corrections.tell"
+    corrections.tell()
+    assert db.session.query(Delivery).filter_by(state="planned").count() == 2
+    flask(f'articles correct {ref()} --text "Nor on Tuesday."')
+    assert [row.tell for row in db.session.query(Correction).filter_by(ended_at=None)] == ["next"]
+    assert {row.state for row in db.session.query(Mailing).filter(Mailing.key.like("correction:%"))} == {"cancelled"}
+    flask(f"articles correct {ref()} --take-back")
+    assert db.session.query(Correction).filter_by(ended_at=None).count() == 0

@@ -3,12 +3,15 @@
 import json
 import re
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from articles import breaking, life, shelf
-from core import clock, links
+from core import clock, links, services
 from core.database import db
+from digests import corrections
+from digests.models import Correction
 from tests.web import markup
 from tests.web.readers import korea_and_cuba
 
@@ -54,6 +57,21 @@ def test_a_correction_stands_on_the_page_and_on_paper_with_its_date(client, stor
         assert "Corrected" in answer.text
         assert markup.problems(markup.read(answer.text)) == []
     assert "Corrected" not in client.get(address(shelf.versions(story)[0])).text
+
+
+def test_its_page_and_the_archive_say_how_many_readers_were_told(client, story):
+    now = clock.utc_now()
+    life.correct(story, text="The notes were exchanged in New York.", now=now)
+    corrections.begin(story, tell="next", now=now).told = 61_204
+    db.session.commit()
+    day = story.published_at.astimezone(ZoneInfo(services.current().publication.zone)).date()
+    for path in (address(story), address(story, "print"), links.path("day", language="en", day=day.isoformat())):
+        answer = client.get(path)
+        assert "; we told the 61,204 readers who had it" in answer.text
+        assert markup.problems(markup.read(answer.text)) == []
+    db.session.query(Correction).update({"told": 1})
+    db.session.commit()
+    assert "; we told the 1 reader who had it" in client.get(address(story)).text
 
 
 @pytest.mark.parametrize(
