@@ -3,10 +3,11 @@
 import pytest
 
 from articles.models import Article
+from core import clock
 from core.database import db
 from core.services import current
 from delivery.models import Content, Delivery, Mailing
-from digests.models import Correction
+from digests.models import Correction, Edition
 from tasks import corrections, feeds
 from tests.digests.house import DUE, NOW, House, lay_out_offer
 
@@ -55,6 +56,7 @@ def test_what_had_left_is_not_counted(flask, house):
 
 def test_a_correction_is_told_at_once_or_in_the_next_edition_and_the_editor_says_which(flask, house, nudged):
     db.session.query(Delivery).update({"state": "sent", "done_at": NOW, "address_sealed": None})
+    db.session.query(Edition).update({"opened_at": clock.utc_now()})
     db.session.commit()
     flask(f'articles correct {ref()} --text "Not on Monday." --tell now')
     assert nudged[-1] == "tasks.corrections.tell"
