@@ -13,7 +13,7 @@ from core.database import db, insert_for
 from core.services import Services
 from delivery import outbox
 from delivery.models import Lane
-from digests import alerted, breaking, breakingmail, editions, histories, quiet, rendering
+from digests import alerted, breaking, breakingmail, editions, histories, quiet, rendering, sources
 from digests.dispatch import WaveTaken
 from digests.models import Cohort, Edition, Wave
 from subscribers import schedule
@@ -171,6 +171,7 @@ def _contents(edition: Edition, language: str, made: breakingmail.Made, formats:
     for format in formats:
         shell_id = outbox.add_shell(mailing_id, language=language, format=format, head=made.head, foot=made.foot)
         block_id = outbox.add_block(made.news)
+        sources.note_alert(block_id, db.session.get_one(Article, edition.article_id))
         found[format] = outbox.add_content(mailing_id, shell_id=shell_id, subject=made.subject, block_ids=[block_id])
     packed = (edition.article_id or 0).to_bytes(8, "big")
     rows = [

@@ -164,7 +164,7 @@ class _Anew:
     def _anew(self, source: BlockSource, block: int) -> int | tuple[View, content.Part]:
         """Return a story that was corrected as it reads now; any other as it was."""
         article = self._articles[source.article_id]
-        if not article.correction:
+        if not article.correction or source.role == sources.ALERT:
             return block
         story = rendering.story_view(article, self._services)
         shown: View = story

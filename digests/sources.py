@@ -6,12 +6,15 @@ from typing import Any
 
 from sqlalchemy import Row, Select, select
 
+from articles.models import Article
 from core.database import Base, db, insert_for
 from digests import rendering
 from digests.models import BlockSource, BlockView
 from digests.rendering import HeadlineView, StoryView
 
 ASKED_AT_ONCE = 500
+ALERT = "alert"
+"""As what a story stands in a breaking mail."""
 
 
 def note(blocks: Mapping[rendering.View, int]) -> None:
@@ -30,6 +33,12 @@ def note(blocks: Mapping[rendering.View, int]) -> None:
             of_stories[block_id, view.article_id] = {**row, "article_id": view.article_id, "revision": view.revision}
     _write(BlockSource, [of_stories[key] for key in sorted(of_stories)])
     _write(BlockView, [others[key] for key in sorted(others)])
+
+
+def note_alert(block_id: int, article: Article) -> None:
+    """Remember that a block is the whole of a breaking mail about an article."""
+    row = {"block_id": block_id, "article_id": article.id, "revision": article.revision, "role": ALERT}
+    _write(BlockSource, [row])
 
 
 def _write(model: type[Base], rows: Sequence[Mapping[str, object]]) -> None:
