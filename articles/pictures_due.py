@@ -1,6 +1,7 @@
 """Which pictures are to be fetched, and what came of it: each address once, again after a failure, and not for ever."""
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, exists, select, update
@@ -67,6 +68,13 @@ def note_made(source_id: int, made: Made, now: datetime) -> None:
     source.state, source.next_try_at, source.fails, source.why = "ready", None, 0, ""
     db.session.flush()
     pictures.touch_users(source_id, now)
+
+
+def note_brought(made: Mapping[str, Made], now: datetime) -> None:
+    """Keep renditions, by their addresses, that need not be fetched: of those that stories have and we have not."""
+    lacking = select(PictureSource).where(PictureSource.url.in_(made), PictureSource.rendition_id.is_(None))
+    for source in db.session.scalars(lacking).all():
+        note_made(source.id, made[source.url], now)
 
 
 def note_failure(source_id: int, why: str, now: datetime, *, for_good: bool, wait_s: int = 0) -> None:

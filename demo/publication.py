@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from articles import feeds, ingest, rules, topics
+from articles import feeds, ingest, pictures_due, rules, topics
+from articles.renditions import Made
 from core.database import db
 from subscribers import offer
 from subscribers.models import Rhythm, Subscription
@@ -24,7 +25,10 @@ FEEDS = {
 """The files in feeds/, and their languages. A language may have a second file, `<name>-late`, for the day after."""
 URL = "https://news.example.org/feeds/{name}.atom"
 """Where the demo's feeds would be. They are never fetched: `feeds.ensure` is told so."""
-
+PICTURE = "https://news.example.org/pictures/{name}.jpg"
+"""Where the demo's pictures would be. They are files here, drawn by tools/drawings.py, and never fetched either."""
+PICTURE_SIZE = (1_200, 675)
+"""Width and height of each, in pixels."""
 
 Stories = Mapping[str, ingest.ReadFeed]
 """What was read of the demo's files, by language."""
@@ -79,7 +83,14 @@ def store(stories: Stories, now: datetime) -> ingest.Ingested:
             total.known + stored.known,
             total.refused + stored.refused,
         )
+    pictures_due.note_brought(_pictures(), now)
     return total
+
+
+def _pictures() -> dict[str, Made]:
+    """Return the demo's pictures by where they would be; they are as small as renditions already."""
+    files = (FOLDER / "pictures").glob("*.jpg")
+    return {PICTURE.format(name=file.stem): Made(*PICTURE_SIZE, file.read_bytes()) for file in files}
 
 
 def _tables(file: str, name: str) -> list[dict[str, Any]]:

@@ -1,16 +1,19 @@
 """The demo's own Atom files come in whole: every entry with date, topics, dateline, and its other language."""
 
 import tomllib
+import unicodedata
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from articles import ingest, rules, shelf, topics, unmapped
+from articles import ingest, pictures, pictures_due, renditions, rules, shelf, topics, unmapped
 from core.database import db
 from core.settings import ROOT
 from demo import publication
 from tests.articles import atom
 
+SCRIPTS = {"en": "LATIN", "it": "LATIN", "ar": "ARABIC", "zh-Hans": "CJK", "ko": "HANGUL"}
 NOW = atom.NOW.replace(year=2026)
 DEMO = Path(ROOT) / "demo"
 FEEDS = [
@@ -49,6 +52,26 @@ def test_every_demo_story_is_complete(loaded):
         assert article.body.startswith("<p>")
         assert {topic.kind for topic in placed[article.id]} == {"country", "theme"}
         assert article.published_at < NOW
+
+
+def test_pictures_of_the_demo_are_here_small_and_described_in_the_language_of_their_story(loaded):
+    listed = pictures.listed(missing=False)
+    files = {publication.PICTURE.format(name=file.stem): file for file in (DEMO / "pictures").iterdir()}
+    assert {one.source.url for one in listed} == files.keys(), "each is shown, and none is lacking"
+    assert {one.article.language for one in listed} == set(publication.FEEDS.values())
+    for file in files.values():
+        with Image.open(file) as image:
+            assert (image.size, image.format, image.mode) == (publication.PICTURE_SIZE, "JPEG", "RGB")
+        assert file.stat().st_size <= renditions.MOST_BYTES
+    for one in listed:
+        assert one.picture.position == 0 and one.picture.alt and one.picture.caption
+        assert unicodedata.name(one.picture.alt[0]).startswith(SCRIPTS[one.article.language])
+
+
+def test_the_demo_shows_its_pictures_without_fetching_any(desk):
+    publication.load(publication.read(), NOW)
+    assert not pictures_due.anything(NOW)
+    assert {one.source.state for one in pictures.listed()} == {"ready"}
 
 
 def test_every_file_is_named_with_its_language():
