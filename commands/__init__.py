@@ -7,6 +7,7 @@ from commands import (
     articles_import,
     control,
     digests_desk,
+    digests_preview,
     doubts,
     feeds_push,
     pictures,
@@ -50,6 +51,7 @@ FEEDS = (feeds_push.push_key, feeds_push.sign, feeds_push.push_file)
 EDITIONS = (
     *(digests_desk.note, digests_desk.subject, digests_desk.front_page, digests_desk.pin, digests_desk.drop),
     *(digests_desk.hold, digests_desk.approve, digests_desk.show),
+    *(digests_preview.preview, digests_preview.test_send),
 )
 """The commands of `flask digests` that have modules of their own."""
 

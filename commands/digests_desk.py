@@ -193,12 +193,13 @@ def hold(digest: str, day: datetime, until: datetime | None, undo: bool, as_json
 @JSON
 def approve(digest: str, day: datetime, by: str | None, as_json: bool) -> None:
     """Approve DIGEST on DATE, which is held: it goes at once, or when it is due, with the desk's note and subject."""
-    name = (by or _user())[:60]
+    name = (by or user())[:60]
     _lay(digest, day, as_json, lambda found, slot, now: desk.approve(found, slot, by=name, now=now))
     nudge.digests()
 
 
-def _user() -> str:
+def user() -> str:
+    """Return the name of the account that a command runs under."""
     with suppress(OSError, KeyError, ImportError):
         return getpass.getuser()
     return "operator"

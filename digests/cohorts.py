@@ -141,8 +141,17 @@ class Reading:
     """One reading of a chunk: candidates, topics and stories are looked up once and kept while it lasts."""
 
     def __init__(
-        self, digest: Digest, kind: str, *, slot: date, due_at: datetime, now: datetime, services: Services
+        self,
+        digest: Digest,
+        kind: str,
+        *,
+        slot: date,
+        due_at: datetime,
+        now: datetime,
+        services: Services,
+        laid: desk.Laid | None = None,
     ) -> None:
+        """Read for a wave. `laid` stands for what the editors have laid down, to show it before it holds."""
         self._digest = digest
         self._first = kind == "first"
         self._repeat = Repeat(digest.repeat)
@@ -152,7 +161,7 @@ class Reading:
         self._services = services
         self._topics: dict[int, frozenset[int] | None] = {}
         words_at = due_at if kind == "regular" else None
-        self._laid = desk.laid_down(digest, slot, due_at=words_at, zone=services.publication.zone)
+        self._laid = laid or desk.laid_down(digest, slot, due_at=words_at, zone=services.publication.zone)
         self._showing = Showing(digest, self._laid, services)
         self.seen_until = now
 

@@ -72,9 +72,19 @@ def laid_down(digest: Digest, slot: date, *, due_at: datetime | None, zone: str)
     found = sheet(digest, slot)
     if found is None:
         return NOTHING
+    has_words = due_at is not None and due_at >= _closes(digest, slot, zone) and not _is_unapproved(found)
+    return _laid(found, has_words=has_words)
+
+
+def in_proof(digest: Digest, slot: date) -> Laid:
+    """Return all that was laid down for a date, also words that wait for their hour or an approval."""
+    found = sheet(digest, slot)
+    return NOTHING if found is None else _laid(found, has_words=True)
+
+
+def _laid(found: DeskSheet, *, has_words: bool) -> Laid:
     chosen = picks(found)
     by_role = {role: [one for is_so, one in chosen if is_so == role] for role in ("front", "pin", "drop")}
-    has_words = due_at is not None and due_at >= _closes(digest, slot, zone) and not _is_unapproved(found)
     return Laid(
         Foremost(next((one.id for one in by_role["front"]), None), tuple(one.id for one in by_role["pin"])),
         frozenset(one.story_id for one in by_role["drop"]),

@@ -30,6 +30,10 @@ class Made:
     foot: content.Part
     parts: dict[rendering.View, content.Part]
 
+    def mail(self, group: Group) -> list[content.Part]:
+        """Return the parts of a group's mail, in order."""
+        return [self.head, *(self.parts[view] for view in _shown(group)), self.foot]
+
 
 @dataclass(frozen=True, slots=True)
 class _Won:

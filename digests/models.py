@@ -191,3 +191,14 @@ class CorrectionWave(Base):
     lease_until: Mapped[datetime | None]
     composed_at: Mapped[datetime | None]
     __table_args__ = (UniqueConstraint("correction_id", "digest_id"),)
+
+
+class EditionLook(Base):
+    """That somebody looked at what one reader would get, `by` a name, at a command."""
+
+    __tablename__ = "edition_looks"
+    id: Mapped[RowId]
+    at: Mapped[datetime]
+    by: Mapped[str]
+    subscription_id: Mapped[int] = mapped_column(BigId, ForeignKey("subscriptions.id"))
+    slot: Mapped[date]

@@ -17,7 +17,7 @@ from subscribers.models import Digest, SignupRequest
 
 TO = "reader@example.org"
 """A reserved name (RFC 2606): should a sample ever leave, it comes to nobody."""
-_NOBODY = bytes(16)
+NOBODY = bytes(16)
 
 
 def make(services: Services, now: datetime) -> list[Sample]:
@@ -42,9 +42,9 @@ def _digest(services: Services) -> Digest:
 
 def _confirmation(digest: Digest, services: Services, now: datetime) -> Sample:
     asked = SignupRequest(
-        public_id=_NOBODY, address=TO, language=digest.language, at=now, origin_truncated="192.0.2.0/24"
+        public_id=NOBODY, address=TO, language=digest.language, at=now, origin_truncated="192.0.2.0/24"
     )
-    letter = mails.confirm(asked, [digest], once_key=_NOBODY, services=services)
+    letter = mails.confirm(asked, [digest], once_key=NOBODY, services=services)
     mail = mails.make(letter, services).mail
     frame = outbox.system_frame("system:confirm", mail.language, services)
     part = content.compile_mail(mail)
@@ -90,7 +90,16 @@ def _sample(
     services: Services,
     now: datetime,
 ) -> Sample:
-    recipe = message.Recipe(
+    recipe = recipe_of(frame, subject, parts)
+    mail = message.splice(recipe, intent(link_set, now), to=TO, services=services)
+    keys = message.keys_for(recipe, services)
+    signed = mail if keys is None else dkim.sign(mail, keys=keys, at=now)
+    return Sample(frame.lane.name.lower(), title, signed, signed=keys is not None)
+
+
+def recipe_of(frame: Frame, subject: str, parts: Sequence[content.Part], *, format: str = "both") -> message.Recipe:
+    """Return how a mail of these parts is made. Raises ValueError for what may not stand in its headers."""
+    return message.Recipe(
         lane=int(frame.lane),
         stream=frame.stream,
         list_id=frame.list_id,
@@ -99,22 +108,19 @@ def _sample(
         reply_to=frame.reply_to,
         feedback=frame.feedback,
         subject=subject,
-        format="both",
+        format=format,
         parts=parts,
     )
-    mail = message.splice(recipe, _intent(link_set, now), to=TO, services=services)
-    keys = message.keys_for(recipe, services)
-    signed = mail if keys is None else dkim.sign(mail, keys=keys, at=now)
-    return Sample(frame.lane.name.lower(), title, signed, signed=keys is not None)
 
 
-def _intent(link_set: LinkSet, now: datetime) -> Intent:
+def intent(link_set: LinkSet, now: datetime) -> Intent:
+    """Return the delivery of a mail that nobody gets: its links open nothing."""
     return Intent(
         id=0,
         epoch=0,
         mailing_id=0,
         content_id=0,
-        reader_key=_NOBODY,
+        reader_key=NOBODY,
         link_set=int(link_set),
         link_version=1,
         addr_hash=b"",

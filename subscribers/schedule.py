@@ -157,6 +157,12 @@ def readers_of(*, digest_id: int, day: date, after_id: int, limit: int) -> list[
     return _readers(wanted, after_id=after_id, limit=limit)
 
 
+def reader(subscription_id: int, *, slot: date) -> DueReader | None:
+    """Return what composing would know of one reader on a date, due or not; None of who gets no mail any more."""
+    found = _readers((Subscription.id == subscription_id,), after_id=0, limit=1, slot=slot)
+    return found[0] if found else None
+
+
 _READER = (
     Subscription.id,
     Subscription.taste_id,

@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from articles import feeds, ingest
 from articles.models import Article
@@ -30,6 +31,8 @@ def stories(flask, tmp_path) -> list[str]:
     ingest.store_entries(
         found.id, feed(*(entry(one, title=one.title()) for one in ("one", "two", "three"))), clock.utc_now()
     )
+    # What a feed has at its first look is no news; these are.
+    db.session.execute(update(Article).values(first_seen_at=clock.utc_now()))
     db.session.commit()
     by_name = {one.headline: one.public_id for one in db.session.query(Article)}
     return [by_name[name] for name in ("One", "Two", "Three")]
