@@ -14,6 +14,7 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from app import create_app
+from articles import related
 from core import clock, fetch
 from core.database import Base, db
 from demo import publication
@@ -36,6 +37,7 @@ def site_and_file(tmp_path_factory) -> Iterator[tuple[Flask, Path, Path]]:
     with app.app_context():
         Base.metadata.create_all(db.engine)
         publication.load(publication.read(), clock.utc_now())
+        related.compute_due(clock.utc_now(), 100)  # As a task does.
         db.session.commit()
         db.session.remove()
         db.engine.dispose()

@@ -6,7 +6,8 @@ from datetime import datetime
 import pytest
 
 from articles import shelf, topics
-from articles.models import Article, ArticleIdentity, ArticleTopic
+from articles.models import Article, ArticleIdentity, ArticleTopic, UnmappedTerm
+from articles.pictures import Picture
 from articles.searchtables import Related, RelatedDue, SearchDocument
 from core import links
 from core.database import db
@@ -252,7 +253,7 @@ def test_the_page_to_send_a_story_has_a_mail_link_and_the_address_to_copy(client
 
 
 def test_an_empty_publication_says_so(client, app):
-    for table in (ArticleIdentity, ArticleTopic, SearchDocument, Related, RelatedDue, Article):
+    for table in (Picture, UnmappedTerm, ArticleIdentity, ArticleTopic, SearchDocument, Related, RelatedDue, Article):
         db.session.query(table).delete()
     db.session.commit()
     for path in ("/en/", "/en/topics"):
