@@ -4,6 +4,7 @@
 Each call is a process of its own, as at a terminal; what it printed, its status and its peak of memory are the answer.
 """
 
+import importlib
 import json
 import os
 import subprocess
@@ -41,7 +42,7 @@ class Commands:
     turn: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, *words: str) -> Said:
-        """Run `flask` with these words."""
+        """Run `flask` with these words; after `task`, a task by its name."""
         with self.turn:
             assert self.process.stdin
             assert self.process.stdout
@@ -91,6 +92,10 @@ def _become(words: list[str], out: int, err: int) -> None:
     os.dup2(nothing, 0)
     status = 1
     try:
+        if words[0] == "task":
+            _work(words[1])
+            status = 0
+            return
         sys.argv[:] = ["flask", "--app", "app", *words]
         flask.cli.main()
     except SystemExit as end:
@@ -101,11 +106,18 @@ def _become(words: list[str], out: int, err: int) -> None:
         os._exit(status)
 
 
+def _work(task: str) -> None:
+    """Run a task, as a worker would."""
+    module, _dot, name = task.rpartition(".")
+    with app.create_app().app_context():
+        getattr(importlib.import_module(module), name)()
+
+
 if __name__ == "__main__":
     # Here alone: whoever imports the class above does not load the product.
     import flask.cli
 
-    import app  # noqa: F401 - what takes long is loaded before the first fork
+    import app
 
     for line in sys.stdin:
         sys.stdout.write(json.dumps(_forked(json.loads(line))) + "\n")

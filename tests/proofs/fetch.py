@@ -26,7 +26,7 @@ from PIL import Image
 
 from tests import nameserver
 from tests.journeys import houses
-from tests.proofs import feeds_commands, feeds_server, fetch_list, fetch_net, page
+from tests.proofs import feeds_commands, feeds_server, feeds_tls, fetch_doors, fetch_list, fetch_net, page
 from tests.proofs.corpus import writing
 from tests.proofs.feeds_commands import Commands, Said
 from tests.proofs.feeds_server import Server
@@ -104,16 +104,19 @@ def run(folder: Path) -> Counts:
     places = [(address, port) for address in private for port in PORTS]
     open_hosts = (fetch_net.PUBLIC4, fetch_net.OTHER4, fetch_net.PUBLIC6, fetch_net.OTHER6)
     places += [(address, port) for address in open_hosts for port in PORTS if port not in (80, 443)]
+    tls, trusted = feeds_tls.context(folder, OPEN)
     environment = houses.environment_of(
+        SSL_CERT_FILE=str(trusted),
         DATABASE_URL=f"sqlite:///{folder / 'fetch.db'}",
-        POSTRIDER_CONFIG=str(houses.ROOT / "demo" / "postrider.toml"),
+        POSTRIDER_CONFIG=str(_config(folder)),
         STATE_DIR=str(folder),
         SMTP_URL="smtp://127.0.0.1:9",
         **houses.KEYS,
     )
     zone = {**fetch_list.names(), **fetch_list.rebinding()}
     with ExitStack() as stack:
-        web, _places = stack.enter_context(feeds_server.serving([(address, 80) for address in open_hosts]))
+        places_of = {port: [(address, port) for address in open_hosts] for port in (80, 443)}
+        web, _places = stack.enter_context(feeds_server.serving(places_of[80], places_of[443], tls))
         names = stack.enter_context(nameserver.serving(zone, port=53))
         singing = stack.enter_context(canaries(places))
         loaded = [feeds_commands.loaded(environment) for _number in range(AT_ONCE)]
@@ -124,11 +127,35 @@ def run(folder: Path) -> Counts:
         _refused(counts, loaded, web)
         _rebound(counts, loaded[0], web)
         _pictures(counts, loaded[0], web)
+        _others(counts, loaded, web)
         time.sleep(1)
         counts.canaries, counts.hits, counts.asked = len(singing.places), len(singing.hits), len(names.asked)
         counts.public = len(web.asked)
         counts.faults += [f"a canary was hit: {host} port {port}" for host, port in singing.hits[:20]]
     return counts
+
+
+def _config(folder: Path) -> Path:
+    """Return the demo's settings for a site that hubs can reach."""
+    told = (houses.ROOT / "demo" / "postrider.toml").read_text("utf-8")
+    path = folder / "postrider.toml"
+    path.write_text(re.sub("(?m)^base_url = .*", 'base_url = "https://news.example.org"', told), "utf-8")
+    return path
+
+
+def _others(counts: Counts, loaded: Sequence[Commands], web: Server) -> None:
+    """Try the doors that a feed leads through: pages of stories, and hubs."""
+    redirects = [(kind, url) for kind, told, url in _tries(web) if told != url]
+    with ThreadPoolExecutor(2) as at_once:
+        texts = at_once.submit(fetch_doors.texts, loaded[0], web, redirects)
+        hubs = at_once.submit(fetch_doors.hubs, loaded[1], web, list(fetch_list.locations()))
+        for kind, door, found in (
+            ("pages of stories", "the fetching of a story's page", texts.result()),
+            ("hubs", "the asking of a hub", hubs.result()),
+        ):
+            counts.by[door] += sum(found.tried.values())
+            counts.faults += found.faults
+            counts.tried[kind] += sum(found.tried.values())
 
 
 def _tries(web: Server) -> Iterator[tuple[str, str, str]]:
@@ -259,10 +286,10 @@ def main() -> int:
         title="Nobody is led inside",
         claim="Addresses that lead to loopback, private networks, the metadata of a cloud and other places that are "
         "not public: in every spelling, by names that a lying name server answers for, rebound after the first answer, "
-        "and behind redirects of every kind; as addresses of feeds, and as those of pictures that a story brings. The "
-        "shipped commands run in a network of their own in which all these places exist, and the public ones, too; "
-        "what listens at the private ones counts connections, not requests. The list is in "
-        "[tests/proofs/fetch_list.py](../../tests/proofs/fetch_list.py).",
+        "and behind redirects of every kind; as addresses of feeds, of pictures that a story brings, of pages that "
+        "its text is fetched from, and of hubs. The shipped commands run in a network of their own in which all these "
+        "places exist, and the public ones, too; what listens at the private ones counts connections, not requests. "
+        "The list is in [tests/proofs/fetch_list.py](../../tests/proofs/fetch_list.py).",
         rows=rows,
         faults=counts.faults,
     )

@@ -59,6 +59,13 @@ def test_no_picture_of_a_story_leads_there_either(url: str) -> None:
             fetch.get(fetch.FetchRequest(picture.url), _network=fetch.Network(_itself, _never))
 
 
+def test_no_spelling_of_an_address_that_is_not_public_is_sent_a_form() -> None:
+    """Hubs are asked by forms; this door refuses what the other one does."""
+    for url in SPELLED:
+        with pytest.raises(fetch.FetchRefused):
+            fetch.post_form(url, {"hub.mode": "subscribe"}, _network=fetch.Network(_itself, _never))
+
+
 def _itself(host: str, _port: int) -> list[str]:
     """Resolve what is an address already, as every resolver does, and the one name of the list."""
     return ["127.0.0.1"] if host.rstrip(".") == "localhost" else [str(ipaddress.ip_address(host.rstrip(".")))]
