@@ -138,7 +138,7 @@ def _how(feed: Feed, now: datetime) -> str:
 
 
 def _texts(missing: int) -> str:
-    return f"; {missing} stories without the text of their page" if missing else ""
+    return f"; without the text of their page: {missing}" if missing else ""
 
 
 def _news(feed: Feed, now: datetime) -> str:
@@ -159,7 +159,7 @@ def fetch_now(url: str) -> None:
     db.session.rollback()
     result, stored = tasks.fetch_one(feed_id)
     if isinstance(result, Exception):
-        raise click.ClickException(f"It could not be read: {result} {feeds.cure(url, result)}")
+        raise click.ClickException(f"It could not be read: {str(result).rstrip('.')}. {feeds.cure(url, result)}")
     if stored is None and result.status != fetch.NOT_MODIFIED:
         raise click.ClickException(
             f"It could not be read: the server answered {result.status}. {feeds.cure(url, result)}"
@@ -175,9 +175,9 @@ def _fetch_texts(feed_id: int) -> None:
     """Fetch the texts that wait for their page, and say how that went, and why it did not where it did not."""
     outcomes = texts.fetch_all(feed_id=feed_id, longest_s=_MOST_TEXTS_S)
     if taken := outcomes.pop("", 0):
-        click.echo(f"{taken} texts were taken from their pages.")
+        click.echo(f"Texts taken from their pages: {taken}.")
     for why, count in outcomes.items():
-        click.echo(f"{count} have the feed's teaser: {why}.", err=True)
+        click.echo(f"Stories that have the feed's teaser: {count}, since {why.rstrip('.')}.", err=True)
 
 
 @feed_commands.command("pause")

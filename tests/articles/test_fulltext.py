@@ -5,12 +5,14 @@ from datetime import timedelta
 import pytest
 import structlog
 
-from articles import feeds, fulltext, life, shelf
+from articles import feeds, fulltext, ingest, life, shelf
+from articles.arriving import Manner
 from articles.fulltext import AGAIN, HOLD, LONGEST, TEASER_WORDS, Missing
 from articles.models import Article, FullText
 from articles.pagetext import PageText
-from core import fetch
+from core import database, fetch
 from core.database import db
+from tests.articles import atom
 from tests.articles.atom import LONG, NOW, entry
 
 TEASER = "Two countries exchanged notes."
@@ -160,6 +162,19 @@ def test_what_an_editor_holds_or_releases_meanwhile_is_the_editors(desk):
         arrives(story(name))
     assert [story(name).state for name in ("held", "released", "withdrawn")] == ["held", "published", "withdrawn"]
     assert story("withdrawn").body == ""
+
+
+def test_breaking_news_does_not_wait_and_its_text_comes_behind_it(desk):
+    feeds.by_id(desk.feed_id()).may_break = True
+    db.session.commit()
+    with database.write_turn():
+        pushed = atom.feed(teaser(terms=("urgent",), published=NOW.isoformat()))
+        ingest.store_entries(desk.feed_id(), pushed, NOW, manner=Manner.PUSHED)
+        db.session.commit()
+    (article,) = desk.articles()
+    assert (article.breaking_at, due(NOW)) == (NOW, [article.id])
+    arrives(article, at=NOW + MINUTE)
+    assert (story().body, story().first_seen_at, story().breaking_at) == (TEXT.body, NOW, NOW)
 
 
 def test_what_has_an_embargo_has_its_page_asked_when_that_ends(desk):

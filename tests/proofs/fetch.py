@@ -153,9 +153,9 @@ def _others(counts: Counts, loaded: Sequence[Commands], web: Server) -> None:
             ("pages of stories", "the fetching of a story's page", texts.result()),
             ("hubs", "the asking of a hub", hubs.result()),
         ):
-            counts.by[door] += sum(found.tried.values())
+            counts.by[door] += found.tried
             counts.faults += found.faults
-            counts.tried[kind] += sum(found.tried.values())
+            counts.tried[kind] += found.tried
 
 
 def _tries(web: Server) -> Iterator[tuple[str, str, str]]:

@@ -183,3 +183,23 @@ def test_an_unchanged_page_is_asked_for_with_what_it_said_before_and_keeps_its_t
     assert web.hits[-1].headers["If-None-Match"] == '"1"'
     (article,) = shelf.latest("en", limit=9)
     assert (article.body, article.revision) == before
+
+
+def test_at_a_terminal_the_texts_of_a_feed_are_fetched_with_it_and_what_is_missing_is_said(app, web):
+    def flask(*words: str) -> str:
+        return app.test_cli_runner().invoke(args=["feeds", *words]).output
+
+    now = clock.utc_now().isoformat()
+    entries = [
+        atom.entry(name, title=f"A ferry {name}", url=f"{SITE}/{name}", summary=LEAD, content=None, published=now)
+        for name in ("one", "two")
+    ]
+    web.pages["/feed"] = lambda asked: asked.answer(200, atom.feed(*entries))
+    web.pages["/one"] = lambda asked: asked.answer(200, page(*PARAGRAPHS))
+    web.pages["/two"] = lambda asked: asked.answer(404)
+    flask("add", f"{SITE}/feed", "--language", "en")
+    assert "cannot both be on" in flask("set", f"{SITE}/feed", "--full-text", "on", "--teaser-only", "on")
+    assert "holds from now on" in flask("set", f"{SITE}/feed", "--full-text", "on")
+    said = flask("fetch", f"{SITE}/feed")
+    assert "2 new, 0 changed" in said and "Texts taken from their pages: 1." in said
+    assert "Stories that have the feed's teaser: 1, since the server answered 404 for its page." in said
