@@ -20,7 +20,8 @@ WRONG = re.compile(
     "not on the public internet|only ports 80 and 443|only http and https|odd spelling of an IP|user name in it"
     "|no usable host|address is malformed|malformed address|names no page for it"
 )
-_KEPT_IN = "redirects out of TLS"
+_KEPT_IN = re.compile("redirects out of TLS|it answered 404")
+"""A redirect that says no host, read by the rules, leads back to its own: that one has no such page."""
 _TEXTS = re.compile(r"^Stories that have the feed's teaser: (\d+), since (.*)\.$", re.MULTILINE)
 _PAGES = (
     '<meta http-equiv="refresh" content="0; url=http://127.0.0.1/">',
@@ -113,7 +114,7 @@ def hubs(commands: Commands, web: Server, locations: Sequence[tuple[str, str]]) 
     asked = "".join(commands.run("task", "tasks.websub.keep").text for _look in looks)
     lines = [line for line in asked.splitlines() if "hub not asked" in line]
     outcome = Outcome(len(offered))
-    outcome.faults = [f"a hub: {line[-200:]!r}" for line in lines if not (WRONG.search(line) or _KEPT_IN in line)]
+    outcome.faults = [f"a hub: {line[-200:]!r}" for line in lines if not (WRONG.search(line) or _KEPT_IN.search(line))]
     if "Traceback" in read + asked or len(lines) < len(fetch_list.LYING[:1]) + len(list(_some(locations))):
         outcome.faults.append(f"{len(lines)} of {len(offered)} hubs: {read[-200:]!r}, {asked[-200:]!r}")
     return outcome
