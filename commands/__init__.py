@@ -8,6 +8,7 @@ from commands import (
     control,
     digests_desk,
     digests_preview,
+    digests_report,
     doubts,
     feeds_push,
     pictures,
@@ -52,6 +53,7 @@ EDITIONS = (
     *(digests_desk.note, digests_desk.subject, digests_desk.front_page, digests_desk.pin, digests_desk.drop),
     *(digests_desk.hold, digests_desk.approve, digests_desk.show),
     *(digests_preview.preview, digests_preview.test_send),
+    digests_report.edition_report,
 )
 """The commands of `flask digests` that have modules of their own."""
 

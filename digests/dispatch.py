@@ -17,7 +17,8 @@ from delivery import content, outbox
 from delivery.models import Lane
 from digests import corrections, editions, histories, recall, rendering, sources
 from digests.cohorts import Chunk, Group
-from digests.models import Cohort, Wave
+from digests.models import Cohort, Wave, WaveCount
+from digests.why import Reason
 from subscribers import leaving, rhythm, schedule
 
 
@@ -73,6 +74,7 @@ def write_chunk(made: Made, now: datetime, services: Services) -> bool:
     losers = [one for group in groups for one in group.readers if one.subscriber_id not in moved]
     if chunk.kind == "regular":
         _note_waits(chunk, won, losers)
+    _count_unmailed(chunk, losers)
     return _move_wave(chunk, losers, now)
 
 
@@ -113,6 +115,17 @@ def _note_waits(chunk: Chunk, won: Sequence[_Won], losers: Sequence[schedule.Due
     waits = {one.subscription_id: one.waited + 1 for one in chunk.waiting if one.subscription_id <= settled}
     over = {one.subscription_id: 0 for group in won for one in group.readers if one.waited}
     schedule.note_waits(waits | over)
+
+
+def _count_unmailed(chunk: Chunk, losers: Sequence[schedule.DueReader]) -> None:
+    """Count those of whom it is settled that this wave brings them nothing."""
+    settled = _reached(chunk, losers)
+    for reason, readers in ((Reason.NOTHING, chunk.empty), (Reason.TOO_FEW, chunk.waiting)):
+        count = sum(one.subscription_id <= settled for one in readers)
+        if count:
+            insert = insert_for(db.engine)(WaveCount).values(wave_id=chunk.wave_id, reason=reason, readers=count)
+            more = {"readers": WaveCount.readers + count}
+            db.session.execute(insert.on_conflict_do_update(index_elements=["wave_id", "reason"], set_=more))
 
 
 class WaveTaken(Exception):

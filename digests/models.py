@@ -55,6 +55,15 @@ class Wave(Base):
     )
 
 
+class WaveCount(Base):
+    """How many readers of a wave got no mail, for what reason; who they are is told from what they had chosen."""
+
+    __tablename__ = "wave_counts"
+    wave_id: Mapped[int] = mapped_column(ForeignKey("waves.id"), primary_key=True)
+    reason: Mapped[str] = mapped_column(primary_key=True)
+    readers: Mapped[int]
+
+
 class History(Base):
     """What a reader had, interned: readers with the same past share a row. For `entries` see digests.histories."""
 

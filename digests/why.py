@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Row, select
 from sqlalchemy.orm import joinedload
@@ -139,7 +139,7 @@ class _Reading:
     ) -> Slot:
         return Slot(
             self.digest,
-            _reason(delivery, edition.state),
+            reason_of(delivery, edition.state),
             at,
             zone,
             first=edition.kind == "first",
@@ -238,21 +238,29 @@ _BY_STATE = {
 }
 
 
-def _reason(delivery: Delivery, mailing: str) -> Reason:
+class Ledgered(Protocol):
+    """What the ledger says of a mail: its row, or as much of it."""
+
+    state: Any
+    returned_as: Any
+    attempts: Any
+
+
+def reason_of(row: Ledgered, mailing: str) -> Reason:
     """Return what became of a mail. `mailing` is the state of its mailing."""
-    if delivery.state == State.SENT:
-        if delivery.returned_as == Class.COMPLAINT:
+    if row.state == State.SENT:
+        if row.returned_as == Class.COMPLAINT:
             return Reason.COMPLAINED
-        return Reason.RETURNED if delivery.returned_as in BOUNCES else Reason.HANDED_OVER
-    if delivery.state in _BY_STATE:
-        return _BY_STATE[State(delivery.state)]
-    if delivery.state == State.CANCELLED and mailing != "cancelled":
+        return Reason.RETURNED if row.returned_as in BOUNCES else Reason.HANDED_OVER
+    if row.state in _BY_STATE:
+        return _BY_STATE[State(row.state)]
+    if row.state == State.CANCELLED and mailing != "cancelled":
         return Reason.RECALLED  # Nothing but a recall ends a single mail.
     if mailing == "cancelled":
         return Reason.CANCELLED
     if mailing == "paused":
         return Reason.HELD
-    return Reason.PUT_OFF if delivery.attempts else Reason.WAITING
+    return Reason.PUT_OFF if row.attempts else Reason.WAITING
 
 
 def _provider(number: int, domain: str) -> str | None:

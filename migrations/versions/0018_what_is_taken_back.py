@@ -43,6 +43,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(['block_id'], ['blocks.id'], name=op.f('fk_block_views_block_id')),
         sa.PrimaryKeyConstraint('block_id', name=op.f('pk_block_views')),
     )
+    op.create_table(
+        'wave_counts',
+        sa.Column('wave_id', BIG, nullable=False),
+        sa.Column('reason', sa.Text(), nullable=False),
+        sa.Column('readers', sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(['wave_id'], ['waves.id'], name=op.f('fk_wave_counts_wave_id')),
+        sa.PrimaryKeyConstraint('wave_id', 'reason', name=op.f('pk_wave_counts')),
+    )
     _corrections()
 
 
@@ -98,7 +106,7 @@ def _corrections() -> None:
 
 def downgrade() -> None:
     """Undo."""
-    for table in ('correction_waves', 'correction_contents', 'corrections'):
+    for table in ('wave_counts', 'correction_waves', 'correction_contents', 'corrections'):
         op.drop_table(table)
     op.drop_table('block_views')
     op.drop_table('block_sources')

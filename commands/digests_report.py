@@ -1,0 +1,68 @@
+"""`flask digests report`: what became of an edition, reader by reader, without an address in it."""
+
+import csv
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+
+import click
+
+from commands import turns
+from core import clock
+from core.database import db
+from digests import report
+
+
+@click.command("report")
+@click.argument("edition")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for a script; with --readers a line for each reader.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV; with --readers a row for each reader.")
+@click.option("--readers", "each", is_flag=True, help="List the readers, by opaque keys that tell no address.")
+def edition_report(edition: str, as_json: bool, as_csv: bool, each: bool) -> None:
+    """Report on an EDITION: how many readers it was handed over to, and why it was not to the others.
+
+    EDITION is a digest and a date, or the key of a mailing.
+    Example: flask digests report asia-daily:2026-03-02 --readers --csv > readers.csv
+    """
+    with turns.told():
+        of = report.find(edition)
+    if each:
+        _list(of, as_json=as_json)
+    elif as_csv:
+        rows = csv.writer(sys.stdout)
+        rows.writerows([("reason", "readers"), *report.totals(of).items()])
+    else:
+        _sum_up(of, as_json=as_json)
+
+
+def _list(of: report.Of, *, as_json: bool) -> None:
+    rows = csv.writer(sys.stdout)
+    if not as_json:
+        rows.writerow(("reader", "reason", "at", "code"))
+    for one in report.readers(of, now=clock.utc_now()):
+        at = one.at.isoformat(timespec="seconds") if one.at else ""
+        if as_json:
+            click.echo(json.dumps({**asdict(one), "at": at or None}))
+        else:
+            rows.writerow((one.reader, one.reason, at, one.code or ""))
+    db.session.rollback()
+
+
+def _sum_up(of: report.Of, *, as_json: bool) -> None:
+    found: Mapping[str, object] = {
+        "edition": of.name,
+        "state": of.mailing.state,
+        "waves": report.waves(of),
+        "readers": report.totals(of),
+    }
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    totals = report.totals(of)
+    waves = ", ".join(f"{count} {state}" for state, count in report.waves(of).items())
+    click.echo(f"{of.name}: {of.mailing.state}" + (f"; waves: {waves}" if waves else ""))
+    width = max((len(f"{count:,}") for count in totals.values()), default=1)
+    for reason, count in totals.items():
+        click.echo(f"  {count:>{width},}  {reason}")
+    click.echo(f"{sum(totals.values()):,} readers.")

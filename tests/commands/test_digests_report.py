@@ -1,0 +1,41 @@
+"""`flask digests report`: text, JSON and CSV."""
+
+import csv
+import io
+import json
+
+import pytest
+
+from core.services import current
+from tests.digests.house import DUE, NOW, House, lay_out_offer
+
+
+@pytest.fixture
+def edition(app) -> str:
+    lay_out_offer()
+    house = House(current())
+    house.reader("one@example.org")
+    house.article("Story", at=NOW)
+    house.go(DUE)
+    return "asia-daily:2026-03-03"
+
+
+def test_it_is_told_as_text_json_and_csv(flask, edition):
+    assert "1  on its way" in flask(f"digests report {edition}").output.replace("waiting", "on its way")
+    told = json.loads(flask(f"digests report {edition} --json").output)
+    assert (told["edition"], told["readers"]) == (f"edition:asia-daily:regular:{edition[-10:]}", {"waiting": 1})
+    assert flask(f"digests report {edition} --csv").output.split() == ["reason,readers", "waiting,1"]
+
+
+def test_each_reader_has_a_row_without_an_address(flask, edition):
+    (row,) = csv.DictReader(io.StringIO(flask(f"digests report {edition} --readers --csv").output))
+    assert (row["reason"], len(row["reader"])) == ("waiting", 26)
+    line = json.loads(flask(f"digests report {edition} --readers --json").output)
+    assert line["reader"] == row["reader"]
+    assert "@" not in json.dumps([row, line])
+
+
+def test_an_edition_that_is_not_there_is_said_in_one_sentence(flask, edition):
+    result = flask("digests report asia-daily:1999-01-01")
+    assert result.exit_code == 1
+    assert result.output.count("\n") == 1
