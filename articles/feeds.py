@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import delete, select, update
 
-from articles import topics, websub
+from articles import websub
 from articles.models import Article, ArticleIdentity, Feed, FullText, TopicRule, UnmappedTerm
 from articles.pushmodels import FeedPush
 from core import errors, fetch, logs
@@ -97,7 +97,7 @@ def remove(feed: Feed) -> int:
     freed = update(Article).where(Article.feed_id == feed.id).values(feed_id=None).returning(Article.id)
     count = len(db.session.scalars(freed, execution_options={"synchronize_session": False}).all())
     db.session.delete(feed)
-    topics.note_change()
+    db.session.flush()
     return count
 
 

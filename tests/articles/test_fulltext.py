@@ -90,10 +90,11 @@ def test_a_story_waits_ten_minutes_at_most_and_a_text_that_comes_later_makes_it_
     assert article.first_seen_at == NOW + HOLD
 
 
-def test_a_feed_that_goes_on_to_bring_its_teaser_does_not_take_the_text_away(desk):
-    desk.take(teaser())
+@pytest.mark.parametrize("content", [None, f"<p>{TEASER} More follows.</p>"], ids=["no text", "a beginning"])
+def test_a_feed_that_goes_on_to_bring_its_teaser_does_not_take_the_text_away(desk, content):
+    desk.take(teaser(content=content))
     arrives(story())
-    assert desk.take(teaser()).changed == 0
+    assert desk.take(teaser(content=content)).changed == 0
     assert story().body == TEXT.body
     assert due(NOW + HOLD) == [], "the page is not asked again for the same teaser"
 
