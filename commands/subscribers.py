@@ -15,8 +15,7 @@ from core.database import db
 from core.services import current
 from core.settings import Settings
 from delivery import suppression
-from digests import why as reasons
-from digests import whywords
+from digests import whybreaking, whywords
 from digests.why import Slot
 from subscribers import consentchain, consenthead, consentproof, past
 from subscribers.consentchain import Head, Sealer
@@ -166,7 +165,7 @@ def why(address: str, as_json: bool) -> None:
         subscriber = past.by_hash(addr_hash)
     if subscriber is None:
         raise click.ClickException("Nobody with this address has ever confirmed a subscription here.")
-    slots = reasons.recent(subscriber, now=clock.utc_now())
+    slots = whybreaking.recent(subscriber, now=clock.utc_now(), hours=current().publication.quiet)
     if as_json:
         click.echo(json.dumps([_slot(one) for one in slots], indent=2))
         return
@@ -187,6 +186,7 @@ def _slot(one: Slot) -> dict[str, object]:
         "zone": one.zone,
         "reason": one.reason.value,
         "first": one.first,
+        "breaking": one.breaking or None,
         "provider": one.provider,
         "until": one.until.isoformat() if one.until else None,
         "said": whywords.sentence(one, _ENGLISH),

@@ -56,14 +56,17 @@ def read_chunk(wave_id: int, now: datetime, services: Services) -> Chunk:
     edition = db.session.get_one(Edition, wave.edition_id)
     digest = db.session.get_one(Digest, edition.digest_id)
     article = db.session.get_one(Article, edition.article_id, populate_existing=True)
-    ends_at = breaking.ends_at(digest, flagged_at(edition))
+    at = flagged_at(edition)
+    ends_at = breaking.ends_at(digest, at)
     if breaking.is_gone(article) or now >= ends_at:
         return Chunk(wave.id, edition.id, wave.cursor, wave.cursor, True, True, (), None)
+    # Where it is night, and when that begins, is asked of the moment of the flag: of all readers alike, however long
+    # composing takes.
     hours = services.publication.quiet
-    zones = quiet.awake(schedule.zones_of(digest.id), now, hours, urgent=article.urgent)
+    zones = quiet.awake(schedule.zones_of(digest.id), at, hours, urgent=article.urgent)
     most = _most(wave)
     readers = schedule.readers_breaking(digest_id=digest.id, zones=zones, after_id=wave.cursor, limit=most)
-    until = {zone: _until(now, zone, article, ends_at, services) for zone in zones}
+    until = {zone: _until(at, zone, article, ends_at, services) for zone in zones}
     grouped: dict[tuple[str, datetime], list[DueReader]] = {}
     for reader in _wanting(readers, article):
         grouped.setdefault((reader.taste.format, until[reader.zone]), []).append(reader)
@@ -92,9 +95,9 @@ def _most(wave: Wave) -> int:
     return CHUNK if wave.cursor else FIRST_CHUNK
 
 
-def _until(now: datetime, zone: str, article: Article, ends_at: datetime, services: Services) -> datetime:
+def _until(at: datetime, zone: str, article: Article, ends_at: datetime, services: Services) -> datetime:
     """Return by when a mail must have left: while it is news, and before the quiet hours of its reader begin."""
-    night = None if article.urgent else quiet.next_quiet(now, zone, services.publication.quiet)
+    night = None if article.urgent else quiet.next_quiet(at, zone, services.publication.quiet)
     return ends_at if night is None else min(ends_at, night)
 
 

@@ -1,20 +1,27 @@
-"""Who was alerted to what: told from the ledger's rows of breaking mails, so that no reader has another one for it."""
+"""Who was alerted to what: told from the ledger's rows of breaking mails, so that no reader has another row for it."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, select
 
-from articles import flash
+from articles import flash, shelf
 from articles.models import Article
+from articles.shelf import Candidate
+from core import language as languages
 from core.database import db
+from core.publication import QuietHours
 from delivery import fates
 from delivery.fates import Fate
 from delivery.models import Mailing
 from delivery.states import State
+from digests import histories, quiet, shelves
 from digests.models import Edition
+from digests.selection import Alarm
+from subscribers.models import Digest
 from subscribers.schedule import DueReader
 
 KIND = "breaking"
@@ -80,3 +87,93 @@ def _bounded(readers: Collection[DueReader]) -> list[DueReader]:
 
 ALL = 255
 """All breaking mails: nobody counts them. As in subscribers.preferences."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Alert:
+    """A breaking mail of some days: of which story it was, when it was flagged, and until when it was news.
+
+    `is_ours` says that the digest that is composed sent it, and that it was not stopped.
+    """
+
+    mailing_id: int
+    article_id: int
+    flagged_at: datetime
+    ends_at: datetime
+    urgent: bool
+    is_ours: bool
+
+
+def of_readers(
+    digest: Digest, readers: Sequence[DueReader], past: Mapping[int, bytes], *, since: datetime, quiet_hours: QuietHours
+) -> dict[int, Alarm]:
+    """Return what was breaking news since then for the readers of a regular wave, by subscription; most have nothing.
+
+    Whoever had a story since is not asked about: `past` is their packed histories, by subscription.
+    """
+    found: dict[int, list[tuple[int, str]]] = {}
+    nights: dict[int, set[int]] = {}
+    for alert in _alerts(digest, since):
+        waiting = [one for one in readers if not histories.holds(past[one.subscription_id], alert.article_id)]
+        told = {
+            one.once_key: one
+            for one in fates.of(db.session.connection(), [alert.mailing_id], [one.addr_hash for one in waiting])
+        }
+        for reader in waiting:
+            fate = told.get(reader.addr_hash)
+            if fate is not None and fate.state == State.SENT:
+                entry = alert.article_id, _time_text(alert.flagged_at, digest.language, reader.zone)
+                found.setdefault(reader.subscription_id, []).append(entry)
+            elif alert.is_ours and reader.breaking and was_kept(alert, fate, reader.zone, quiet_hours):
+                nights.setdefault(reader.subscription_id, set()).add(alert.article_id)
+    return {
+        one: Alarm(tuple(sorted(dict(found.get(one, ())).items())), frozenset(nights.get(one, ())))
+        for one in found.keys() | nights.keys()
+    }
+
+
+def was_kept(alert: _Alert, fate: Fate | None, zone: str, hours: QuietHours) -> bool:
+    """Say whether quiet hours kept a breaking mail from a reader: it was night already, or night came before it."""
+    if alert.urgent:
+        return False
+    if fate is None:
+        return quiet.is_quiet(alert.flagged_at, zone, hours)
+    return fate.state == State.EXPIRED and fate.not_after < alert.ends_at
+
+
+def _alerts(digest: Digest, since: datetime) -> list[_Alert]:
+    wanted = (
+        select(Edition, Mailing.state, Article, Digest.breaking_not_after_s)
+        .join(Mailing, Mailing.id == Edition.mailing_id)
+        .join(Article, Article.id == Edition.article_id)
+        .join(Digest, Digest.id == Edition.digest_id)
+        .where(Edition.kind == KIND, Edition.flagged_at > since, Digest.language == digest.language)
+        .order_by(Edition.id)
+    )
+    found = []
+    for edition, state, article, lasts_s in db.session.execute(wanted):
+        at = edition.flagged_at
+        assert at is not None  # noqa: S101 - for the type checker: a constraint of the table
+        found.append(
+            _Alert(
+                edition.mailing_id,
+                article.became_id or article.id,
+                at,
+                at + timedelta(seconds=lasts_s),
+                article.urgent,
+                is_ours=edition.digest_id == digest.id and state != "cancelled",
+            )
+        )
+    return found
+
+
+def candidates(digest: Digest, found: Sequence[Candidate], alarms: Mapping[int, Alarm]) -> list[Candidate]:
+    """Return what was found with all of the digest's shelves that was breaking news for somebody, however old it is."""
+    wanted = frozenset[int]().union(*(alarm.articles for alarm in alarms.values()))
+    missing = wanted.difference(one.article_id for one in found)
+    return [*found, *shelves.of_digest(digest, shelf.candidates_by_ids(missing))]
+
+
+def _time_text(at: datetime, language: str, zone: str) -> str:
+    local = at.astimezone(ZoneInfo(zone))
+    return languages.minute_text(60 * local.hour + local.minute, language)

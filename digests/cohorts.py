@@ -3,14 +3,14 @@
 A group is a cohort in the making: the same stories in the same format, with the same opening and the same past.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from articles import shelf
 from core.database import db
 from core.services import Services
-from digests import corrections, desk, elsewhere, histories, outlook, rendering, selection, shelves, timetable
+from digests import alerted, corrections, desk, elsewhere, histories, outlook, rendering, selection, shelves, timetable
 from digests.models import Edition, Wave
 from digests.outlook import Outlook
 from digests.selection import Repeat
@@ -129,6 +129,7 @@ class _Alike:
     """What they get in better languages, where they want each story once; None: each digest for itself."""
     outlook: Outlook
     corrections: tuple[int, ...]
+    alarm: selection.Alarm
 
 
 _NOTHING: tuple[int | None, bytes] = (None, b"")
@@ -176,7 +177,8 @@ class Reading:
         if found:
             # Not now: a feed that is being stored at this moment has stories of before, which nobody sees yet.
             self.seen_until = max(one.first_seen_at for one in found)
-        found = self._laid.candidates(found)
+        alarms = {} if self._first else self._alarms(readers, had, since)
+        found = self._laid.candidates(alerted.candidates(self._digest, found, alarms))
         better, once = self._better(readers), elsewhere.Once(found, self._digest.language)
         wrong = corrections.to_tell(self._digest, [reader.addr_hash for reader in readers], now=self._now)
         alike: dict[_Alike, list[schedule.DueReader]] = {}
@@ -190,6 +192,7 @@ class Reading:
                 once=better.get(reader.subscription_id),
                 outlook=self._outlook(reader),
                 corrections=wrong.get(reader.addr_hash, ()),
+                alarm=alarms.get(reader.subscription_id, selection.NO_ALARM),
             )
             alike.setdefault(key, []).append(reader)
         groups: list[Group] = []
@@ -200,7 +203,7 @@ class Reading:
             known = histories.known(past[1])
             without = frozenset[int]() if key.once is None else once.without(key.once, had=self._counted(known, found))
             wish, first = self._wish(same[0].taste, key), self._laid.foremost
-            choice = selection.choose(found, wish, had=known, without=without, foremost=first)
+            choice = selection.choose(found, wish, had=known, without=without, foremost=first, alarm=key.alarm)
             if not choice.full:
                 empty += same
             elif len(choice.full) < self._digest.least and not self._first and key.waited < MOST_WAITS:
@@ -208,6 +211,13 @@ class Reading:
             else:
                 groups.append(self._group(same, choice, past, key))
         return SortedOut(tuple(groups), tuple(empty), tuple(waiting))
+
+    def _alarms(
+        self, readers: Sequence[schedule.DueReader], had: Mapping[int, tuple[int, bytes]], since: datetime | None
+    ) -> dict[int, selection.Alarm]:
+        past = {reader.subscription_id: had.get(reader.subscriber_id, _NOTHING)[1] for reader in readers}
+        quiet = self._services.publication.quiet
+        return alerted.of_readers(self._digest, readers, past, since=since or self._now, quiet_hours=quiet)
 
     def _better(self, readers: Sequence[schedule.DueReader]) -> dict[int, elsewhere.Better]:
         ids = [reader.subscription_id for reader in readers if reader.once]
@@ -258,7 +268,7 @@ class Reading:
         key: _Alike,
     ) -> Group:
         is_regular = not (self._first or key.catch_up)
-        shown = self._showing.of(choice, self._topics[key.taste_id], with_rest=is_regular)
+        shown = self._showing.of(choice, self._topics[key.taste_id], with_rest=is_regular, alarm=key.alarm)
         return Group(
             readers=tuple(readers),
             format=readers[0].taste.format,

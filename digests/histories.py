@@ -52,6 +52,15 @@ def unpack(packed: bytes) -> list[Entry]:
     ]
 
 
+def holds(packed: bytes, article_id: int) -> bool:
+    """Say whether an article is in a packed history, without reading all of it."""
+    wanted = article_id.to_bytes(8, "big")
+    place = packed.find(wanted)
+    while place >= 0 and place % _ROW.size:
+        place = packed.find(wanted, place + 1)
+    return place >= 0
+
+
 def known(packed: bytes) -> dict[int, Known]:
     """Return how each article in a packed history was had: its latest revision, and whether it ever stood in full."""
     found: dict[int, Known] = {}

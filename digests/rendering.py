@@ -33,6 +33,7 @@ class StoryView:
     updated: bool = False
     front: bool = False
     correction: str = ""
+    alerted: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,24 @@ NOTHING_FOREMOST = Foremost()
 
 
 @dataclass(frozen=True, slots=True)
+class Alarm:
+    """What was breaking news, by article: what a reader was `alerted` to, with the time of it in words, comes in full;
+    what was kept from them by `night` comes before all else. Both whatever their age.
+    """
+
+    alerted: tuple[tuple[int, str], ...] = ()
+    night: frozenset[int] = frozenset()
+
+    @property
+    def articles(self) -> frozenset[int]:
+        """Return the articles of both kinds."""
+        return self.night.union(article_id for article_id, _at in self.alerted)
+
+
+NO_ALARM = Alarm()
+
+
+@dataclass(frozen=True, slots=True)
 class Picked:
     """A story in full; `updated` when the reader had it, and its text is another by now; `front` on the front page."""
 
@@ -101,9 +119,11 @@ def choose(
     had: Mapping[int, Known],
     without: Iterable[int] = (),
     foremost: Foremost = NOTHING_FOREMOST,
+    alarm: Alarm = NO_ALARM,
 ) -> Choice:
-    """Return what matches and is fresh, one version of each story, the best first: what editors put foremost, then by
-    their rank, then on the most of the wanted topics, then the newest.
+    """Return what matches and is fresh, one version of each story, the best first: breaking news that the night kept
+    back, what editors put foremost, what the reader was alerted to; then by the editors' rank, then on the most of the
+    wanted topics, then the newest.
 
     `had` is by article; of the stories in `without` no version comes.
     """
@@ -113,9 +133,16 @@ def choose(
     full: list[Picked] = []
     headlines: list[int] = []
     more = 0
-    for one in sorted(candidates, key=lambda one: (foremost.worth(one.article_id), _worth(one, wanted)), reverse=True):
-        front = one.article_id == foremost.front
-        how = None if one.story_id in stories else _how(one, wish, had.get(one.article_id), front=front)
+    alarming = alarm.articles
+
+    def worth(one: Candidate) -> tuple[bool, int, bool, tuple[int, int, datetime, int]]:
+        by_desk = foremost.worth(one.article_id)
+        return one.article_id in alarm.night, by_desk, one.article_id in alarming, _worth(one, wanted)
+
+    for one in sorted(candidates, key=worth, reverse=True):
+        front, alarms = one.article_id == foremost.front, one.article_id in alarming
+        known = had.get(one.article_id)
+        how = None if one.story_id in stories else _how(one, wish, known, front=front, alarms=alarms)
         if how is None:
             continue
         stories.add(one.story_id)
@@ -123,7 +150,7 @@ def choose(
         if (
             how is not _How.HEADLINE
             and len(full) < wish.most
-            and (front or not (wish.evenly and _is_too_much(topics, wanted, told)))
+            and (front or alarms or not (wish.evenly and _is_too_much(topics, wanted, told)))
         ):
             full.append(Picked(one.article_id, updated=how is _How.UPDATED, front=front))
             told.update(topics)
@@ -143,12 +170,14 @@ def _worth(one: Candidate, wanted: frozenset[int]) -> tuple[int, int, datetime, 
     return one.rank, len(one.topic_ids & wanted), one.published_at, one.article_id
 
 
-def _how(one: Candidate, wish: Wish, known: Known | None, *, front: bool) -> _How | None:
+def _how(one: Candidate, wish: Wish, known: Known | None, *, front: bool, alarms: bool) -> _How | None:
     """Return how an article may come, by its topics, its age, and how the reader had it; None: not at all."""
     if front and known is None:
         return _How.NEW
     if not (front or _is_wanted(one, wish)):
         return None
+    if alarms and known is None:
+        return _How.NEW
     if known is None or wish.repeat is Repeat.RECAP:
         return _How.NEW if _is_fresh(one.first_seen_at, wish) else None
     if wish.repeat is Repeat.UPDATED and one.revision > known.revision and one.updated_at is not None:

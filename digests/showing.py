@@ -32,11 +32,20 @@ class Showing:
             rendering.NoteView(language, notes.as_html(laid.note), notes.as_text(laid.note)) if laid.note else None
         )
 
-    def of(self, choice: selection.Choice, topic_ids: frozenset[int] | None, *, with_rest: bool) -> Shown:
+    def of(
+        self, choice: selection.Choice, topic_ids: frozenset[int] | None, *, with_rest: bool, alarm: selection.Alarm
+    ) -> Shown:
         """Return what is shown to readers with this choice and these topics; `with_rest` counts what there is more."""
+        alerted = dict(alarm.alerted)
         self._look_up([*(one.article_id for one in choice.full), *choice.headlines])
         stories = tuple(
-            replace(self._views[one.article_id], updated=one.updated, front=one.front) for one in choice.full
+            replace(
+                self._views[one.article_id],
+                updated=one.updated,
+                front=one.front,
+                alerted=alerted.get(one.article_id, ""),
+            )
+            for one in choice.full
         )
         return Shown(
             stories=stories,

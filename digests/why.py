@@ -44,6 +44,8 @@ class Reason(StrEnum):
     WAITING = "waiting"
     COMING = "being made"
     NOTHING = "nothing new"
+    NIGHT = "quiet hours"
+    ENOUGH = "number of the day reached"
     TOO_FEW = "waiting for more stories"
     PAUSED = "paused"
     MISSED = "missed"
@@ -58,8 +60,8 @@ class Slot:
     """One slot of a reader, or the moment at which they joined or left. `at` is an instant to be shown in `zone`.
 
     `provider` is the domain that the mail went to, where it is known, `full` that the mailbox was; `until` the end of a
-    pause; `topics` are what
-    there was nothing new on, empty for everything, None when that is not known.
+    pause; `topics` are what there was nothing new on, empty for everything, None when that is not known; `breaking` is
+    the headline of a breaking mail.
     """
 
     digest: Digest
@@ -71,6 +73,7 @@ class Slot:
     full: bool = False
     until: date | None = None
     topics: tuple[str, ...] | None = None
+    breaking: str = ""
 
 
 def recent(subscriber: Subscriber, *, now: datetime) -> list[Slot]:
@@ -143,7 +146,7 @@ class _Reading:
             at,
             zone,
             first=edition.kind == "first",
-            provider=_provider(delivery.provider, subscriber.mailbox.folded.rpartition("@")[2]),
+            provider=provider_of(delivery.provider, subscriber.mailbox.folded.rpartition("@")[2]),
             full=delivery.returned_as == Class.FULL,
         )
 
@@ -193,8 +196,9 @@ def _look_up(readings: Sequence[_Reading], subscriber: Subscriber, known: Past) 
         select(Edition.id, Edition.digest_id, Edition.kind, Edition.slot, Edition.mailing_id, Mailing.state)
         .join(Mailing, Mailing.id == Edition.mailing_id)
         .where(Edition.digest_id.in_(by_digest), Edition.slot >= min(one.first_day for one in readings))
+        .where(Edition.kind.in_(("regular", "first")))
     ).all()
-    mails = _mails([edition.mailing_id for edition in editions], subscriber, known)
+    mails = mails_of([edition.mailing_id for edition in editions], subscriber, known)
     unmailed = [edition.id for edition in editions if edition.kind == "regular" and edition.mailing_id not in mails]
     waves = _waves(unmailed, {slot.due_at for one in readings for slot in one.planned})
     for edition in editions:
@@ -205,7 +209,7 @@ def _look_up(readings: Sequence[_Reading], subscriber: Subscriber, known: Past) 
             reading.deliveries[edition.mailing_id] = mails[edition.mailing_id]
 
 
-def _mails(mailing_ids: Sequence[int], subscriber: Subscriber, known: Past) -> Mapping[int, Delivery]:
+def mails_of(mailing_ids: Sequence[int], subscriber: Subscriber, known: Past) -> Mapping[int, Delivery]:
     """Return a reader's mails by mailing: an edition's once key is the hash of the address, the one of that time."""
     wanted = select(Delivery).where(
         Delivery.mailing_id.in_(mailing_ids),
@@ -263,7 +267,7 @@ def reason_of(row: Ledgered, mailing: str) -> Reason:
     return Reason.PUT_OFF if row.attempts else Reason.WAITING
 
 
-def _provider(number: int, domain: str) -> str | None:
+def provider_of(number: int, domain: str) -> str | None:
     """Return the domain that a mail went to: the reader's own, if it is run by whom the mail went to."""
     if providers.number(domain) == number:
         return domain

@@ -27,6 +27,8 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.WAITING: _("It is on its way."),
     Reason.COMING: _("It is just being made."),
     Reason.NOTHING: _("No mail: there was nothing new for you."),
+    Reason.NIGHT: _("No mail: it was night where you are. The story leads your next regular mail."),
+    Reason.ENOUGH: _("No mail: you had your number of breaking mails that day. It waits for your next regular mail."),
     Reason.TOO_FEW: _("No mail: there were not enough new stories yet. They come together with later ones."),
     Reason.PAUSED: _("No mail: you had paused."),
     Reason.MISSED: _("No mail: we had a breakdown, and the news would have come too late."),
@@ -49,6 +51,7 @@ _FULL_SOMEWHERE = _("Handed over to your mail provider; later it came back to us
 _NOTHING_ON = _("No mail: there was nothing new on %(topics)s.")
 _PAUSED_UNTIL = _("No mail: you had paused until %(date)s.")
 _FIRST = _("Your first edition. %(what)s")
+_BREAKING = _("Breaking news: “%(headline)s”. %(what)s")
 
 
 def when(slot: Slot, language: str) -> str:
@@ -61,6 +64,8 @@ def sentence(slot: Slot, language: str) -> str:
     message, values = _message(slot, language)
     gettext = languages.translations(language).gettext
     text = gettext(message) % values if values else gettext(message)
+    if slot.breaking:
+        return gettext(_BREAKING) % {"headline": slot.breaking, "what": text}
     return gettext(_FIRST) % {"what": text} if slot.first else text
 
 

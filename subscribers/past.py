@@ -24,7 +24,8 @@ class Span:
     """A time in which a subscription was on and nothing of it changed. `left` says that the reader left at its end.
 
     `choice` is None where it is not known any more; `topics` (with countries) are None then, too, and empty for
-    everything. `began` says that the subscription began with it.
+    everything. `began` says that the subscription began with it; `breaking` is how many breaking mails a day, None
+    where that is not known.
     """
 
     begins: datetime
@@ -33,6 +34,7 @@ class Span:
     topics: tuple[str, ...] | None
     began: bool
     left: bool
+    breaking: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,8 @@ def spans(subscription: Subscription, past: Past) -> list[Span]:
         if kind == "opt_out" or (ends is None and subscription.state == "off"):
             continue
         choice, topics = _now(subscription) if place == last_choice else _chosen(wording)
-        found.append(Span(begins, ends, choice, topics, began=kind == "opt_in", left=then == "opt_out"))
+        breaking = subscription.breaking if place == last_choice else _breaking(wording)
+        found.append(Span(begins, ends, choice, topics, kind == "opt_in", then == "opt_out", breaking))
     return found
 
 
@@ -114,6 +117,11 @@ def _chosen(wording: str) -> tuple[RhythmChoice | None, tuple[str, ...] | None]:
     except (KeyError, ValueError):
         return None, None
     return (choice, tuple(topics)) if choice.zone in rhythm.zones() else (None, None)
+
+
+def _breaking(wording: str) -> int | None:
+    told = dict(_CHOSEN.findall(wording)).get("breaking", "")
+    return int(told) if told.isascii() and told.isdecimal() else None
 
 
 def slots(subscription: Subscription, known: Sequence[Span], *, now: datetime, most: int) -> list[Planned]:

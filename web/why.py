@@ -10,7 +10,7 @@ from flask import Blueprint, Response
 from core import clock, links, services, tokens
 from core.links import PATHS
 from digests import why as reasons
-from digests import whywords
+from digests import whybreaking, whywords
 from digests.why import Slot
 from subscribers import preferences as choices_of
 from subscribers.models import Digest
@@ -25,9 +25,10 @@ def show(token: str) -> Response:
     now = clock.utc_now()
     subscriber = choices_of.by_token(services.current().links.tokens.read(tokens.Purpose.PREFERENCES, token), now)
     pages.speak(subscriber.language)
+    hours = services.current().publication.quiet
     values = {
         "address": subscriber.mailbox.masked,
-        "digests": list(_by_digest(reasons.recent(subscriber, now=now))),
+        "digests": list(_by_digest(whybreaking.recent(subscriber, now=now, hours=hours))),
         "most": reasons.MOST,
         "back": links.path("preferences", token=token),
     }

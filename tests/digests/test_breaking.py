@@ -9,12 +9,12 @@ from sqlalchemy import select, update
 from articles import breaking as flags
 from articles import flash, life
 from articles.models import Article
-from core import database
+from core import addresses, database
 from core.database import db
 from delivery import progress
 from delivery.models import Delivery, Lane
 from delivery.states import State
-from digests import alarm, breaking, dispatch, editions
+from digests import alarm, breaking, dispatch, editions, whybreaking, whywords
 from digests.models import Edition, Wave
 from subscribers import offer
 from subscribers.models import Digest, Subscriber, Subscription
@@ -403,3 +403,142 @@ def test_breaking_mail_of_a_digest_that_was_withdrawn_is_not_opened(house):
         db.session.commit()
     flag(house.article("One"))
     assert go(house) == []
+
+
+DUE = datetime(2026, 3, 2, 22, 40, tzinfo=NOW.tzinfo)
+"""When the wave of Tuesday 07:00 in Hong Kong starts."""
+
+
+def daily(house: House, at: datetime = DUE) -> dict[str, Mail]:
+    """Compose the regular mails; return them by the name of their reader."""
+    return {mail.to.partition("@")[0]: mail for mail in house.go(at) if "regular" in mail.mailing}
+
+
+def test_what_went_out_as_breaking_is_in_the_next_daily_in_full_and_says_so(house):
+    wants(house, "alerted@example.org", most=2)
+    wants(house, "quiet@example.org", most=2, breaking=0)
+    story = house.article("Ferry aground", at=NOW - 5 * HOUR)
+    flag(story)
+    go(house)
+    end_all(State.SENT)
+    house.articles(4, at=NOW + HOUR)
+    mails = daily(house)
+    assert mails["alerted"].headlines == ["Ferry aground", "Story 4"], "it comes in full, though others are newer"
+    assert "Ferry aground\nYou had our alert at 17:00\n" in mails["alerted"].text
+    assert "You had our alert at 17:00" in mails["alerted"].html
+    assert mails["quiet"].headlines == ["Story 4", "Story 3"]
+    assert "alert" not in mails["quiet"].text
+    assert "alert" not in daily(house, DUE + DAY)["alerted"].text, "once"
+
+
+@pytest.mark.parametrize("state", [State.EXPIRED, State.FAILED, None])
+def test_a_story_whose_alert_did_not_reach_its_reader_comes_as_if_there_had_been_none(house, state):
+    wants(house)
+    flag(house.article("Ferry aground"))
+    go(house)
+    if state is not None:
+        end_all(state)
+    (mail,) = daily(house).values()
+    assert mail.headlines == ["Ferry aground"]
+    assert "alert" not in mail.text
+
+
+def test_what_the_night_kept_back_leads_the_next_daily(house):
+    at = NIGHT_IN_HONG_KONG
+    wants(house, "wants@example.org")
+    wants(house, "none@example.org", breaking=0)
+    story = house.article("Ferry aground", at=at - 3 * HOUR)
+    house.articles(3, at=at - HOUR)
+    flag(story, at=at)
+    assert go(house, at) == []
+    mails = daily(house)
+    assert mails["wants"].headlines == ["Ferry aground", "Story 3", "Story 2", "Story 1"]
+    assert mails["none"].headlines[-1] == "Ferry aground"
+    assert "alert" not in mails["wants"].text
+
+
+def test_what_could_not_leave_before_the_night_leads_the_next_daily_too(house):
+    at = NIGHT_IN_HONG_KONG - HOUR - 20 * MINUTE
+    wants(house)
+    story = house.article("Ferry aground", at=at - 3 * HOUR)
+    house.articles(3, at=at - HOUR)
+    flag(story, at=at)
+    assert len(go(house, at)) == 1
+    end_all(State.EXPIRED)
+    assert daily(house)["reader"].headlines[0] == "Ferry aground"
+
+
+def test_the_story_of_a_flash_says_that_there_was_an_alert(house):
+    wants(house)
+    with database.write_turn():
+        issued = flash.issue("Ferry aground", language="en", urgent=False, now=NOW)
+        db.session.commit()
+    go(house)
+    end_all(State.SENT)
+    story = house.article("Ferry aground off Cebu", at=NOW + MINUTE)
+    with database.write_turn():
+        flash.attach(db.session.get_one(Article, issued.id), db.session.get_one(Article, story))
+        db.session.commit()
+    mail = daily(house)["reader"]
+    assert mail.headlines == ["Ferry aground off Cebu"]
+    assert "Ferry aground off Cebu\nYou had our alert at 17:00\n" in mail.text
+
+
+def test_an_alert_to_an_older_story_brings_that_in_the_next_daily_too(house):
+    wants(house, fresh_from=NOW - HOUR)
+    flag(house.article("Old", at=NOW - 20 * HOUR))
+    go(house)
+    end_all(State.SENT)
+    assert daily(house)["reader"].headlines == ["Old"]
+
+
+def told(house: House, at: datetime, mailbox: str = "reader@example.org") -> list[str]:
+    """Return what the page of why says of a reader's breaking mails, newest first."""
+    db.session.rollback()
+    addr_hash = house.services.keyring.hash(addresses.parse(mailbox))
+    subscriber = db.session.scalar(select(Subscriber).filter_by(addr_hash=addr_hash))
+    assert subscriber is not None
+    found = whybreaking.recent(subscriber, now=at, hours=house.services.publication.quiet)
+    return [whywords.sentence(slot, "en") for slot in found if slot.breaking]
+
+
+def test_the_page_of_why_tells_of_the_night_and_of_the_number_of_the_day(house):
+    wants(house, breaking=1, countries=["kr"])
+    flag(house.article("One", "kr"))
+    flag(house.article("Elsewhere", "cu"))
+    go(house)
+    end_all(State.SENT)
+    flag(house.article("Two", "kr"), at=NOW + HOUR)
+    go(house, NOW + HOUR)
+    flag(house.article("Three", "kr"), at=NIGHT_IN_HONG_KONG)
+    go(house, NIGHT_IN_HONG_KONG)
+    assert told(house, NIGHT_IN_HONG_KONG) == [
+        "Breaking news: “Three”. No mail: it was night where you are. The story leads your next regular mail.",
+        "Breaking news: “Two”. No mail: you had your number of breaking mails that day. "
+        "It waits for your next regular mail.",
+        "Breaking news: “One”. Handed over to example.org.",
+    ]
+
+
+def test_the_page_of_why_tells_of_what_was_stopped_and_of_what_the_night_cut_off(house):
+    at = NIGHT_IN_HONG_KONG - HOUR - 20 * MINUTE
+    wants(house)
+    flag(house.article("Cut off"), at=at)
+    go(house, at)
+    end_all(State.EXPIRED, at=at + 20 * MINUTE)
+    story = house.article("Stopped", at=at)
+    flag(story, at=at + MINUTE)
+    look(house, at + MINUTE)
+    with database.write_turn():
+        breaking.stop(db.session.get_one(Article, story))
+        db.session.commit()
+    night, stopped = told(house, at + HOUR)
+    assert "it was night" in night
+    assert stopped == "Breaking news: “Stopped”. Not sent: the editors cancelled this edition."
+
+
+def test_the_page_of_why_says_nothing_of_breaking_mail_to_those_who_want_none(house):
+    wants(house, breaking=0)
+    flag(house.article("One"))
+    go(house)
+    assert told(house, NOW + HOUR) == []
