@@ -6,8 +6,10 @@ corrected or withdrawn with the words that are given.
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
+from PIL import Image, ImageOps
 from sqlalchemy import select
 
 from app import create_app
@@ -17,11 +19,22 @@ from articles.pictures import PictureSource
 from core import clock, database
 from core.database import db
 from tests.articles import images
+from tests.journeys.houses import House
+
+
+def hand(house: House, asked: Mapping[str, object]) -> None:
+    """Have it done in a running house."""
+    file = house.folder / "asked.json"
+    file.write_text(json.dumps(asked), "utf-8")
+    house.start("handing", sys.executable, "-m", "tests.proofs.handing", str(file))
+    process = house.processes.pop("handing")
+    assert process.wait(300) == 0, house.logs()[-3000:]
 
 
 def find_pictures() -> None:
     """Let every picture that is waited for have been found: so that what is said of it is shown. Flushes."""
-    made = renditions.make(images.packed(images.halves(64, 48)))
+    dusk = ImageOps.colorize(Image.linear_gradient("L").resize((1200, 800)), "#27384f", "#e9c9a0")
+    made = renditions.make(images.packed(dusk))
     for source in db.session.scalars(select(PictureSource).where(PictureSource.state == "waiting")).all():
         pictures_due.note_made(source.id, made, clock.utc_now())
 

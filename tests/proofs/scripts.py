@@ -25,7 +25,7 @@ from playwright.sync_api import Browser
 from tests.chaos import guards
 from tests.journeys import houses, readers
 from tests.journeys.houses import House
-from tests.proofs import page, vectors, watching
+from tests.proofs import handing, page, vectors, watching
 from tests.proofs.vectors import Vector
 from tests.proofs.watching import Canary, Watcher
 
@@ -218,7 +218,7 @@ def run(folder: Path, browser: Browser, canary: Canary, *, mails: bool = True, t
         _bring(house, by_form)
         stories = _stories(folder, by_number)
         outcome.stored = len(stories)
-        _hand(house, {"correct": {one.public_id: f"It was {one.vector.text}" for one in stories}})
+        handing.hand(house, {"correct": {one.public_id: f"It was {one.vector.text}" for one in stories}})
         with _counted(outcome, watcher, "pages of stories, printed ones and those to send"):
             for one in stories:
                 for more in ("", "/print", "/send"):
@@ -232,7 +232,7 @@ def run(folder: Path, browser: Browser, canary: Canary, *, mails: bool = True, t
             outcome.mails = _look_at_mails(house, watcher, canary, outcome, groups)
         if typed:
             _look_at_typed(house, watcher, outcome, found)
-        _hand(house, {"withdraw": {one.public_id: f"Because {one.vector.text}" for one in stories}})
+        handing.hand(house, {"withdraw": {one.public_id: f"Because {one.vector.text}" for one in stories}})
         with _counted(outcome, watcher, "pages of stories that were withdrawn"):
             for one in stories:
                 watcher.visit(f"{house.site}/en/{one.ref}", one.vector.name)
@@ -286,15 +286,7 @@ def _bring(house: House, by_form: Mapping[str, list[tuple[int, Vector]]]) -> Non
             file = house.folder / f"{form}-{first}.feed"
             file.write_bytes(feed_of(form, pairs[first : first + 150]))
             files[f"https://news.example.org/{file.name}"] = str(file)
-    _hand(house, {"feeds": files})
-
-
-def _hand(house: House, asked: Mapping[str, object]) -> None:
-    file = house.folder / "asked.json"
-    file.write_text(json.dumps(asked), "utf-8")
-    house.start("handing", sys.executable, "-m", "tests.proofs.handing", str(file))
-    process = house.processes.pop("handing")
-    assert process.wait(300) == 0, house.logs()[-3000:]
+    handing.hand(house, {"feeds": files})
 
 
 def _stories(folder: Path, by_number: Mapping[int, Vector]) -> list[Kept]:
