@@ -6,7 +6,7 @@ SETUP = $(PYTHON) tools/setup.py
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .SUFFIXES:
-.PHONY: help run test check format messages pins bench proof-chaos proof-doorbell proof-feeds proof-fetch proof-flood proof-guards proof-kill proof-mailbox proof-pages proof-signatures proof-splice clean
+.PHONY: help run test check format messages pins bench proof-chaos proof-doorbell proof-feeds proof-fetch proof-flood proof-guards proof-kill proof-mailbox proof-pages proof-signatures proof-splice screenshots clean
 
 help: ## list these commands
 	@echo "Postrider: a newsletter service. The commands:"
@@ -74,6 +74,10 @@ proof-signatures: $(VENV)/tests.stamp ## send signed mails through Postfix, have
 
 proof-splice: $(VENV)/tests.stamp ## hold a million mails against a second splicer; writes docs/proofs/splice.md
 	@$(BIN) -m tests.proofs.splice
+
+screenshots: $(VENV)/tests.stamp ## photograph pages and mails, light, dark, phone, desktop, paper; writes var/screenshots
+	@$(BIN) tools/programs.py --fonts
+	@$(BIN) -m tests.screenshots $(SHOTS)
 
 clean: ## remove .venv and every cache; var/, with the database, stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -240,6 +240,17 @@ def test_without_root_a_missing_browser_is_told(machine, monkeypatch):
     assert machine == ["sudo true"]
 
 
+def test_letters_are_installed_for_who_looks_at_pages_and_for_nobody_else(machine, monkeypatch):
+    monkeypatch.setattr(programs, "find", lambda program: "/usr/bin/it")
+    monkeypatch.setattr(programs, "has_letters", lambda: False)
+    installed = []
+    monkeypatch.setattr(programs, "install", lambda *packages: installed.extend(packages))
+    programs.main()
+    assert installed == []
+    programs.main(fonts=True)
+    assert installed == ["fonts-noto-cjk"]
+
+
 # Ends in order on Ctrl-C, as the service does.
 SERVICE = """
 import signal, sys

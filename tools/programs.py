@@ -1,4 +1,7 @@
-"""Find the programs the tests need beside their packages, a browser and Redis; install what is missing."""
+"""Find the programs the tests need beside their packages, a browser and Redis; install what is missing.
+
+With --fonts also the letters that are needed to look at pages: Chinese, Japanese and Korean ones.
+"""
 
 import importlib.util
 import os
@@ -41,6 +44,8 @@ BROWSER = Program(
     ("chromium", "fonts-noto-core"),
     "--cask chromium",
 )
+LETTERS = "fonts-noto-cjk"
+"""Debian's package of Chinese, Japanese and Korean letters, 60 MB. Without it pages have boxes in their places."""
 REDIS = Program("a Redis server", "REDIS_SERVER", ("redis-server",), ("redis-server",), "redis")
 
 
@@ -60,14 +65,14 @@ def packaged_redis() -> str | None:
     return shutil.which(Path(package.origin).parent / "bin" / "redis-server")
 
 
-def install(program: Program) -> None:
-    """Install the program with apt-get, where there is one and this user may."""
+def install(*packages: str) -> None:
+    """Install packages with apt-get, where there is one and this user may."""
     as_root = root_prefix()
-    if as_root is None or not shutil.which("apt-get") or os.environ.get(program.setting):
+    if as_root is None or not shutil.which("apt-get"):
         return
-    print(f"Installing {' and '.join(program.packages)} with apt-get.", flush=True)
+    print(f"Installing {' and '.join(packages)} with apt-get.", flush=True)
     apt = [*as_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
-    fetch = [*apt, "install", "-y", "--no-install-recommends", *program.packages]
+    fetch = [*apt, "install", "-y", "--no-install-recommends", *packages]
     # The first try uses the package lists that are there; a fresh or an old machine has none that serve.
     if not succeeds(fetch) and succeeds([*apt, "update"]):
         succeeds(fetch, show=True)
@@ -89,17 +94,27 @@ def succeeds(command: list[str], *, show: bool = False) -> bool:
     return done.returncode == 0
 
 
-def main() -> None:
-    """Make sure of both programs, or say in one sentence which is missing."""
+def has_letters() -> bool:
+    """Say whether there are fonts for Chinese and Korean, as far as fontconfig knows; other systems bring their own."""
+    if not shutil.which("fc-list"):
+        return sys.platform == "darwin"
+    asked = (subprocess.run(["fc-list", f":lang={language}"], capture_output=True) for language in ("zh-cn", "ko"))
+    return all(done.stdout for done in asked)
+
+
+def main(*, fonts: bool = False) -> None:
+    """Make sure of both programs, or say in one sentence which is missing. That fonts are missing, pictures say."""
     for program in (BROWSER, REDIS):
-        if not find(program):
-            install(program)
+        if not find(program) and not os.environ.get(program.setting):
+            install(*program.packages)
         if not find(program):
             sys.exit(program.cure)
+    if fonts and not has_letters():
+        install(LETTERS)
 
 
 if __name__ == "__main__":
     try:
-        main()
+        main(fonts="--fonts" in sys.argv)
     except KeyboardInterrupt:
         sys.exit("Stopped.")

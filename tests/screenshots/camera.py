@@ -7,6 +7,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page
 
 from tests.screenshots.shots import Look
+from tools import programs
 
 _BOXES = """() => {
     const SIDE = 40;
@@ -57,7 +58,10 @@ class Camera:
     faults: list[str] = field(default_factory=list)
 
     def take(self, name: str, address: str, look: Look, *, beginning: Path | None = None) -> Path:
-        """Take one picture of a page in a new profile; return its file. `beginning` gets the first screen alone."""
+        """Take one picture of a page in a new profile; return its file. `beginning` gets the first screen alone.
+
+        Raises playwright's Error for a page that cannot be opened.
+        """
         context = self.browser.new_context(
             viewport={"width": look.width, "height": look.height},
             device_scale_factor=look.scale,
@@ -84,7 +88,8 @@ class Camera:
 
     def _screen(self, name: str, page: Page) -> Path:
         if boxes := page.evaluate(_BOXES):
-            self.faults.append(f"{name}: no font has {boxes[:20]}, so there are boxes")
+            cure = f"Install fonts (Debian: apt-get install -y {programs.LETTERS})"
+            self.faults.append(f"{name}: no font has {boxes[:20]}, so there are boxes. {cure}")
         if wider := page.evaluate(_WIDER):
             self.faults.append(f"{name}: {wider} is wider than the screen")
         file = self.folder / f"{name}.png"
