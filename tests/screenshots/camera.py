@@ -40,7 +40,11 @@ _BOXES = """() => {
 _WIDER = """() => {
     const most = document.documentElement.clientWidth;
     if (document.documentElement.scrollWidth <= most) return "";
-    const wide = [...document.body.querySelectorAll("*")].filter(one => one.getBoundingClientRect().right > most + 1);
+    const sticksOut = one => {
+        const {left, right} = one.getBoundingClientRect();
+        return right > most + 1 || left < -1 || one.clientWidth && one.scrollWidth > one.clientWidth + 1;
+    };
+    const wide = [...document.body.querySelectorAll("*")].filter(sticksOut);
     return wide.length ? `<${wide.at(-1).localName} class="${wide.at(-1).className}">` : "something";
 }"""
 _SHEET = re.compile(rb"/Type\s*/Page\b")

@@ -30,14 +30,15 @@ def test_a_story_of_an_ordinary_length_is_one_sheet_of_paper(served, app, camera
 
 def test_what_is_wrong_can_be_told_without_looking(served, camera):
     words = "<p>Words.</p>" * 200
-    page = f"<!doctype html><title>x</title><body><h1>\U00017000</h1><pre class=wide>{'wide ' * 90}</pre>{words}"
+    fit = "<meta name=viewport content=width=device-width>"
+    page = f"<!doctype html><title>x</title>{fit}<body><h1>\U00030000</h1><pre class=wide>{'wide ' * 90}</pre>{words}"
     with watching.canary() as server:
         address = server.show("wrong", f"{page}<script>never.there()</script>")
         camera.take("screen", address, shots.LIGHT_PHONE)
         camera.take("sheet", address, shots.ONE_SHEET)
         camera.take("gone", served + "/en/nothing-here", shots.LIGHT_PHONE)
     told = "\n".join(camera.faults)
-    assert "screen: no font has \U00017000" in told
+    assert "screen: no font has \U00030000" in told
     assert 'screen: <pre class="wide"> is wider than the screen' in told
     assert "screen: never is not defined" in told
     assert "sheet: it takes" in told
