@@ -9,6 +9,7 @@ from commands import (
     digests_desk,
     digests_preview,
     digests_report,
+    digests_special,
     doubts,
     feeds_push,
     pictures,
@@ -54,6 +55,7 @@ EDITIONS = (
     *(digests_desk.hold, digests_desk.approve, digests_desk.show),
     *(digests_preview.preview, digests_preview.test_send),
     digests_report.edition_report,
+    *(digests_special.draft, digests_special.list_all, digests_special.send),
 )
 """The commands of `flask digests` that have modules of their own."""
 

@@ -71,13 +71,16 @@ def note(digest: str, day: datetime, text: str | None, file: Path | None, undo: 
     """
     if sum((text is not None, file is not None, undo)) != 1:
         raise click.UsageError("Give the note with --text or --file, or take it back with --undo.")
-    given = _read(file) if file is not None else text or ""
+    given = note_from(text, file)
     if not undo and not given.strip():
         raise click.UsageError("The note is empty. To take one back: --undo")
     _lay(digest, day, as_json, lambda found, slot, now: desk.write_note(found, slot, "" if undo else given, now=now))
 
 
-def _read(file: Path) -> str:
+def note_from(text: str | None, file: Path | None) -> str:
+    """Return a note that was given as a text, or in a file, where - is standard input."""
+    if file is None:
+        return text or ""
     try:
         return sys.stdin.read(_LONGEST_FILE) if str(file) == "-" else file.read_text("utf-8")[:_LONGEST_FILE]
     except UnicodeDecodeError as error:

@@ -72,7 +72,7 @@ def read_chunk(wave_id: int, now: datetime, services: Services) -> Chunk:
     wave = db.session.get_one(Wave, wave_id, populate_existing=True)
     edition = db.session.get_one(Edition, wave.edition_id)
     digest = db.session.get_one(Digest, edition.digest_id)
-    most = min(CHUNK, CHUNK_IN_TURN) if db.engine.dialect.name == "sqlite" else CHUNK
+    most = most_at_once()
     readers = _readers(edition, wave, most)
     reading = Reading(digest, edition.kind, slot=edition.slot, due_at=wave.due_at, now=now, services=services)
     sorted_out = reading.sort_out(readers)
@@ -95,6 +95,11 @@ def read_chunk(wave_id: int, now: datetime, services: Services) -> Chunk:
         shell=rendering.shell_view(digest, services),
         not_after=(now if edition.kind == "first" else wave.due_at) + timedelta(seconds=digest.not_after_s),
     )
+
+
+def most_at_once() -> int:
+    """Return how many readers are read, and written, at once."""
+    return min(CHUNK, CHUNK_IN_TURN) if db.engine.dialect.name == "sqlite" else CHUNK
 
 
 def _readers(edition: Edition, wave: Wave, most: int) -> list[schedule.DueReader]:

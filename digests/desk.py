@@ -125,15 +125,20 @@ def write_note(digest: Digest, slot: date, text: str, *, now: datetime) -> DeskS
 
 def set_subject(digest: Digest, slot: date, text: str, *, now: datetime) -> DeskSheet:
     """Lay down the subject of a date, word for word; an empty text takes it back. Raises Invalid."""
+    found = _open(digest, slot, now)
+    found.subject = checked_subject(text)
+    _changed(found, digest, "subject")
+    return found
+
+
+def checked_subject(text: str) -> str:
+    """Return a subject as it is kept. Raises Invalid."""
     text = text.strip()
     if len(text) > LONGEST_SUBJECT or not text.isprintable():
         raise errors.Invalid(
             "subject", "A subject is one line of at most %(longest)s characters.", longest=LONGEST_SUBJECT
         )
-    found = _open(digest, slot, now)
-    found.subject = text
-    _changed(found, digest, "subject")
-    return found
+    return text
 
 
 def put(digest: Digest, slot: date, articles: Sequence[Article], role: str, *, now: datetime) -> DeskSheet:
@@ -141,7 +146,7 @@ def put(digest: Digest, slot: date, articles: Sequence[Article], role: str, *, n
 
     A story has one role on a sheet, the last one that it was given. Raises Invalid.
     """
-    ours = list(dict.fromkeys(_in_language(one, digest).id for one in articles))
+    ours = list(dict.fromkeys(in_language(one, digest).id for one in articles))
     found = _open(digest, slot, now)
     if role == "front":
         db.session.execute(delete(DeskPick).where(DeskPick.sheet_id == found.id, DeskPick.role == "front"))
@@ -160,7 +165,7 @@ def put(digest: Digest, slot: date, articles: Sequence[Article], role: str, *, n
 def take_back(digest: Digest, slot: date, articles: Sequence[Article], role: str, *, now: datetime) -> DeskSheet:
     """Take stories out of a role that they were given; without any, all that have it. Raises Invalid."""
     found = _open(digest, slot, now)
-    ours = [_in_language(one, digest).id for one in articles]
+    ours = [in_language(one, digest).id for one in articles]
     in_role = delete(DeskPick).where(DeskPick.sheet_id == found.id, DeskPick.role == role)
     db.session.execute(in_role.where(DeskPick.article_id.in_(ours)) if ours else in_role)
     _changed(found, digest, role)
@@ -218,7 +223,7 @@ def _open(digest: Digest, slot: date, now: datetime) -> DeskSheet:
     return found
 
 
-def _in_language(article: Article, digest: Digest) -> Article:
+def in_language(article: Article, digest: Digest) -> Article:
     """Return the version of a story in a digest's language. Raises Invalid when there is none."""
     versions = [article, *shelf.versions(article)]
     found = next((one for one in versions if one.language == digest.language), None)

@@ -3,7 +3,7 @@
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from core.database import db, insert_for
 from core.services import Services
@@ -71,6 +71,18 @@ _ON_SHEET = (
     DeskSheet.slot == Edition.slot,
 )
 """That a wave is of the digest and the date of a desk sheet."""
+
+
+def _behind() -> ColumnElement[bool]:
+    """A wave of a special that goes after one of other readers: whoever is in both gets one copy."""
+    before, its_wave = aliased(Edition), aliased(Wave)
+    return exists().where(
+        Edition.id == Wave.edition_id,
+        before.special_id == Edition.special_id,
+        before.id < Edition.id,
+        its_wave.edition_id == before.id,
+        its_wave.state.in_(["open", "composing"]),
+    )
 
 
 def _skip_unapproved(now: datetime) -> None:
@@ -147,7 +159,7 @@ def frame(digest: Digest, services: Services) -> outbox.Frame:
 
 def unfinished(now: datetime) -> list[int]:
     """Return the ids of waves that nobody is composing and nothing holds, the oldest first."""
-    return list(db.session.scalars(select(Wave.id).where(idle(now), ~_held(now)).order_by(Wave.due_at)))
+    return list(db.session.scalars(select(Wave.id).where(idle(now), ~_held(now), ~_behind()).order_by(Wave.due_at)))
 
 
 def begin(wave_id: int, now: datetime) -> bool:
@@ -155,7 +167,7 @@ def begin(wave_id: int, now: datetime) -> bool:
     session: Session = db.session()
     taken = session.execute(
         update(Wave)
-        .where(Wave.id == wave_id, idle(now), ~_held(now))
+        .where(Wave.id == wave_id, idle(now), ~_held(now), ~_behind())
         .values(state="composing", lease_until=now + LEASE)
         .returning(Wave.id)
         .execution_options(synchronize_session=False)

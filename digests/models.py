@@ -13,6 +13,8 @@ from core.database import Base, BigId, RowId
 class Edition(Base):
     """One digest for one slot (a local date): its regular mail, the first mail of those who joined that day, or a
     breaking mail, of which a day has several: `number` counts them, `article_id` is the story, `flagged_at` since when.
+
+    A special edition has one of these for each digest through whose readers it goes, `via_id`; all are sent as one.
     """
 
     __tablename__ = "editions"
@@ -23,12 +25,16 @@ class Edition(Base):
     number: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
     article_id: Mapped[int | None] = mapped_column(ForeignKey("articles.id"), index=True)
     flagged_at: Mapped[datetime | None]
+    special_id: Mapped[int | None] = mapped_column(ForeignKey("specials.id"), index=True)
+    via_id: Mapped[int | None] = mapped_column(ForeignKey("digests.id"))
     mailing_id: Mapped[int] = mapped_column(ForeignKey("mailings.id"))
     opened_at: Mapped[datetime]
     __table_args__ = (
         UniqueConstraint("digest_id", "kind", "slot", "number"),
         UniqueConstraint("digest_id", "article_id", "flagged_at"),
-        CheckConstraint("kind IN ('regular', 'first', 'breaking')", name="kind"),
+        UniqueConstraint("special_id", "via_id"),
+        CheckConstraint("kind IN ('regular', 'first', 'breaking', 'special')", name="kind"),
+        CheckConstraint("kind <> 'special' OR (special_id IS NOT NULL AND via_id IS NOT NULL)", name="special"),
         CheckConstraint("kind <> 'breaking' OR (article_id IS NOT NULL AND flagged_at IS NOT NULL)", name="breaking"),
     )
 
@@ -211,3 +217,24 @@ class EditionLook(Base):
     by: Mapped[str]
     subscription_id: Mapped[int] = mapped_column(BigId, ForeignKey("subscriptions.id"))
     slot: Mapped[date]
+
+
+class Special(Base):
+    """An edition without timetable, sent as one digest: stories by hand, in order; a note in Markdown.
+
+    `also` are the further digests whose readers get it, `topics` what it is narrowed by (none: all readers), `repeat`
+    what becomes of stories that a reader had. A draft until `opened_at`.
+    """
+
+    __tablename__ = "specials"
+    id: Mapped[RowId]
+    key: Mapped[str] = mapped_column(unique=True)
+    digest_id: Mapped[int] = mapped_column(ForeignKey("digests.id"))
+    also: Mapped[list[int]] = mapped_column(JSON)
+    topics: Mapped[list[str]] = mapped_column(JSON)
+    article_ids: Mapped[list[int]] = mapped_column(JSON)
+    subject: Mapped[str]
+    note: Mapped[str]
+    repeat: Mapped[str]
+    opened_at: Mapped[datetime | None]
+    __table_args__ = (CheckConstraint("repeat IN ('never', 'headline', 'updated', 'recap')", name="repeat"),)

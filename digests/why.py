@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import joinedload
 
 from core.database import db
@@ -111,7 +111,7 @@ class _Reading:
         self.subscription, self.digest, self._past, self._now = subscription, subscription.digest, known, now
         self._spans = past.spans(subscription, known)
         self.planned = past.slots(subscription, self._spans, now=now, most=MOST)
-        self.editions: dict[tuple[str, date], Row[*tuple[Any, ...]]] = {}
+        self.editions: dict[tuple[str, date, int], Row[*tuple[Any, ...]]] = {}
         self.deliveries: dict[int, Delivery] = {}
         self.waves = _Waves({}, {})
 
@@ -126,13 +126,16 @@ class _Reading:
         zone = self.subscription.rhythm.zone
         told: set[date] = set()
         promised = {one.day: one.promised_at for one in self.planned}
-        for (kind, day), edition in self.editions.items():
+        for (kind, day, _number), edition in self.editions.items():
             delivery = self.deliveries.get(edition.mailing_id)
             if delivery is None:
                 continue
             at = delivery.done_at or promised.get(day) or delivery.dated_at or delivery.next_attempt_at
-            # A first edition stands for the regular one of its date, as it is where the reader is.
-            told |= {day} if kind == "regular" else {day, rhythm.local_date(at, zone)}
+            if kind == "regular":
+                told.add(day)
+            elif kind == "first":
+                # It stands for the regular one of its date, as it is where the reader is.
+                told |= {day, rhythm.local_date(at, zone)}
             yield self._mailed(delivery, edition, at, zone, subscriber)
         yield from self._not_mailed([one for one in reversed(self.planned) if one.day not in told])
         yield from self._marks(zone)
@@ -157,7 +160,7 @@ class _Reading:
         for one in slots:
             if first_due_at is not None and first_due_at <= one.due_at:
                 return  # As long as the first edition has not come, no regular one does.
-            reason = self._none(one, self.editions.get(("regular", one.day)))
+            reason = self._none(one, self.editions.get(("regular", one.day, 0)))
             if reason == Reason.NOT_OUT and before == Reason.MISSED:
                 reason = Reason.MISSED  # Of an outage only the first slot leaves a wave.
             before = reason
@@ -192,18 +195,22 @@ def _look_up(readings: Sequence[_Reading], subscriber: Subscriber, known: Past) 
     if not readings:
         return
     by_digest = {one.digest.id: one for one in readings}
+    through = func.coalesce(Edition.via_id, Edition.digest_id)
     editions = db.session.execute(
-        select(Edition.id, Edition.digest_id, Edition.kind, Edition.slot, Edition.mailing_id, Mailing.state)
+        select(
+            *(Edition.id, through.label("digest_id"), Edition.kind, Edition.slot, Edition.number),
+            *(Edition.mailing_id, Mailing.state),
+        )
         .join(Mailing, Mailing.id == Edition.mailing_id)
-        .where(Edition.digest_id.in_(by_digest), Edition.slot >= min(one.first_day for one in readings))
-        .where(Edition.kind.in_(("regular", "first")))
+        .where(through.in_(by_digest), Edition.slot >= min(one.first_day for one in readings))
+        .where(Edition.kind.in_(("regular", "first", "special")))
     ).all()
     mails = mails_of([edition.mailing_id for edition in editions], subscriber, known)
     unmailed = [edition.id for edition in editions if edition.kind == "regular" and edition.mailing_id not in mails]
     waves = _waves(unmailed, {slot.due_at for one in readings for slot in one.planned})
     for edition in editions:
         reading = by_digest[edition.digest_id]
-        reading.editions[edition.kind, edition.slot] = edition
+        reading.editions[edition.kind, edition.slot, edition.number] = edition
         reading.waves = waves
         if edition.mailing_id in mails:
             reading.deliveries[edition.mailing_id] = mails[edition.mailing_id]

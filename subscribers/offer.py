@@ -93,6 +93,11 @@ def active(*, spoken: str | None = None) -> list[Digest]:
     return sorted(digests, key=lambda digest: digest.language != spoken)
 
 
+def is_key(key: str) -> bool:
+    """Say whether this can be a key: 1 to 40 small letters, digits and hyphens."""
+    return _KEY.fullmatch(key) is not None
+
+
 def streams() -> list[str]:
     """Return what the post office calls the digests that there are, also those that are not on offer any more."""
     return [digest.stream for digest in db.session.scalars(select(Digest).order_by(Digest.id))]

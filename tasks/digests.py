@@ -7,7 +7,7 @@ from celery import shared_task
 from core import clock, database, logs
 from core.database import db
 from core.services import current
-from digests import alarm, breaking, cohorts, dispatch, editions, recall
+from digests import alarm, breaking, cohorts, dispatch, editions, recall, specialwaves
 from tasks import nudge
 
 log = logs.get(__name__)
@@ -64,7 +64,8 @@ def _hand_on(wave_id: int) -> None:
 def _compose_chunk(wave_id: int) -> bool:
     """Read, make and write one chunk; return whether there is nothing more to do here."""
     now, services = clock.utc_now(), current()
-    chunk = cohorts.read_chunk(wave_id, now, services)
+    read = specialwaves.read_chunk if specialwaves.is_special(wave_id) else cohorts.read_chunk
+    chunk = read(wave_id, now, services)
     db.session.rollback()
     made = dispatch.make(chunk, services)
     try:

@@ -19,7 +19,7 @@ from delivery import message, suppression
 from delivery.models import Delivery, Mailing
 from delivery.moves import Intent
 from delivery.recipes import Recipes
-from digests import cohorts, dispatch, editions, histories
+from digests import cohorts, dispatch, editions, histories, specialwaves
 from digests.models import Edition, Wave
 from subscribers import offer, rhythm, tastes
 from subscribers.models import Subscriber, Subscription
@@ -245,7 +245,8 @@ class House:
 
     def made(self, wave_id: int, at: datetime) -> dispatch.Made:
         """Read and make a chunk, without writing anything."""
-        chunk = cohorts.read_chunk(wave_id, at, self.services)
+        read = specialwaves.read_chunk if specialwaves.is_special(wave_id) else cohorts.read_chunk
+        chunk = read(wave_id, at, self.services)
         db.session.rollback()
         return dispatch.make(chunk, self.services)
 
