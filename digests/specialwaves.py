@@ -158,7 +158,7 @@ class Reading:
         return selection.choose(self._found, self._wish, had=known, without=without, foremost=self._foremost)
 
     def _group(self, key: _Alike, same: list[DueReader], choice: selection.Choice, entries: bytes) -> Group:
-        shown = self._showing.of(choice, None, with_rest=False)
+        shown = self._showing.of(choice, None, with_rest=False, alarm=selection.NO_ALARM)
         return Group(
             readers=tuple(same),
             format=key.format,
