@@ -79,9 +79,6 @@ SHOTS = (
     *(Shot(f"story-{language}", story(language), LIGHT) for language in ("ko", "it")),
     *(Shot(f"print-{one}", story(one, "print"), (ONE_SHEET,)) for one in ("en", "zh-Hans", "ar", "ko", "it")),
     Shot("story-narrow", story("en"), (NARROW,)),
-    Shot("story-changed", Scene.changed, SCREENS),
-    Shot("story-withdrawn", Scene.withdrawn, LIGHT),
-    Shot("story-pictured", Scene.pictured, (*SCREENS, WITHOUT_PICTURES, SHEET)),
     Shot("send", story("en", "share"), LIGHT),
     Shot("topics-en", at("topics"), LIGHT),
     Shot("topic-en", at("topic", topic="kr")),
@@ -96,5 +93,9 @@ SHOTS = (
     *(Shot(f"digest-{language}", mail(language, 1), MAIL) for language in ("ar", "zh-Hans")),
     *(Shot(f"digest-{language}", mail(language, 1), LIGHT) for language in ("ko", "it")),
     Shot("confirm-en", mail("en", 0)),
+    # Last, since lists and mails would show these stories, too.
+    Shot("story-changed", Scene.changed, SCREENS),
+    Shot("story-withdrawn", Scene.withdrawn, LIGHT),
+    Shot("story-pictured", Scene.pictured, (*SCREENS, WITHOUT_PICTURES, SHEET)),
 )
 """A mail that nobody gets from the demo as it is needs a `place` that brings it about, such as Scene.pictured does."""
