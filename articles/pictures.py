@@ -90,7 +90,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class MailPicture:
-    """A picture as a mail shows it beside a story's headline: where it is, how large in pixels, what it shows.
+    """A picture as a mail shows it beside a story's headline: where it is, how large in pixels, what it shows, whose.
 
     `alt` is its caption where nobody has described it, and empty where there is neither.
     """
@@ -99,6 +99,7 @@ class MailPicture:
     width: int
     height: int
     alt: str
+    credit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +178,7 @@ def for_mails(article_ids: Collection[int], links: Links) -> dict[int, MailPictu
             width=one.width,
             height=one.height,
             alt=one.alt or one.caption,
+            credit=one.credit,
         )
         for article_id, one in standing.items()
         if one is not None

@@ -173,7 +173,10 @@ def _pushed(port: int, hook: str, key: str, number: int, made: archive.Made) -> 
         }
     ).encode()
     line, began = Line(port), time.perf_counter()
-    signed = {push.HEADER: push.sign(body, key, at=int(clock.utc_now().timestamp())), "Content-Type": "application/json"}
+    signed = {
+        push.HEADER: push.sign(body, key, at=int(clock.utc_now().timestamp())),
+        "Content-Type": "application/json",
+    }
     told = json.loads(_said(line, Visit(hook, ORIGIN, body, signed)))
     page = _said(line, Visit(urlsplit(told["stories"][0]["url"]).path, ORIGIN)).decode()
     took = time.perf_counter() - began

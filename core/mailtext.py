@@ -65,6 +65,7 @@ def environment(language: str) -> Environment:
     env.install_gettext_translations(languages.translations(language), newstyle=True)  # type: ignore[attr-defined]
     direction, upright = languages.direction(language), languages.is_upright(language)
     env.globals.update(place=place, language=language, direction=direction, upright=upright)
+    env.globals.update(direction_of=languages.direction)
     return env
 
 

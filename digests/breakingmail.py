@@ -35,5 +35,7 @@ def make(story: StoryView, digest: Digest, services: Services, *, is_flash: bool
     head, foot = content.compile_shell(mail)
     text = mailtext.render_piece(f"{NAME}/news.txt", digest.language, {"story": story, "is_flash": is_flash})
     html = mailtext.render_piece(f"{NAME}/news.html", digest.language, {"story": story, "is_flash": is_flash})
-    news = content.Part(content.cut(text), content.cut(content.inline_fragment(html, rendering.stylesheet())))
+    news = content.Part(
+        content.cut(text), content.cut(content.inline_fragment(html, rendering.stylesheet(digest.language)))
+    )
     return Made(mail.subject, head, news, foot)

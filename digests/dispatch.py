@@ -15,7 +15,7 @@ from core.database import db, insert_for
 from core.services import Services
 from delivery import content, outbox
 from delivery.models import Lane
-from digests import corrections, editions, histories, recall, rendering, sources
+from digests import corrections, editions, histories, layout, recall, rendering, sources
 from digests.cohorts import Chunk, Group
 from digests.models import Cohort, Wave, WaveCount
 from digests.why import Reason
@@ -33,7 +33,7 @@ class Made:
 
     def mail(self, group: Group) -> list[content.Part]:
         """Return the parts of a group's mail, in order."""
-        return [self.head, *(self.parts[view] for view in _shown(group)), self.foot]
+        return [self.head, *(self.parts[view] for view in layout.pieces(group)), self.foot]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class _Won:
 def make(chunk: Chunk, services: Services) -> Made:
     """Render and compile what the chunk needs. Slow, so outside of any transaction."""
     head, foot = rendering.shell_parts(chunk.shell, services.publication)
-    shown = {view for group in chunk.groups for view in _shown(group)}
+    shown = {view for group in chunk.groups for view in layout.pieces(group)}
     parts = {view: rendering.part(view, chunk.language) for view in shown}
     return Made(chunk, head, foot, parts)
 
@@ -158,7 +158,7 @@ def _shells(made: Made, groups: Sequence[Group]) -> dict[str, int]:
 
 def _blocks(made: Made, groups: Sequence[Group]) -> dict[rendering.View, int]:
     """Return the block of everything that is shown."""
-    views = [view for group in groups for view in _shown(group)]
+    views = {view for group in groups for view in layout.pieces(group)}
     ids = outbox.add_blocks([made.parts[view] for view in views])
     blocks = {view: ids[made.parts[view]] for view in views}
     sources.note(blocks)
@@ -168,16 +168,6 @@ def _blocks(made: Made, groups: Sequence[Group]) -> dict[rendering.View, int]:
 def _article_ids(groups: Sequence[Group]) -> set[int]:
     in_full = {story.article_id for group in groups for story in group.shown.stories}
     return in_full | {headline.article_id for group in groups for headline in group.shown.headlines}
-
-
-def _shown(group: Group) -> list[rendering.View]:
-    """Return all that a mail shows, from its top to its end."""
-    below = group.shown
-    shown: list[rendering.View] = [group.opening, *group.corrections]
-    shown += [*([below.note] if below.note else []), *below.stories]
-    if below.headlines:
-        shown += [rendering.HeadingView(below.headlines[0].language), *below.headlines]
-    return shown if below.more is None else [*shown, below.more]
 
 
 def _advance(groups: Sequence[Group], *, today: date) -> set[int]:
@@ -205,7 +195,8 @@ def _contents(
 ) -> list[outbox.Planned]:
     """Write the recipes and cohorts of the groups that have readers left; return what is to be queued."""
     recipes = [
-        (shells[one.group.format], [blocks[view] for view in _shown(one.group)], one.group.shown.subject) for one in won
+        (shells[one.group.format], [blocks[view] for view in layout.pieces(one.group)], one.group.shown.subject)
+        for one in won
     ]
     planned: list[outbox.Planned] = []
     cohorts: list[tuple[Group, int]] = []

@@ -5,12 +5,16 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from articles import cleaning
 from core import language as languages
 from core.database import db
 from core.services import Services
 from digests import editions, rendering, timetable
 from subscribers import rhythm, schedule
 from subscribers.models import Digest, Subscription
+
+PREHEADER = 100
+"""Characters of a standfirst in the place of the next headlines, where there is one story only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +65,16 @@ def told_of(stories: Sequence[rendering.StoryView]) -> dict[str, Any]:
     return {
         "stories": len(stories),
         "minutes": sum(story.minutes for story in stories),
-        "preheader": " · ".join(story.headline for story in stories[1:3]),
+        "preheader": _preheader(stories),
     }
+
+
+def _preheader(stories: Sequence[rendering.StoryView]) -> str:
+    """Return what a list of mails shows after the subject, which has the first headline: the next two.
+
+    They are not padded: a screen reader would read the padding.
+    """
+    return " · ".join(story.headline for story in stories[1:3]) or cleaning.cut(stories[0].standfirst, most=PREHEADER)
 
 
 def _left(reader: schedule.DueReader, digest: Digest) -> str:

@@ -4,13 +4,14 @@ A door takes the turn, changes the story, and holds the mails that have it, in o
 these mails are made anew, some at a time: read, make, write.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import and_, func, select
 
-from articles import shelf
+from articles import pictures, shelf
 from articles.models import Article
 from core import logs
 from core.database import db
@@ -159,6 +160,7 @@ class _Anew:
         last = max(place for place, block in enumerate(left) if block in self._told)
         # What stands above headlines goes with the last of them.
         kept = [block for place, block in enumerate(left) if place < last or self._role(block) != "heading"]
+        kept = self._numbered(kept)
         return self._remade(self._subject(stories), tuple(self._block(block, views) for block in kept))
 
     def _anew(self, source: BlockSource, block: int) -> int | tuple[View, content.Part]:
@@ -166,13 +168,26 @@ class _Anew:
         article = self._articles[source.article_id]
         if not article.correction or source.role == sources.ALERT:
             return block
-        story = rendering.story_view(article, self._services)
+        picture = pictures.for_mails([article.id], self._services.links).get(article.id)
+        story = rendering.story_view(article, self._services, language=self._digest.language, picture=picture)
         shown: View = story
         if source.role == "headline":
             shown = rendering.headline_view(story)
         else:
-            shown = replace(story, updated="updated" in source.role, front="front" in source.role)
+            marked = source.role
+            shown = replace(story, is_lead="lead" in marked, updated="updated" in marked, front="front" in marked)
         return shown, rendering.part(shown, self._digest.language)
+
+    def _numbered(self, blocks: Sequence[int]) -> list[int]:
+        """Return the blocks with the numbers in a row again, before what is left of the stories."""
+        numbers = iter([block for block in blocks if self._role(block) == "number"])
+        numbered: list[int] = []
+        for block in blocks:
+            if block in self._told:
+                numbered += itertools.islice(numbers, 1)
+            if self._role(block) != "number":
+                numbered.append(block)
+        return numbered
 
     def _remade(self, subject: str, blocks: tuple[int | tuple[View, content.Part], ...] | None) -> Remade:
         stories = [

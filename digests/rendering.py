@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from articles.models import Article
+from articles.pictures import MailPicture
 from core import language as languages
 from core import mailtext
 from core.publication import Publication
@@ -17,8 +18,11 @@ from subscribers.models import Digest
 @dataclass(frozen=True, slots=True)
 class StoryView:
     """What a digest shows of one article in one revision. `share_url` is empty for what is not to be passed on;
-    `updated` marks what the reader had in another revision, `front` what editors put on the front page; `correction`
-    says what was wrong in it at first.
+    `updated` marks what the reader had in another revision, `front` what is on the front page; `correction` says what
+    was wrong in it at first. `is_lead` is the first one, which shows its picture. `text_url` is where the text leads
+    when `url` is too long to be read.
+
+    What is said beside a story stands in templates/mail/digest/labels.txt.
     """
 
     article_id: int
@@ -30,10 +34,13 @@ class StoryView:
     published: str
     url: str
     share_url: str
+    text_url: str = ""
+    picture: MailPicture | None = None
     updated: bool = False
     front: bool = False
     correction: str = ""
     alerted: str = ""
+    is_lead: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,14 @@ class HeadlineView:
     language: str
     headline: str
     url: str
+    text_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberView:
+    """The number before a headline in the text: a piece of its own, so that a story is the same wherever it stands."""
+
+    value: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +120,17 @@ class Opening:
     left: str = ""
 
 
-def story_view(article: Article, services: Services) -> StoryView:
-    """Return an article as a digest shows it."""
+LONGEST_LINK = 200
+"""Characters of a link in the text: one that is longer leads by our own page of the story."""
+
+
+def story_view(
+    article: Article, services: Services, *, language: str | None = None, picture: MailPicture | None = None
+) -> StoryView:
+    """Return an article as a digest in a language shows it: dates are in the digest's, the story is in its own."""
     publication = services.publication
     link = {"language": article.language, "story": article.ref}
+    url = article.url if article.is_read_elsewhere else services.links.to("story", **link)
     return StoryView(
         article_id=article.id,
         revision=article.revision,
@@ -116,24 +138,27 @@ def story_view(article: Article, services: Services) -> StoryView:
         headline=article.headline,
         standfirst=article.standfirst,
         minutes=article.minutes,
-        published=languages.instant_text(article.published_at, article.language, publication.zone),
-        url=article.url if article.is_read_elsewhere else services.links.to("story", **link),
+        published=languages.instant_text(article.published_at, language or article.language, publication.zone),
+        url=url,
         share_url=services.links.to("share", **link) if article.shareable else "",
         correction=article.correction,
+        text_url=services.links.to("story", **link) if len(url) > LONGEST_LINK else "",
+        picture=picture,
     )
 
 
 def headline_view(story: StoryView) -> HeadlineView:
     """Return what is left of a story where only its headline is shown."""
-    return HeadlineView(story.article_id, story.revision, story.language, story.headline, story.url)
+    return HeadlineView(story.article_id, story.revision, story.language, story.headline, story.url, story.text_url)
 
 
-View = Opening | NoteView | CorrectionView | StoryView | HeadingView | HeadlineView | MoreView
+View = Opening | NoteView | CorrectionView | NumberView | StoryView | HeadingView | HeadlineView | MoreView
 """What is shown in a digest, and by that what is compiled once."""
 _PIECES: Mapping[type, str] = {
     Opening: "opening",
     NoteView: "note",
     CorrectionView: "correction",
+    NumberView: "number",
     StoryView: "story",
     HeadingView: "heading",
     HeadlineView: "headline",
@@ -141,31 +166,32 @@ _PIECES: Mapping[type, str] = {
 }
 
 
+_MARKS = {"is_lead": "lead", "updated": "updated", "front": "front"}
+"""What a story can be marked as, by the field that says so."""
+
+
 def role(view: View) -> str:
     """Return as what something is shown: the name of its piece, and of a story what it is marked as."""
-    piece = _PIECES[type(view)]
-    if not isinstance(view, StoryView):
-        return piece
-    return " ".join([piece, *(["updated"] if view.updated else []), *(["front"] if view.front else [])])
+    marks = _MARKS if isinstance(view, StoryView) else {}
+    return " ".join([_PIECES[type(view)], *(word for field, word in marks.items() if getattr(view, field))])
 
 
 @lru_cache(maxsize=4096)
 def part(view: View, language: str) -> content.Part:
     """Return one piece of a digest in a language, compiled for a mail."""
     piece = _PIECES[type(view)]
-    return _part(f"digest/{piece}", language, {piece: view})
-
-
-def _part(name: str, language: str, values: dict[str, object]) -> content.Part:
-    text = mailtext.render_piece(f"{name}.txt", language, values)
-    html = mailtext.render_piece(f"{name}.html", language, values)
-    return content.Part(content.cut(text), content.cut(content.inline_fragment(html, stylesheet())))
+    template = "lead" if isinstance(view, StoryView) and view.is_lead else piece
+    text = mailtext.render_piece(f"digest/{template}.txt", language, {piece: view})
+    if isinstance(view, NumberView):
+        return content.Part(content.cut(text), ())
+    html = mailtext.render_piece(f"digest/{template}.html", language, {piece: view})
+    return content.Part(content.cut(text), content.cut(content.inline_fragment(html, stylesheet(language))))
 
 
 @lru_cache
-def stylesheet() -> str:
-    """Return the style sheet of our mails, to be moved onto the elements of a fragment."""
-    return mailtext.render_piece("digest/style.css", languages.SOURCE_LANGUAGE, {})
+def stylesheet(language: str) -> str:
+    """Return the style sheet of a language's digests, to be moved onto the elements of a fragment."""
+    return mailtext.render_piece("digest/style.css", language, {})
 
 
 @dataclass(frozen=True, slots=True)

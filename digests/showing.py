@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from articles import shelf, topics
+from articles import pictures, shelf, topics
 from core.services import Services
 from digests import notes, rendering, selection
 from digests.desk import Laid
@@ -44,8 +44,9 @@ class Showing:
                 updated=one.updated,
                 front=one.front,
                 alerted=alerted.get(one.article_id, ""),
+                is_lead=place == 0,
             )
-            for one in choice.full
+            for place, one in enumerate(choice.full)
         )
         return Shown(
             stories=stories,
@@ -57,7 +58,11 @@ class Showing:
 
     def _look_up(self, article_ids: Sequence[int]) -> None:
         missing = [one for one in article_ids if one not in self._views]
-        self._views |= {one.id: rendering.story_view(one, self._services) for one in shelf.by_ids(missing)}
+        shown = pictures.for_mails(missing, self._services.links) if missing else {}
+        for one in shelf.by_ids(missing):
+            self._views[one.id] = rendering.story_view(
+                one, self._services, language=self._digest.language, picture=shown.get(one.id)
+            )
 
     def _more(self, count: int, topic_ids: frozenset[int] | None) -> rendering.MoreView:
         """Return where the rest is: on the topic's page, where it is of one topic; else on the front page."""

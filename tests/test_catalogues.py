@@ -25,8 +25,8 @@ NUMBERS = {"%(num)s", "%(number)s", "%(count)s"}
 """The placeholders that stand for the number a plural form is chosen by."""
 
 SHOWN_ATTRIBUTES = {"alt", "aria-description", "aria-label", "data-done", "label", "placeholder", "title"}
-NO_TEXT = {"kind", "style", "dark_style", "tied"}
-"""The blocks that a layout places in a class or in a style sheet, and a macro that makes attributes."""
+NO_TEXT = {"kind", "style", "dark_style", "narrow_style", "tied", "cell"}
+"""The blocks that a layout places in a class or in a style sheet, and macros that make attributes."""
 EXCUSED = {
     ("inbox/layout.html", "Postrider"),  # our name
     ("inbox/mail.html", "MAIL FROM"),  # SMTP's own words

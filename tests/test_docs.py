@@ -418,7 +418,8 @@ def paths_in(text: str) -> set[str]:
 def test_every_file_that_a_page_names_exists(path):
     missing = []
     for name in paths_in(text_of(path)):
-        places = [ROOT, BY_PATH[path].parent, ROOT / "templates" / "mail", ROOT / "templates" / "mail" / "fresh-link"]
+        mails = ROOT / "templates" / "mail"
+        places = [ROOT, BY_PATH[path].parent, mails, mails / "fresh-link", mails / "digest"]
         if not any(list(place.glob(name.rstrip("/"))) for place in places):
             missing.append(name)
     assert not missing, f"{path} names {', '.join(sorted(missing))}"

@@ -91,8 +91,8 @@ class Mail:
 
     @property
     def headlines(self) -> list[str]:
-        """The headlines, in order, as they stand in the text between the rules."""
-        return re.findall(r"^----\n\n(.+)\n", self.text, re.MULTILINE)
+        """The headlines of stories in full, in order, as they stand in the text; of the others the link comes next."""
+        return re.findall(r"^\d+\. (.+)\n(?!http)", self.text, re.MULTILINE)
 
 
 @dataclass

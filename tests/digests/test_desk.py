@@ -66,7 +66,7 @@ def test_the_front_page_comes_first_to_every_reader_and_says_so(house):
     assert [mail.headlines for mail in mails] == [["The vote", "Story 3", "Story 2", "Story 1"]] * 2
     for mail in mails:
         assert "The vote\nFront page\n" in mail.text
-        assert mail.text.count("Front page") == mail.html.count("Front page</strong>") == 1
+        assert mail.text.count("Front page") == mail.html.count(">Front page</p>") == 1
 
 
 def test_one_story_a_day_is_on_the_front_page_the_last_that_was_named(house):
@@ -161,7 +161,7 @@ def test_a_note_stands_before_the_stories_in_text_and_html_and_a_script_in_it_is
         "note", "Read *this* first, [the vote](https://example.org/v?a=1&b=2):\n\n- one\n- <script>alert(1)</script>\n"
     )
     (mail,) = house.go(DUE)
-    before, _rule, _rest = mail.text.partition("----\n")
+    before, _first, _rest = mail.text.partition("1. Story 1\n")
     assert "Read this first, the vote (https://example.org/v?a=1&b=2):\n\n- one\n- <script>alert(1)</script>" in before
     assert ">the vote</a>" in mail.html and 'href="https://example.org/v?a=1&amp;b=2"' in mail.html
     assert "<script" not in mail.html and "&lt;script&gt;" in mail.html

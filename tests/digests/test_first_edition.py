@@ -239,5 +239,5 @@ def test_a_first_edition_bears_the_date_that_it_is_where_the_reader_is(house):
     late = datetime(2026, 3, 2, 17, 0, tzinfo=UTC)  # Tuesday already in Hong Kong, Monday still in Rome.
     house.reader("rome@example.org", zone="Europe/Rome", first=late)
     house.reader("hongkong@example.org", first=late)
-    dated = {mail.to: mail.text.split(" · ")[0].splitlines()[-1] for mail in house.go(late)}
+    dated = {mail.to: mail.text.split(" · ")[1].splitlines()[0] for mail in house.go(late)}
     assert dated == {"rome@example.org": "2 March 2026", "hongkong@example.org": "3 March 2026"}

@@ -45,7 +45,7 @@ def remake(house: House) -> None:
 
 
 def headlines(text: str) -> list[str]:
-    return re.findall(r"^----\n\n(.+)\n", text, re.MULTILINE)
+    return re.findall(r"^\d+\. (.+)\n(?!http)", text, re.MULTILINE)
 
 
 @pytest.fixture

@@ -109,7 +109,7 @@ def test_the_text_is_as_complete_as_the_html(app, services, name):
     for line in ("The Masthead", "1 Harbour Road", "Hong Kong", "readers@postrider.example", "News that keeps"):
         assert line in text
         assert line in html
-    lines = [line for line in mail.text.partition("\n----\n")[0].splitlines() if line.endswith(".")]
+    lines = [line for line in mail.text.partition("\nThe Masthead\n")[0].splitlines() if line.endswith(".")]
     assert len(lines) >= 1
     for line in lines:
         assert line.removeprefix("- ").replace("Asia Daily:", "Asia Daily") in html
@@ -122,7 +122,7 @@ def test_the_html_is_fit_for_mail_programs(app, services, name):
     assert len(re.findall("<table", html)) == len(re.findall('<table[^>]*role="presentation"', html))
     assert '<html lang="en" dir="ltr">' in html
     assert re.search(r'<table[^>]*lang="en"', html)
-    assert "max-width: 600px" in html
+    assert "max-width: 640px" in html
     assert "prefers-color-scheme: dark" in html
     assert '<meta name="color-scheme" content="light dark">' in html
     assert "<img" not in html
