@@ -10,7 +10,19 @@ from datetime import date, datetime, timedelta
 from articles import shelf
 from core.database import db
 from core.services import Services
-from digests import alerted, corrections, desk, elsewhere, histories, outlook, rendering, selection, shelves, timetable
+from digests import (
+    alerted,
+    corrections,
+    desk,
+    elsewhere,
+    histories,
+    outlook,
+    preflight,
+    rendering,
+    selection,
+    shelves,
+    timetable,
+)
 from digests.models import Edition, Wave
 from digests.outlook import Outlook
 from digests.selection import Repeat
@@ -74,7 +86,10 @@ def read_chunk(wave_id: int, now: datetime, services: Services) -> Chunk:
     digest = db.session.get_one(Digest, edition.digest_id)
     most = most_at_once()
     readers = _readers(edition, wave, most)
-    reading = Reading(digest, edition.kind, slot=edition.slot, due_at=wave.due_at, now=now, services=services)
+    unfit = preflight.unfit(wave)
+    reading = Reading(
+        digest, edition.kind, slot=edition.slot, due_at=wave.due_at, now=now, services=services, unfit=unfit
+    )
     sorted_out = reading.sort_out(readers)
     return Chunk(
         wave_id=wave.id,
@@ -156,8 +171,12 @@ class Reading:
         now: datetime,
         services: Services,
         laid: desk.Laid | None = None,
+        unfit: Collection[int] = (),
     ) -> None:
-        """Read for a wave. `laid` stands for what the editors have laid down, to show it before it holds."""
+        """Read for a wave. `laid` stands for what the editors have laid down, to show it before it holds; the articles
+        in `unfit` are left out, see digests.preflight.
+        """
+        self._unfit = frozenset(unfit)
         self._digest = digest
         self._first = kind == "first"
         self._repeat = Repeat(digest.repeat)
@@ -184,6 +203,7 @@ class Reading:
             self.seen_until = max(one.first_seen_at for one in found)
         alarms = {} if self._first else self._alarms(readers, had, since)
         found = self._laid.candidates(alerted.candidates(self._digest, found, alarms))
+        found = [one for one in found if one.article_id not in self._unfit]
         better, once = self._better(readers), elsewhere.Once(found, self._digest.language)
         wrong = corrections.to_tell(self._digest, [reader.addr_hash for reader in readers], now=self._now)
         alike: dict[_Alike, list[schedule.DueReader]] = {}

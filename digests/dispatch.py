@@ -15,7 +15,7 @@ from core.database import db, insert_for
 from core.services import Services
 from delivery import content, outbox
 from delivery.models import Lane
-from digests import corrections, editions, histories, layout, recall, rendering, sources
+from digests import corrections, editions, histories, layout, preflight, recall, rendering, sources
 from digests.cohorts import Chunk, Group
 from digests.models import Cohort, Wave, WaveCount
 from digests.why import Reason
@@ -45,10 +45,12 @@ class _Won:
 
 
 def make(chunk: Chunk, services: Services) -> Made:
-    """Render and compile what the chunk needs. Slow, so outside of any transaction."""
+    """Render and compile what the chunk needs. Slow, so outside of any transaction. Raises preflight.Stopped."""
     head, foot = rendering.shell_parts(chunk.shell, services.publication)
     shown = {view for group in chunk.groups for view in layout.pieces(group)}
     parts = {view: rendering.part(view, chunk.language) for view in shown}
+    readers = [reader for group in chunk.groups for reader in group.readers[:1]]
+    preflight.refuse_unfit(head, foot, list(parts.values()), readers, services)
     return Made(chunk, head, foot, parts)
 
 

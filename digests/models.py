@@ -40,7 +40,10 @@ class Edition(Base):
 
 
 class Wave(Base):
-    """The readers of an edition who are due at one instant. `cursor` is the last subscription that was dealt with."""
+    """The readers of an edition who are due at one instant. `cursor` is the last subscription that was dealt with.
+
+    `found` is what preflight found: see digests.preflight. None: it has not looked yet.
+    """
 
     __tablename__ = "waves"
     id: Mapped[RowId]
@@ -49,6 +52,7 @@ class Wave(Base):
     state: Mapped[str] = mapped_column(default="open")
     cursor: Mapped[int] = mapped_column(BigId, default=0)
     lease_until: Mapped[datetime | None]
+    found: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     __table_args__ = (
         UniqueConstraint("edition_id", "due_at"),
         CheckConstraint("state IN ('open', 'composing', 'composed', 'missed', 'skipped')", name="state"),

@@ -8,7 +8,8 @@ from core import clock, database, logs
 from core.database import db
 from core.services import current
 from digests import alarm, breaking, cohorts, dispatch, editions, recall, specialwaves
-from tasks import nudge
+from digests.preflight import Stopped
+from tasks import nudge, preflight
 
 log = logs.get(__name__)
 
@@ -37,6 +38,8 @@ def compose(wave_id: int) -> None:
         db.session.commit()
     news = breaking.is_breaking(wave_id)
     compose_chunk = _compose_breaking if news else _compose_chunk
+    if ours and not news:
+        preflight.look(wave_id)
     while ours:
         if not news and breaking.anything_waiting(clock.utc_now()):
             # Threads are few: whoever waits for a long digest waits a moment longer.
@@ -67,7 +70,11 @@ def _compose_chunk(wave_id: int) -> bool:
     read = specialwaves.read_chunk if specialwaves.is_special(wave_id) else cohorts.read_chunk
     chunk = read(wave_id, now, services)
     db.session.rollback()
-    made = dispatch.make(chunk, services)
+    try:
+        made = dispatch.make(chunk, services)
+    except Stopped as stopped:
+        preflight.stop(wave_id, str(stopped))
+        return True
     try:
         with database.write_turn():
             finished = dispatch.write_chunk(made, now, services)

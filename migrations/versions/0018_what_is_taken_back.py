@@ -43,6 +43,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(['block_id'], ['blocks.id'], name=op.f('fk_block_views_block_id')),
         sa.PrimaryKeyConstraint('block_id', name=op.f('pk_block_views')),
     )
+    op.add_column('waves', sa.Column('found', sa.JSON(), nullable=True))
     op.create_table(
         'wave_counts',
         sa.Column('wave_id', BIG, nullable=False),
@@ -108,6 +109,7 @@ def downgrade() -> None:
     """Undo."""
     for table in ('wave_counts', 'correction_waves', 'correction_contents', 'corrections'):
         op.drop_table(table)
+    op.drop_column('waves', 'found')
     op.drop_table('block_views')
     op.drop_table('block_sources')
     op.drop_index('ix_contents_held', 'contents')

@@ -1,0 +1,169 @@
+"""What is looked at before a wave goes out: what is not fit is left out, the desk is told, the wave is on time.
+
+Only what would harm every reader stops a wave: a place that nothing fills, no way to unsubscribe, a reader who is not
+whom the mail is addressed to. It is tried again until its news is stale, and then left out as one that was missed.
+"""
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+
+from articles import shelf
+from articles.models import Article
+from core import alerts, logs
+from core.database import db
+from core.services import Services
+from delivery import content, outbox
+from delivery.models import LinkSet
+from digests import shelves
+from digests.models import Edition, Wave
+from subscribers import rhythm, schedule
+from subscribers.models import Digest
+
+log = logs.get(__name__)
+
+KIND = "preflight"
+MOST_LINKS = 200
+"""Links that are tried for one wave, of the newest stories."""
+TRIED_AGAIN = timedelta(minutes=1)
+SAMPLE = 20
+"""Readers of a chunk who are looked at: a mix-up is of all of them, or of none."""
+Probe = Callable[[Sequence[str]], dict[str, int]]
+"""Tries addresses; returns those that are gone for certain, with the answers that say so. The door's: it is slow."""
+_SCRIPTS = {"ar": ("ARABIC",), "ko": ("HANGUL", "CJK"), "zh": ("CJK",), "ja": ("CJK", "HIRAGANA", "KATAKANA")}
+_LATIN = ("LATIN",)
+_LEAST_LETTERS = 8
+_SHARE = 5
+"""A text of which not a fifth of the letters is in its language's script is in another language."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A story that is left out of a wave, and why."""
+
+    article_id: int
+    public_id: str
+    why: str
+
+
+class Stopped(Exception):
+    """The wave must not go out: its text says why, in English, for the desk and operators."""
+
+
+def is_to_do(wave_id: int) -> bool:
+    """Return whether nobody has looked at a wave yet."""
+    return db.session.get_one(Wave, wave_id, populate_existing=True).found is None
+
+
+def stories(wave_id: int) -> list[Article]:
+    """Return what a wave may bring, newest first."""
+    wave = db.session.get_one(Wave, wave_id)
+    digest = db.session.get_one(Digest, db.session.get_one(Edition, wave.edition_id).digest_id)
+    since = wave.due_at - 2 * max(rhythm.period(one) for one in digest.rhythms)
+    found = shelf.by_ids([one.article_id for one in shelves.candidates(digest, since=since)])
+    for one in found:
+        db.session.expunge(one)
+    return found
+
+
+def check(found: Sequence[Article], probe: Probe) -> list[Finding]:
+    """Return which stories are not fit to be mailed. Slow, so outside of any transaction."""
+    elsewhere = [one for one in found if one.is_read_elsewhere][:MOST_LINKS]
+    gone = probe([one.url for one in elsewhere]) if elsewhere else {}
+    dead = [
+        Finding(one.id, one.public_id, f"its page at its publisher answers {gone[one.url]}")
+        for one in elsewhere
+        if one.url in gone
+    ]
+    foreign = [
+        Finding(one.id, one.public_id, f"its headline is not in {one.language}") for one in found if is_foreign(one)
+    ]
+    return [*dead, *(one for one in foreign if one.article_id not in {other.article_id for other in dead})]
+
+
+def is_foreign(article: Article) -> bool:
+    """Return whether headline and standfirst are in no script of the article's language."""
+    letters = [char for char in article.headline + article.standfirst if char.isalpha()]
+    scripts = _SCRIPTS.get(article.language.partition("-")[0], _LATIN)
+    own = sum(unicodedata.name(char, "").startswith(scripts) for char in letters)
+    return len(letters) >= _LEAST_LETTERS and own * _SHARE < len(letters)
+
+
+def keep(wave_id: int, found: Sequence[Finding], *, now: datetime) -> None:
+    """Leave out of a wave what was found, and have the desk told."""
+    unfit_ = [{"article": one.article_id, "why": one.why} for one in found]
+    _note(wave_id, {"unfit": unfit_})
+    digest, slot = _of(wave_id)
+    connection, key = db.session.connection(), f"{KIND}:{digest.key}"
+    if not found:
+        alerts.close(connection, [key], now)
+        return
+    told = alerts.trouble(
+        key,
+        what=f"{digest.name} of {slot} goes out without {len(found)} stories that are not fit to be mailed.",
+        how_much="; ".join(f"{one.public_id}: {one.why}" for one in found),
+        cure="Look with: flask articles show, and the story. What is put right comes in a later edition.",
+    )
+    alerts.raise_alert(connection, told, now)
+    log.warning("stories left out", wave=wave_id, stories=len(found))
+
+
+def unfit(wave: Wave) -> frozenset[int]:
+    """Return the articles that are left out of a wave."""
+    return frozenset(one["article"] for one in (wave.found or {}).get("unfit", ()))
+
+
+def refuse_unfit(
+    head: content.Part,
+    foot: content.Part,
+    blocks: Sequence[content.Part],
+    readers: Sequence[schedule.DueReader],
+    services: Services,
+) -> None:
+    """Raise Stopped for what would harm every reader."""
+    strange = content.places(head, foot, *blocks) - outbox.PLACES[LinkSet.READER]
+    if strange:
+        raise Stopped(f"A template has a place that nothing fills: {', '.join(sorted(strange))}.")
+    for form in ("text", "html"):
+        there = content.places(*(content.Part(getattr(part, form), ()) for part in (head, foot)))
+        if "unsubscribe" not in there:
+            raise Stopped(f"The {form} of the mail has no link to unsubscribe.")
+    for reader in readers[:SAMPLE]:
+        if services.keyring.hash(reader.address) != reader.addr_hash:
+            raise Stopped("A reader's address is not the one that their links and suppressions are kept for.")
+
+
+def stop(wave_id: int, why: str, *, now: datetime) -> None:
+    """Put a wave off, and have it told until when it is tried again."""
+    wave = db.session.get_one(Wave, wave_id)
+    digest, slot = _of(wave_id)
+    deadline = wave.due_at + timedelta(seconds=digest.not_after_s)
+    _note(wave_id, {**(wave.found or {}), "stopped": why, "until": deadline.isoformat()})
+    db.session.execute(
+        update(Wave)
+        .where(Wave.id == wave_id)
+        .values(lease_until=now + TRIED_AGAIN)
+        .execution_options(synchronize_session=False)
+    )
+    told = alerts.trouble(
+        f"{KIND}:{digest.key}",
+        what=f"{digest.name} of {slot} is stopped: {why}",
+        how_much=f"It is tried again every minute until {alerts.at(deadline)}; after that it is left out.",
+        cure="Put it right, and it goes out by itself. What is in templates needs a new start of the workers.",
+    )
+    alerts.raise_alert(db.session.connection(), told, now)
+    log.error("wave stopped", wave=wave_id, why=why)
+
+
+def _note(wave_id: int, found: dict[str, object]) -> None:
+    noted = update(Wave).where(Wave.id == wave_id).values(found=found)
+    db.session.execute(noted.execution_options(synchronize_session=False))
+
+
+def _of(wave_id: int) -> tuple[Digest, object]:
+    wanted = select(Digest, Edition.slot).join(Edition, Edition.digest_id == Digest.id)
+    row = db.session.execute(wanted.join(Wave, Wave.edition_id == Edition.id).where(Wave.id == wave_id)).one()
+    return row.Digest, row.slot

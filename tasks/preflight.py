@@ -1,0 +1,42 @@
+"""What is looked at before a wave goes out, and a wave that must not: see digests.preflight."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+
+from core import clock, database, probing
+from core.database import db
+from digests import preflight
+
+THREADS = 16
+LONGEST_S = 10.0
+"""The wave is on time: what has not answered by then is taken to be there."""
+
+
+def look(wave_id: int) -> None:
+    """Look at a wave once, before its first chunk."""
+    if not preflight.is_to_do(wave_id):
+        db.session.rollback()
+        return
+    stories = preflight.stories(wave_id)
+    db.session.rollback()
+    found = preflight.check(stories, gone)
+    with database.write_turn():
+        preflight.keep(wave_id, found, now=clock.utc_now())
+        db.session.commit()
+
+
+def stop(wave_id: int, why: str) -> None:
+    """Put a wave off that must not go out."""
+    with database.write_turn():
+        preflight.stop(wave_id, why, now=clock.utc_now())
+        db.session.commit()
+
+
+def gone(urls: Sequence[str]) -> dict[str, int]:
+    """Return which pages are gone, of those that answer in time."""
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="probe")
+    asked = {url: pool.submit(probing.answer_if_gone, url) for url in dict.fromkeys(urls)}
+    wait(asked.values(), timeout=LONGEST_S)
+    pool.shutdown(wait=False, cancel_futures=True)
+    answers = {url: one.result() for url, one in asked.items() if one.done() and not one.cancelled()}
+    return {url: status for url, status in answers.items() if status is not None}
