@@ -10,19 +10,7 @@ from datetime import date, datetime, timedelta
 from articles import shelf
 from core.database import db
 from core.services import Services
-from digests import (
-    alerted,
-    corrections,
-    desk,
-    elsewhere,
-    histories,
-    outlook,
-    preflight,
-    rendering,
-    selection,
-    shelves,
-    timetable,
-)
+from digests import alerted, corrections, desk, elsewhere, histories, outlook, rendering, selection, shelves, timetable
 from digests.models import Edition, Wave
 from digests.outlook import Outlook
 from digests.selection import Repeat
@@ -86,10 +74,8 @@ def read_chunk(wave_id: int, now: datetime, services: Services) -> Chunk:
     digest = db.session.get_one(Digest, edition.digest_id)
     most = most_at_once()
     readers = _readers(edition, wave, most)
-    unfit = preflight.unfit(wave)
-    reading = Reading(
-        digest, edition.kind, slot=edition.slot, due_at=wave.due_at, now=now, services=services, unfit=unfit
-    )
+    slot, due_at = edition.slot, wave.due_at
+    reading = Reading(digest, edition.kind, slot=slot, due_at=due_at, now=now, services=services, unfit=wave.unfit)
     sorted_out = reading.sort_out(readers)
     return Chunk(
         wave_id=wave.id,

@@ -64,6 +64,11 @@ class Wave(Base):
         ),
     )
 
+    @property
+    def unfit(self) -> frozenset[int]:
+        """Return the articles that are left out of it."""
+        return frozenset(one["article"] for one in (self.found or {}).get("unfit", ()))
+
 
 class WaveCount(Base):
     """How many readers of a wave got no mail, for what reason; who they are is told from what they had chosen."""

@@ -94,8 +94,7 @@ def is_foreign(article: Article) -> bool:
 
 def keep(wave_id: int, found: Sequence[Finding], *, now: datetime) -> None:
     """Leave out of a wave what was found, and have the desk told."""
-    unfit_ = [{"article": one.article_id, "why": one.why} for one in found]
-    _note(wave_id, {"unfit": unfit_})
+    _note(wave_id, {"unfit": [{"article": one.article_id, "why": one.why} for one in found]})
     digest, slot = _of(wave_id)
     connection, key = db.session.connection(), f"{KIND}:{digest.key}"
     if not found:
@@ -109,11 +108,6 @@ def keep(wave_id: int, found: Sequence[Finding], *, now: datetime) -> None:
     )
     alerts.raise_alert(connection, told, now)
     log.warning("stories left out", wave=wave_id, stories=len(found))
-
-
-def unfit(wave: Wave) -> frozenset[int]:
-    """Return the articles that are left out of a wave."""
-    return frozenset(one["article"] for one in (wave.found or {}).get("unfit", ()))
 
 
 def refuse_unfit(
