@@ -38,7 +38,7 @@ def compose(wave_id: int) -> None:
         db.session.commit()
     news = breaking.is_breaking(wave_id)
     compose_chunk = _compose_breaking if news else _compose_chunk
-    if ours and not news:
+    if ours and not news and not specialwaves.is_special(wave_id):
         preflight.look(wave_id)
     while ours:
         if not news and breaking.anything_waiting(clock.utc_now()):
