@@ -55,6 +55,11 @@ class Part:
         """Return how long the part is without its personal values, text and HTML together."""
         return sum(len(piece) for piece in (*self.text, *self.html) if isinstance(piece, bytes))
 
+    @property
+    def html_octets(self) -> int:
+        """Return how long its HTML is as a mail program decodes it, without its personal values."""
+        return sum(_decoded(piece) for piece in self.html if isinstance(piece, bytes))
+
     @classmethod
     def from_json(cls, stored: str) -> "Part":
         """Read a stored part. Raises ValueError for anything that `to_json` could not have written."""
@@ -156,6 +161,12 @@ def _fitting(row: bytes) -> int:
     while row[end : end + 2] in _GOES_ON:
         end -= 3
     return end
+
+
+def _decoded(encoded: bytes) -> int:
+    """Return how many octets encoded lines stand for: a soft break for none, an escape for one, a line end for one."""
+    soft, lines = encoded.count(b"=\r\n"), encoded.count(b"\r\n")
+    return len(encoded) - 3 * soft - 2 * (encoded.count(b"=") - soft) - (lines - soft)
 
 
 def cut(text: str) -> Pieces:

@@ -47,7 +47,10 @@ class _Won:
 def make(chunk: Chunk, services: Services) -> Made:
     """Render and compile what the chunk needs. Slow, so outside of any transaction. Raises preflight.Stopped."""
     head, foot = rendering.shell_parts(chunk.shell, services.publication)
-    shown = {view for group in chunk.groups for view in layout.pieces(group)}
+    frame = head.html_octets + foot.html_octets
+    groups = tuple(layout.fitted(group, chunk.language, frame=frame) for group in chunk.groups)
+    chunk = replace(chunk, groups=groups)
+    shown = {view for group in groups for view in layout.pieces(group)}
     parts = {view: rendering.part(view, chunk.language) for view in shown}
     readers = [reader for group in chunk.groups for reader in group.readers[:1]]
     preflight.refuse_unfit(head, foot, list(parts.values()), readers, services)

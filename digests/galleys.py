@@ -107,7 +107,7 @@ def _galley(
     if not groups:
         return None
     made = dispatch.make(_chunk(digest, kind, slot, groups, now, services), services)
-    return _of_group(who, groups[0], made, editions.frame(digest, services))
+    return _of_group(who, made.chunk.groups[0], made, editions.frame(digest, services))
 
 
 def _chunk(digest: Digest, kind: str, slot: date, groups: Sequence[Group], now: datetime, services: Services) -> Chunk:

@@ -1,10 +1,21 @@
-"""In what order the pieces of a digest stand, from its top to its end."""
+"""In what order the pieces of a digest stand, from its top to its end; and how many of them fit into a mail."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from digests import rendering
+from core import logs
+from digests import outlook, rendering
 from digests.cohorts import Group
 from digests.rendering import NumberView, View
+
+log = logs.get(__name__)
+
+WARNED = 80_000
+"""Octets of HTML from which on the log says that a digest is long."""
+MOST_OCTETS = 90_000
+"""Octets of HTML in a mail. Gmail cuts one off at about 102 kB, and with it the link to unsubscribe."""
+PERSONAL = 1_000
+"""Octets that a reader's own links take, roughly."""
 
 
 def pieces(group: Group) -> list[View]:
@@ -22,3 +33,34 @@ def _numbered(views: Iterable[View], *, first: int) -> Iterator[View]:
     for number, view in enumerate(views, first):
         yield NumberView(number)
         yield view
+
+
+def fitted(group: Group, language: str, *, frame: int) -> Group:
+    """Return a group whose mail fits, in a frame of so many octets: less is shown of what stands last.
+
+    First standfirsts go, from the last story on; then headlines, then stories, which nobody had then: they come again.
+    """
+    long = frame + PERSONAL + sum(rendering.octets(one, language) for one in pieces(group))
+    if long <= WARNED:
+        return group
+    log.warning("digest is long", stories=len(group.shown.stories), octets=long, most=MOST_OCTETS)
+    stories, headlines = list(group.shown.stories), list(group.shown.headlines)
+    for place in reversed(range(1, len(stories))):
+        if long <= MOST_OCTETS:
+            break
+        bare = replace(stories[place], standfirst="")
+        long -= rendering.octets(stories[place], language) - rendering.octets(bare, language)
+        stories[place] = bare
+    while long > MOST_OCTETS and headlines:
+        long -= rendering.octets(headlines.pop(), language)
+    while long > MOST_OCTETS and len(stories) > 1:
+        long -= rendering.octets(stories.pop(), language)
+    left_out = len(group.shown.stories) + len(group.shown.headlines) - len(stories) - len(headlines)
+    more = group.shown.more and replace(group.shown.more, count=group.shown.more.count + left_out)
+    shown = replace(group.shown, stories=tuple(stories), headlines=tuple(headlines), more=more)
+    opening = group.opening if len(stories) == len(group.shown.stories) else _told_anew(group, stories)
+    return replace(group, shown=shown, opening=opening)
+
+
+def _told_anew(group: Group, stories: list[rendering.StoryView]) -> rendering.Opening:
+    return replace(group.opening, **outlook.told_of(stories))

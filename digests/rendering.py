@@ -188,6 +188,12 @@ def part(view: View, language: str) -> content.Part:
     return content.Part(content.cut(text), content.cut(content.inline_fragment(html, stylesheet(language))))
 
 
+@lru_cache(maxsize=4096)
+def octets(view: View, language: str) -> int:
+    """Return how long one piece of a digest is as HTML."""
+    return part(view, language).html_octets
+
+
 @lru_cache
 def stylesheet(language: str) -> str:
     """Return the style sheet of a language's digests, to be moved onto the elements of a fragment."""
