@@ -45,7 +45,8 @@ LOOK = """strict => {
         if (element.tagName == "META" && element.httpEquiv && !/^content-type$/i.test(element.httpEquiv))
             found.push(`there is a meta ${element.httpEquiv}`);
     }
-    const mayStand = ["href", "rel", "src", "alt", "width", "height", "loading", "decoding", "class", "lang", "dir"];
+    const mayStand = ["href", "rel", "src", "alt", "width", "height", "class", "lang", "dir"];
+    mayStand.push("loading", "decoding", "fetchpriority");
     for (const element of document.querySelectorAll(".body *"))
         for (const {name, value} of element.attributes) {
             const isPlace = element.tagName == "FIGURE" && name == "data-picture" && /^[0-9]+$/.test(value);

@@ -44,7 +44,8 @@ def test_no_vector_runs_on_a_page_or_where_nothing_holds_it_back(served, app, wa
     assert len(stories) == len(sample) >= len(vectors.CLASSES)
     db.session.rollback()
     for one in stories:
-        watcher.visit(served + links.path("story", language="en", story=one.ref), one.vector.name)
+        for page in ("story", "print"):
+            watcher.visit(served + links.path(page, language="en", story=one.ref), one.vector.name)
     scripts.look_bare(watcher, canary, stories)
     watcher.visit(f"{served}/en/feed.atom", "the feed")
     assert watcher.findings == {}
