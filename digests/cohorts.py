@@ -173,7 +173,7 @@ class Reading:
         self._topics: dict[int, frozenset[int] | None] = {}
         words_at = due_at if kind == "regular" else None
         self._laid = laid or desk.laid_down(digest, slot, due_at=words_at, zone=services.publication.zone)
-        self._showing = Showing(digest, self._laid, services)
+        self._showing = Showing(digest, self._laid, services, day=slot)
         self.seen_until = now
 
     def sort_out(self, readers: Sequence[schedule.DueReader]) -> SortedOut:

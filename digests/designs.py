@@ -13,7 +13,7 @@ from core.services import Services
 from delivery import content
 from digests import layout, notes, rendering
 from digests.cohorts import Group
-from digests.rendering import MoreView, NoteView, Opening, ShellView, StoryView
+from digests.rendering import MoreView, NoteView, NoticeView, Opening, ShellView, StoryView
 from digests.showing import Shown
 
 KINDS: Mapping[str, str] = {
@@ -28,6 +28,7 @@ _SIZES = {"day": (7, 4), "one": (1, 0), "thirty": (30, 10), "first": (10, 0), "b
 """How many stories stand in full, and how many headlines below."""
 _DATED = datetime(2026, 11, 30, 7, 0, tzinfo=UTC)
 _TOKEN = "a" * 47
+_ASKED = "Readers like you keep our correspondents at work. [Become a member](https://example.org/members)"
 _NOTE = "Good morning. Today we look at **three harbours**; see [who we are](https://example.org/about)."
 
 
@@ -120,6 +121,7 @@ def _group(
         more=MoreView(34, is_of_topics=True, url=services.links.to("front", language=language)) if below else None,
         note=NoteView(language, notes.as_html(_NOTE), notes.as_text(_NOTE)) if kind == "day" else None,
         subject=stories[0].headline,
+        notice=NoticeView(language, "support", notes.as_html(_ASKED), notes.as_text(_ASKED)) if kind == "day" else None,
     )
     return Group(readers=(), format="both", shown=shown, opening=opening, history_id=None, entries=b"")
 

@@ -23,6 +23,7 @@ def pieces(group: Group) -> list[View]:
     below = group.shown
     shown: list[View] = [group.opening, *group.corrections, *([below.note] if below.note else [])]
     shown += _numbered(below.stories, first=1)
+    shown += [below.notice] if below.notice else []
     if below.headlines:
         heading = rendering.HeadingView(below.headlines[0].language)
         shown += [heading, *_numbered(below.headlines, first=len(below.stories) + 1)]

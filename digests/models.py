@@ -247,3 +247,22 @@ class Special(Base):
     repeat: Mapped[str]
     opened_at: Mapped[datetime | None]
     __table_args__ = (CheckConstraint("repeat IN ('never', 'headline', 'updated', 'recap')", name="repeat"),)
+
+
+class Notice(Base):
+    """A block of support or advertisement in a digest's editions, from one date to another. `text` is Markdown."""
+
+    __tablename__ = "notices"
+    id: Mapped[RowId]
+    digest_id: Mapped[int] = mapped_column(ForeignKey("digests.id"))
+    language: Mapped[str]
+    kind: Mapped[str]
+    text: Mapped[str]
+    begins_on: Mapped[date]
+    ends_on: Mapped[date]
+    added_at: Mapped[datetime]
+    __table_args__ = (
+        UniqueConstraint("digest_id", "language", "begins_on"),
+        CheckConstraint("kind IN ('support', 'advertisement')", name="kind"),
+        CheckConstraint("ends_on >= begins_on", name="dates"),
+    )

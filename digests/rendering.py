@@ -63,6 +63,16 @@ class NumberView:
 
 
 @dataclass(frozen=True, slots=True)
+class NoticeView:
+    """A block of support or advertisement, which says that it is one (`kind`)."""
+
+    language: str
+    kind: str
+    html: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class HeadingView:
     """What stands above the headlines of a digest."""
 
@@ -152,7 +162,7 @@ def headline_view(story: StoryView) -> HeadlineView:
     return HeadlineView(story.article_id, story.revision, story.language, story.headline, story.url, story.text_url)
 
 
-View = Opening | NoteView | CorrectionView | NumberView | StoryView | HeadingView | HeadlineView | MoreView
+View = Opening | NoteView | CorrectionView | NumberView | StoryView | NoticeView | HeadingView | HeadlineView | MoreView
 """What is shown in a digest, and by that what is compiled once."""
 _PIECES: Mapping[type, str] = {
     Opening: "opening",
@@ -160,6 +170,7 @@ _PIECES: Mapping[type, str] = {
     CorrectionView: "correction",
     NumberView: "number",
     StoryView: "story",
+    NoticeView: "notice",
     HeadingView: "heading",
     HeadlineView: "headline",
     MoreView: "more",

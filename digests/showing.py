@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 from articles import pictures, shelf, topics
 from core.services import Services
-from digests import notes, rendering, selection
+from digests import notes, notices, rendering, selection
 from digests.desk import Laid
 from subscribers.models import Digest
 
@@ -19,12 +20,15 @@ class Shown:
     more: rendering.MoreView | None
     note: rendering.NoteView | None
     subject: str
+    notice: rendering.NoticeView | None = None
 
 
 class Showing:
     """What one reading of a wave shows: each story is looked up once and kept while it lasts."""
 
-    def __init__(self, digest: Digest, laid: Laid, services: Services) -> None:
+    def __init__(self, digest: Digest, laid: Laid, services: Services, *, day: date | None = None) -> None:
+        """Show for a digest. `day` is the date whose notice stands in it; None: what never has one."""
+        self._notice = notices.of(digest, day) if day else None
         self._digest, self._laid, self._services = digest, laid, services
         self._views: dict[int, rendering.StoryView] = {}
         language = digest.language
@@ -54,6 +58,7 @@ class Showing:
             more=self._more(choice.more, topic_ids) if with_rest and choice.more else None,
             note=self._note,
             subject=self._laid.subject or rendering.subject(self._digest, stories[0].headline, self._services),
+            notice=self._notice,
         )
 
     def _look_up(self, article_ids: Sequence[int]) -> None:
