@@ -8,6 +8,7 @@ from commands import (
     control,
     digests_design,
     digests_desk,
+    digests_forecast,
     digests_notice,
     digests_preview,
     digests_report,
@@ -55,7 +56,7 @@ FEEDS = (feeds_push.push_key, feeds_push.sign, feeds_push.push_file)
 EDITIONS = (
     *(digests_desk.note, digests_desk.subject, digests_desk.front_page, digests_desk.pin, digests_desk.drop),
     *(digests_desk.hold, digests_desk.approve, digests_desk.show, digests_design.preview_design, digests_notice.notice),
-    *(digests_preview.preview, digests_preview.test_send),
+    *(digests_forecast.show, digests_preview.preview, digests_preview.test_send),
     digests_report.edition_report,
     *(digests_special.draft, digests_special.list_all, digests_special.send),
 )

@@ -8,7 +8,7 @@ import click
 from sqlalchemy import func, select
 
 from articles import shelf
-from commands import turns
+from commands import digests_forecast, turns
 from commands.articles import named
 from commands.digests_desk import DIGEST, JSON, digest_named, note_from
 from core import clock
@@ -87,14 +87,17 @@ def list_all(as_json: bool) -> None:
 @_KEY
 @JSON
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def send(key: str, as_json: bool, yes: bool) -> None:
-    """Send the special KEY now."""
+@click.option("--mails", type=int, metavar="N", help="How many mails the forecast says, where that must be typed.")
+def send(key: str, as_json: bool, yes: bool, mails: int | None) -> None:
+    """Send the special KEY now. Its forecast is shown first, and asked for.
+
+    Where it is more than five times as many mails as the digest's editions usually have, their number must be typed.
+    """
     with turns.told():
-        special = specials.by_key(key)
-        _print(_told(special), as_json=as_json)
-    db.session.rollback()
-    if not yes:
-        click.confirm("Shall it be sent?", abort=True, err=True)
+        specials.refuse_sent(specials.by_key(key))
+        found = digests_forecast.of_edition(f"special:{key}")
+    digests_forecast.tell(f"special:{key}", found, as_json=as_json)
+    digests_forecast.confirm(found, yes=yes, mails=mails)
     with turns.writing():
         specials.send(specials.by_key(key), now=clock.utc_now(), services=current())
     nudge.digests()

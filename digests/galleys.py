@@ -14,7 +14,7 @@ from core.database import db
 from core.services import Services
 from delivery import content, message, outbox
 from delivery.models import Lane, LinkSet
-from digests import cohorts, desk, dispatch, editions, rendering, samples
+from digests import cohorts, desk, dispatch, editions, layout, rendering, samples
 from digests.cohorts import Chunk, Group
 from digests.dispatch import Made
 from digests.models import EditionLook
@@ -56,6 +56,24 @@ class Galley:
         """Return the whole mail; its personal links open nothing."""
         recipe = samples.recipe_of(self.frame, self.subject, self.parts, format=self.format)
         return message.splice(recipe, samples.intent(LinkSet.READER, now), to=to, services=services)
+
+
+class Sizes:
+    """How long mails are, in octets of HTML without personal values: what they show is compiled once."""
+
+    def __init__(self, language: str) -> None:
+        self._language = language
+        self._known: dict[object, int] = {}
+
+    def of(self, group: Group) -> int:
+        """Return how long a group's mail is, without its frame. Openings are alike: one stands for all."""
+        return sum(self._size(view) for view in layout.pieces(group))
+
+    def _size(self, view: rendering.View) -> int:
+        key: object = type(view) if isinstance(view, rendering.Opening) else view
+        if key not in self._known:
+            self._known[key] = rendering.octets(view, self._language)
+        return self._known[key]
 
 
 def of_persona(digest: Digest, slot: date, persona: Persona, *, now: datetime, services: Services) -> Galley | None:

@@ -100,8 +100,7 @@ def through(special: Special) -> list[Digest]:
 
 def send(special: Special, *, now: datetime, services: Services) -> None:
     """Open a special: its waves are due now. Raises Invalid for one that was sent already."""
-    if special.opened_at is not None:
-        raise errors.Invalid("special", "The special %(key)s was sent already.", key=special.key)
+    refuse_sent(special)
     lead = db.session.get_one(Digest, special.digest_id)
     slot = rhythm.local_date(now, services.publication.zone)
     of_day = (Edition.digest_id == lead.id, Edition.kind == KIND, Edition.slot == slot)
@@ -125,6 +124,12 @@ def send(special: Special, *, now: datetime, services: Services) -> None:
     special.opened_at = now
     db.session.flush()
     log.info("special opened", special=special.key, digest=lead.key)
+
+
+def refuse_sent(special: Special) -> None:
+    """Raise Invalid for a special that was sent."""
+    if special.opened_at is not None:
+        raise errors.Invalid("special", "The special %(key)s was sent already.", key=special.key)
 
 
 def frame(lead: Digest, via: Digest, services: Services) -> outbox.Frame:

@@ -45,7 +45,8 @@ def read_chunk(wave_id: int, now: datetime, services: Services) -> Chunk:
     lead, via = db.session.get_one(Digest, edition.digest_id), db.session.get_one(Digest, edition.via_id)
     most = cohorts.most_at_once()
     everybody = schedule.readers_of(digest_id=via.id, day=edition.slot, after_id=wave.cursor, limit=most)
-    readers = _without_copy(special, edition, Reach(special, via).of(everybody))
+    matching, _double = Reach(special, via).of(everybody)
+    readers = _without_copy(special, edition, matching)
     sorted_out = Reading(special, lead, slot=edition.slot, services=services).sort_out(readers)
     return Chunk(
         wave_id=wave.id,
@@ -91,11 +92,12 @@ class Reach:
         self._before = order[: order.index(via.id)]
         self._topics = frozenset(special.topics)
 
-    def of(self, readers: Sequence[DueReader]) -> list[DueReader]:
-        """Return those of a digest's readers for whom it is."""
+    def of(self, readers: Sequence[DueReader]) -> tuple[list[DueReader], int]:
+        """Return those of a digest's readers for whom it is, and how many get it through a digest before."""
         matching = [reader for reader in readers if self._wants(reader.taste)]
-        elsewhere = self._through_others([reader.subscriber_id for reader in matching])
-        return [reader for reader in matching if reader.subscriber_id not in elsewhere]
+        through_others = self._through_others([reader.subscriber_id for reader in matching])
+        own = [reader for reader in matching if reader.subscriber_id not in through_others]
+        return own, len(matching) - len(own)
 
     def _wants(self, taste: Taste) -> bool:
         chosen = {*taste.topics, *taste.countries}
