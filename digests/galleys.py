@@ -78,7 +78,7 @@ class Sizes:
 
 def of_persona(digest: Digest, slot: date, persona: Persona, *, now: datetime, services: Services) -> Galley | None:
     """Return what a persona would get on a date, of the stories that are here now; None when that is no mail."""
-    reader = _made_up(digest, persona, now)
+    reader = _made_up(digest, persona, now, services)
     return _galley(persona.name, digest, "regular", slot, reader, now=now, services=services)
 
 
@@ -94,14 +94,14 @@ def of_reader(subscription: Subscription, slot: date, *, by: str, now: datetime,
     return _galley("reader", subscription.digest, kind, slot, reader, now=now, services=services)
 
 
-def _made_up(digest: Digest, persona: Persona, now: datetime) -> schedule.DueReader:
-    period = rhythm.period(digest.default_rhythm)
+def _made_up(digest: Digest, persona: Persona, now: datetime, services: Services) -> schedule.DueReader:
+    period, address = rhythm.period(digest.default_rhythm), addresses.stored(samples.TO)
     return schedule.DueReader(
         subscription_id=_NO_ROW,
         subscriber_id=_NO_ROW,
         reader_key=samples.NOBODY,
-        address=addresses.stored(samples.TO),
-        addr_hash=samples.NOBODY,
+        address=address,
+        addr_hash=services.keyring.hash(address),
         link_version=1,
         # It belongs to no session, so it is never stored.
         taste=Taste(id=_NO_ROW, topics=list(persona.topics), countries=[], most=digest.most, format=persona.format),
