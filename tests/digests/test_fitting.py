@@ -1,6 +1,7 @@
 """A mail is never so long that a large provider cuts it off, whatever the stories are."""
 
 import quopri
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +23,7 @@ def rule(**values: object) -> None:
         db.session.commit()
 
 
-def long_stories(house: House, count: int, **values: object) -> None:
+def long_stories(house: House, count: int, **values: Any) -> None:
     for number in range(count):
         house.article(f"Story {number:02}", at=NOW - number * MINUTE, **values)
 
