@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from bench import different, million, page, planning, readers, returning, signed, speed, stories, where
+from bench import breaking, different, million, page, planning, readers, returning, signed, speed, stories, where
 from bench.ground import BenchError, Ground, ground
 from bench.results import Results
 from bench.sizes import FULL, QUICK, Sizes
@@ -23,6 +23,7 @@ PARTS: dict[str, tuple[Callable[[Ground, Sizes, Keep], None], str, int]] = {
     "signed": (signed.measure, "signed mail beside OpenSSL's own rate", 4),
     "returning": (returning.measure, "reading what comes back", 2),
     "readers": (readers.measure, "the form, the pages of readers, and who is due", 4),
+    "breaking": (breaking.measure, "from the push of breaking news to its first mail", 5),
     "stories": (stories.measure, "an archive of stories: taking in, finding, showing, pushing", 8),
     "where": (where.measure, "where the sender's time goes", 1),
 }

@@ -190,6 +190,18 @@ def _push(results: Results) -> _Found:
     return _within_ms(f", the slowest of {found['count']}", found["worst"], 2_000)
 
 
+def _breaking(results: Results) -> _Found:
+    found = results.of("breaking")
+    words = f", the slowest of {found['first']['count']}, among {found['readers']:,} readers"
+    return _within_ms(words, found["first"]["worst"], 2_000)
+
+
+def _alerted(results: Results) -> _Found:
+    found = results.of("breaking")["all"]
+    each = found["seconds"] * 1_000_000 / found["mails"]
+    return _Found(f"{each:.0f} s, at the rate of {found['mails']:,.0f}", each <= 60)
+
+
 FINDING = ("search", "search page", "see also")
 """What is looked for in the archive."""
 PROMISES: Sequence[tuple[str, str, Look, bool]] = (
@@ -235,6 +247,8 @@ PROMISES: Sequence[tuple[str, str, Look, bool]] = (
     ("the same, for a browser that has it already (304)", "2,000/s", _story_page("304", 2_000), False),
     ("search and See also over 100,000 stories, 95th percentile of the slowest", "50 ms", _finding, False),
     ("from push to the story being stored, on its page and breaking", "2 s", _push, False),
+    ("from the push of a flagged story to its first mail being claimable", "2 s", _breaking, False),
+    ("a breaking mail for 1,000,000 readers, all of it in the ledger", "aim: 60 s", _alerted, True),
     ("a form with a field of endless length, longer than one as people send it", "50 ms", _fields, False),
 )
 """What, at least, how it is looked up, and whether it is an aim rather than a promise."""

@@ -50,10 +50,10 @@ def measure(ground: Ground, sizes: Sizes, keep: Keep) -> None:
         house.settle()
         keep({"see also": _see_also()})
         keep({"search": _search()})
-        port, site = _site(house)
+        port, first = site(house)
         keep({"search page": _search_page(port)})
         paths = [path("story", language=archive.LANGUAGE, story=ref) for ref in refs[-PAGES:]]
-        keep({"page": storypage.measure(port, site, paths, sizes.pages)})
+        keep({"page": storypage.measure(port, first, paths, sizes.pages)})
         keep({"push": _push(port, feed)})
 
 
@@ -139,7 +139,7 @@ def _told(took: list[float]) -> dict[str, object]:
 # --- showing ------------------------------------------------------------------------------------------------------
 
 
-def _site(house: Installation) -> tuple[int, int]:
+def site(house: Installation) -> tuple[int, int]:
     """Start the site as the Procfile has it, behind one proxy; return its port, and the id of its first process."""
     port = servers.free_port()
     sender = house.start("site", PORT=str(port), TRUSTED_PROXIES="1")
@@ -159,10 +159,11 @@ def _push(port: int, feed: Feed) -> dict[str, object]:
         hook = path("feed_hook", feed=feed.public_id)
         db.session.commit()
     writer = archive.Writer(5)
-    return _told([_pushed(port, hook, key, number, writer.story()) for number in range(PUSHES)])
+    return _told([pushed(port, hook, key, number, writer.story()) for number in range(PUSHES)])
 
 
-def _pushed(port: int, hook: str, key: str, number: int, made: archive.Made) -> float:
+def pushed(port: int, hook: str, key: str, number: int, made: archive.Made) -> float:
+    """Push a story as breaking news; return in how many seconds it is stored, on its page, and called so there."""
     body = json.dumps(
         {
             "id": f"push-{number}",

@@ -23,8 +23,25 @@ class Made:
     foot: content.Part
 
 
+_KEPT = 32
+_made: dict[tuple[StoryView, str, int, bool], Made] = {}
+
+
 def make(story: StoryView, digest: Digest, services: Services, *, is_flash: bool) -> Made:
-    """Render and compile. Slow, so outside of any transaction. `is_flash` says that there is no more to read yet."""
+    """Render and compile, once for all chunks. Slow, so outside of any transaction. `is_flash` says that there is no
+    more to read yet.
+    """
+    key = story, digest.key, digest.revision, is_flash
+    found = _made.get(key)
+    if found is None:
+        found = _compiled(story, digest, services, is_flash=is_flash)
+        if len(_made) >= _KEPT:
+            _made.pop(next(iter(_made)), None)
+        _made[key] = found
+    return found
+
+
+def _compiled(story: StoryView, digest: Digest, services: Services, *, is_flash: bool) -> Made:
     values = {
         "publication": services.publication,
         "digest": digest.name,
