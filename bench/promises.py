@@ -161,6 +161,12 @@ def _due(results: Results) -> _Found:
     return _within_ms(f", of {found['subscriptions']:,}", found["waves"] + slowest, 100)
 
 
+def _forecast(results: Results) -> _Found:
+    found = results.of("readers")["forecast"]
+    each = found["seconds"] * 1_000_000 / found["readers"]
+    return _Found(f"{each:.0f} s" + ("" if found["readers"] == 1_000_000 else " at the same rate"), each <= 60)
+
+
 def _fields(results: Results) -> _Found:
     found = results.of("readers")["fields"]
     return _within_ms(f" ({found['whose']})", found["longest"] - found["usual"], 50)
@@ -242,6 +248,7 @@ PROMISES: Sequence[tuple[str, str, Look, bool]] = (
     ("a form at 200/s, while Redis is killed once, 99th percentile", "50 ms", _forms, False),
     ("a page of the preferences, 99th percentile of the slowest kind", "50 ms", _pages, False),
     ("who is due now: the waves, and 2,000 readers of the largest", "100 ms", _due, False),
+    ("forecast for 1,000,000", "60 s", _forecast, False),
     ("stories taken in, cleaned, known again and found, beside an archive of 100,000", "100/s", _ingest, False),
     ("a story's page, asked of one core", "500/s", _story_page("whole", 500), False),
     ("the same, for a browser that has it already (304)", "2,000/s", _story_page("304", 2_000), False),

@@ -49,4 +49,10 @@ def section(results: Results) -> str:
             f"A form as people send it takes {ms(fields['usual'])}; with one field of 60,000 or 100,000 octets, of ten "
             f"kinds in each of its ten fields, at the most {ms(fields['longest'])}: {fields['whose']}."
         )
+    if "forecast" in found:
+        one = found["forecast"]
+        parts.append(
+            f"A forecast of the next edition of {one['readers']:,} readers, {one['mails']:,} of whom get mail, takes "
+            f"{one['seconds']:.1f} s in one process: chunk by chunk, by the code that composes, without its writes."
+        )
     return "\n\n".join(parts)

@@ -24,8 +24,9 @@ from bench.visits import Visit
 from core import clock, services
 from core.database import db
 from core.links import path
+from digests import forecast
 from digests.cohorts import CHUNK
-from subscribers import schedule
+from subscribers import offer, schedule
 from subscribers.models import Rhythm, SignupRequest, Subscriber, Subscription
 from tests import servers
 from tests.digests.house import TOPICS, House
@@ -67,6 +68,7 @@ def measure(ground: Ground, sizes: Sizes, keep: Keep) -> None:
         keep({"pages": _pages(port)})
         keep({"fields": _fields(port)})
         keep({"forms": _forms(port, guard, sizes.forms)})
+        keep({"forecast": _forecast()})
 
 
 def _site(house: Installation, redis_url: str) -> int:
@@ -120,6 +122,35 @@ def _timed(work: Callable[[], object]) -> float:
         work()
         took.append(time.perf_counter() - began)
     return median(took)
+
+
+# --- a forecast ---------------------------------------------------------------------------------------------------
+
+
+def _forecast() -> dict[str, object]:
+    """Return how long it takes to forecast the next edition of everybody: the dates that it has where readers live."""
+    now, house = clock.utc_now(), House(services.current())
+    for number in range(STORIES):
+        # What came in before the crowd signed up is no news to it.
+        house.article(f"News {number}", "diplomacy" if number % 2 else "economy", at=now)
+    slots = list(db.session.scalars(select(Rhythm.slot).distinct()))
+    counted = mails = 0
+    began = time.monotonic()
+    for slot in slots:
+        *_before, tally = _each_let_go(
+            forecast.regular(offer.by_key(DIGEST), slot, now=now, services=services.current())
+        )
+        found = forecast.of_tally(tally, offer.by_key(DIGEST), rate=None, now=now)
+        counted, mails = counted + tally.readers, mails + found.mails
+    if not mails:
+        raise BenchError("The forecast is of no mail at all.")
+    return {"seconds": time.monotonic() - began, "readers": counted, "mails": mails}
+
+
+def _each_let_go(steps: Iterator[forecast.Tally]) -> Iterator[forecast.Tally]:
+    for tally in steps:
+        db.session.rollback()
+        yield tally
 
 
 # --- pages --------------------------------------------------------------------------------------------------------
