@@ -24,6 +24,8 @@ class Purpose(StrEnum):
     NOT_ME = "not-me"
     ADDRESS = "address"
     """It opens the page on which a reader types a new address."""
+    VIEW = "view"
+    """It shows the stories of one mail in a browser, to whoever has the link."""
     NEW_ADDRESS = "new-address"
     """It confirms one change of address: only a mail to the new address holds it."""
 

@@ -15,6 +15,7 @@ from digests.models import Edition, Wave
 from digests.outlook import Outlook
 from digests.selection import Repeat
 from digests.showing import Showing, Shown
+from digests.viewing import view_url
 from subscribers import schedule
 from subscribers.models import Digest, Taste
 
@@ -280,12 +281,13 @@ class Reading:
     ) -> Group:
         is_regular = not (self._first or key.catch_up)
         shown = self._showing.of(choice, self._topics[key.taste_id], with_rest=is_regular, alarm=key.alarm)
+        link = view_url(self._digest, self._slot, shown, first=self._first, services=self._services)
         return Group(
             readers=tuple(readers),
             format=readers[0].taste.format,
             shown=shown,
             opening=outlook.opening(
-                key.outlook, self._digest, shown.stories, first=self._first, services=self._services
+                key.outlook, self._digest, shown.stories, first=self._first, services=self._services, view_url=link
             ),
             history_id=past[0],
             entries=past[1],

@@ -15,7 +15,7 @@ from core.database import db, insert_for
 from core.services import Services
 from delivery import content, outbox
 from delivery.models import Lane
-from digests import corrections, editions, histories, layout, preflight, recall, rendering, sources
+from digests import corrections, editions, histories, layout, preflight, recall, rendering, sources, viewing
 from digests.cohorts import Chunk, Group
 from digests.models import Cohort, Wave, WaveCount
 from digests.why import Reason
@@ -251,9 +251,15 @@ def _planned(reader: schedule.DueReader, content_id: int) -> outbox.Planned:
 def _cohorts(chunk: Chunk, made: Sequence[tuple[Group, int]]) -> None:
     rows: dict[bytes, dict[str, object]] = {}
     for group, content_id in made:
-        packed = b"".join(story.article_id.to_bytes(8, "big") for story in group.shown.stories)
+        packed = viewing.packed(group.shown.stories)
         fingerprint = hashlib.sha256(packed + content_id.to_bytes(8, "big")).digest()
-        rows[fingerprint] = {"edition_id": chunk.edition_id, "article_ids": packed, "content_id": content_id}
+        rows[fingerprint] = {
+            "edition_id": chunk.edition_id,
+            "article_ids": packed,
+            "headline_ids": viewing.packed(group.shown.headlines),
+            "view_key": viewing.key(group.shown),
+            "content_id": content_id,
+        }
     if rows:
         values = [{"fingerprint": fingerprint, **row} for fingerprint, row in sorted(rows.items())]
         db.session.execute(insert_for(db.engine)(Cohort).values(values).on_conflict_do_nothing())

@@ -98,7 +98,9 @@ class Had(Base):
 
 
 class Cohort(Base):
-    """The readers of an edition with identical stories in one format. `article_ids` is packed, 8 bytes each."""
+    """The readers of an edition with identical stories in one format. `article_ids` is packed, 8 bytes each, and so are
+    `headline_ids`; `view_key` stands for both in the link that shows them in a browser.
+    """
 
     __tablename__ = "cohorts"
     id: Mapped[RowId]
@@ -106,7 +108,9 @@ class Cohort(Base):
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary(32))
     article_ids: Mapped[bytes]
     content_id: Mapped[int] = mapped_column(ForeignKey("contents.id"))
-    __table_args__ = (UniqueConstraint("edition_id", "fingerprint"),)
+    headline_ids: Mapped[bytes | None]
+    view_key: Mapped[bytes | None] = mapped_column(LargeBinary(16))
+    __table_args__ = (UniqueConstraint("edition_id", "fingerprint"), Index(None, "edition_id", "view_key"))
 
 
 class BlockSource(Base):

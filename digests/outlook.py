@@ -45,9 +45,15 @@ def of_first(reader: schedule.DueReader, digest: Digest, *, now: datetime) -> Ou
 
 
 def opening(
-    outlook: Outlook, digest: Digest, stories: Sequence[rendering.StoryView], *, first: bool, services: Services
+    outlook: Outlook,
+    digest: Digest,
+    stories: Sequence[rendering.StoryView],
+    *,
+    first: bool,
+    services: Services,
+    view_url: str = "",
 ) -> rendering.Opening:
-    """Return what stands before these stories."""
+    """Return what stands before these stories. `view_url` shows them in a browser."""
     return rendering.Opening(
         publication=services.publication.name(digest.language),
         digest=digest.name,
@@ -57,6 +63,7 @@ def opening(
         rhythm_next=outlook.own,
         begins=outlook.others,
         left=outlook.left,
+        view_url=view_url,
     )
 
 

@@ -116,6 +116,7 @@ class Opening:
 
     `begins` are (digest name, when in words) of the reader's other digests; `rhythm_next` says when this one comes.
     `left` is another digest that the reader's mail program has left for them, which no page has told them yet.
+    `view_url` shows the stories in a browser.
     """
 
     publication: str
@@ -128,6 +129,7 @@ class Opening:
     rhythm_next: str
     begins: tuple[tuple[str, str], ...]
     left: str = ""
+    view_url: str = ""
 
 
 LONGEST_LINK = 200

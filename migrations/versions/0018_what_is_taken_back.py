@@ -43,6 +43,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(['block_id'], ['blocks.id'], name=op.f('fk_block_views_block_id')),
         sa.PrimaryKeyConstraint('block_id', name=op.f('pk_block_views')),
     )
+    op.add_column('cohorts', sa.Column('headline_ids', sa.LargeBinary(), nullable=True))
+    op.add_column('cohorts', sa.Column('view_key', sa.LargeBinary(length=16), nullable=True))
+    op.create_index(op.f('ix_cohorts_edition_id_view_key'), 'cohorts', ['edition_id', 'view_key'])
     op.add_column('waves', sa.Column('found', sa.JSON(), nullable=True))
     op.create_table(
         'wave_counts',
@@ -110,6 +113,9 @@ def downgrade() -> None:
     for table in ('wave_counts', 'correction_waves', 'correction_contents', 'corrections'):
         op.drop_table(table)
     op.drop_column('waves', 'found')
+    op.drop_index(op.f('ix_cohorts_edition_id_view_key'), 'cohorts')
+    op.drop_column('cohorts', 'view_key')
+    op.drop_column('cohorts', 'headline_ids')
     op.drop_table('block_views')
     op.drop_table('block_sources')
     op.drop_index('ix_contents_held', 'contents')
