@@ -24,6 +24,8 @@ from subscribers import schedule
 from subscribers.models import Digest, Rhythm, Subscriber, Subscription
 from subscribers.schedule import DueReader
 
+AT_ONCE = 8_000
+"""Readers of one read: more than composing takes, as nobody waits for a turn; still a moment only."""
 LEADS = 10
 MUCH = 5
 """So many times the usual number is more than anybody sends by mistake without being asked."""
@@ -123,9 +125,7 @@ def regular(digest: Digest, slot: date, *, now: datetime, services: Services) ->
     for due_at in waves:
         after = 0
         while True:
-            readers = schedule.readers_due(
-                digest_id=digest_id, slot=slot, due_at=due_at, after_id=after, limit=cohorts.most_at_once()
-            )
+            readers = schedule.readers_due(digest_id=digest_id, slot=slot, due_at=due_at, after_id=after, limit=AT_ONCE)
             if not readers:
                 break
             after = readers[-1].subscription_id
@@ -144,7 +144,7 @@ def special(key: str, slot: date, *, now: datetime, services: Services) -> Itera
     for via_id in order:
         after = 0
         while True:
-            everybody = schedule.readers_of(digest_id=via_id, day=slot, after_id=after, limit=cohorts.most_at_once())
+            everybody = schedule.readers_of(digest_id=via_id, day=slot, after_id=after, limit=AT_ONCE)
             if not everybody:
                 break
             after = everybody[-1].subscription_id
