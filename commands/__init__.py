@@ -58,6 +58,7 @@ EDITIONS = (
     *(digests_desk.hold, digests_desk.approve, digests_desk.show, digests_design.preview_design, digests_notice.notice),
     *(digests_forecast.show, digests_preview.preview, digests_preview.test_send),
     digests_report.edition_report,
+    digests_report.show_numbers,
     *(digests_special.draft, digests_special.list_all, digests_special.send),
 )
 """The commands of `flask digests` that have modules of their own."""

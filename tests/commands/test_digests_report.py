@@ -3,10 +3,17 @@
 import csv
 import io
 import json
+from datetime import timedelta
 
 import pytest
 
+from core import clock
+from core.database import db
 from core.services import current
+from delivery.models import Delivery
+from digests.models import Edition
+from subscribers import leaving, offer
+from subscribers.models import Subscriber
 from tests.digests.house import DUE, NOW, House, lay_out_offer
 
 
@@ -39,3 +46,19 @@ def test_an_edition_that_is_not_there_is_said_in_one_sentence(flask, edition):
     result = flask("digests report asia-daily:1999-01-01")
     assert result.exit_code == 1
     assert result.output.count("\n") == 1
+
+
+def test_the_numbers_say_after_which_edition_a_reader_left(flask, edition):
+    now = clock.utc_now()
+    db.session.query(Delivery).update({"state": "sent", "done_at": now, "address_sealed": None})
+    db.session.query(Edition).update({"opened_at": now})
+    reader = db.session.query(Subscriber).one()
+    leaving.leave(reader, offer.by_key("asia-daily"), now=now + timedelta(minutes=1))
+    db.session.commit()
+    told = json.loads(flask("digests numbers --json").output)
+    assert [(row["handed_over"], row["left"]) for row in told["editions"]] == [(1, 1)]
+    assert told["readers"]["asia-daily"] == {"opt_out": 1}
+    (row,) = csv.DictReader(io.StringIO(flask("digests numbers --csv").output))
+    assert (row["edition"], row["left"]) == ("edition:asia-daily:regular:2026-03-03", "1")
+    text = flask("digests numbers").output
+    assert "1 handed over" in text and "sign-ups, all: none" in text
