@@ -22,6 +22,7 @@ from digests import histories, quiet, shelves
 from digests.models import Edition
 from digests.selection import Alarm
 from subscribers.models import Digest
+from subscribers.preferences import ALL_BREAKING
 from subscribers.schedule import DueReader
 
 KIND = "breaking"
@@ -82,11 +83,7 @@ def without(
 
 
 def _bounded(readers: Collection[DueReader]) -> list[DueReader]:
-    return [one for one in readers if one.breaking != ALL]
-
-
-ALL = 255
-"""All breaking mails: nobody counts them. As in subscribers.preferences."""
+    return [one for one in readers if one.breaking != ALL_BREAKING]
 
 
 @dataclass(frozen=True, slots=True)
