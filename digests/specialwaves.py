@@ -16,6 +16,7 @@ from digests.models import Edition, Special, Wave
 from digests.outlook import Outlook
 from digests.selection import Foremost, Repeat
 from digests.showing import Showing
+from digests.viewing import view_url
 from subscribers import schedule
 from subscribers.models import Digest, Subscription, Taste
 from subscribers.schedule import DueReader
@@ -161,11 +162,14 @@ class Reading:
 
     def _group(self, key: _Alike, same: list[DueReader], choice: selection.Choice, entries: bytes) -> Group:
         shown = self._showing.of(choice, None, with_rest=False, alarm=selection.NO_ALARM)
+        link = view_url(self._digest, self._slot, shown, first=False, services=self._services)
         return Group(
             readers=tuple(same),
             format=key.format,
             shown=shown,
-            opening=outlook.opening(key.outlook, self._digest, shown.stories, first=False, services=self._services),
+            opening=outlook.opening(
+                key.outlook, self._digest, shown.stories, first=False, services=self._services, view_url=link
+            ),
             history_id=key.history_id,
             entries=entries,
             corrections=(),

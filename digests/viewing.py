@@ -53,12 +53,14 @@ class Seen:
 def of(digest: Digest, edition: str, token: str, services: Services) -> Seen:
     """Return what a link shows. Raises LinkDamaged, or NotFound for an edition that is not kept any more."""
     read = services.links.tokens.read(Purpose.VIEW, token, scope=f"{digest.key}:{edition}")
-    kind = "first" if edition.startswith(FIRST) else "regular"
+    kinds = ("first",) if edition.startswith(FIRST) else ("regular", "special")
     slot = day(edition.removeprefix(FIRST))
     wanted = (
         select(Cohort)
         .join(Edition, Edition.id == Cohort.edition_id)
-        .where(Edition.digest_id == digest.id, Edition.kind == kind, Edition.slot == slot, Cohort.view_key == read.key)
+        .where(
+            Edition.digest_id == digest.id, Edition.kind.in_(kinds), Edition.slot == slot, Cohort.view_key == read.key
+        )
     )
     cohort = db.session.scalar(wanted.order_by(Cohort.id).limit(1))
     if cohort is None:

@@ -1,6 +1,7 @@
 """A special reaches its readers and those of further digests, one copy each, which says and leaves what it came by."""
 
 import random
+import re
 
 import pytest
 from sqlalchemy import update
@@ -8,7 +9,7 @@ from sqlalchemy import update
 from articles.models import Article
 from core import database, errors
 from core.database import db
-from digests import specials
+from digests import specials, viewing
 from digests.models import Special
 from subscribers import offer
 from subscribers.models import Subscriber, Subscription
@@ -41,6 +42,16 @@ def test_its_stories_come_in_the_order_of_the_hand_with_note_and_subject(house):
     assert mail.headlines == ["Story 2", "Story 3", "Story 1"]
     assert mail.parsed["Subject"] == "The vote, explained"
     assert "Read this first." in mail.text and "<em" in mail.html
+
+
+def test_its_link_shows_its_stories_in_a_browser(house):
+    house.reader()
+    one, two = house.articles(2)
+    draft(house, two, one)
+    (mail,) = send(house)
+    (name, token) = re.findall(r"/en/digests/asia-daily/([-0-9]+)/t/([a-z0-9]+)", mail.text)[0]
+    seen = viewing.of(offer.by_key("asia-daily"), name, token, house.services)
+    assert [story.headline for story in seen.stories] == ["Story 2", "Story 1"]
 
 
 def test_each_copy_says_through_which_digest_it_came_and_leaves_that_one(house):
