@@ -6,7 +6,7 @@ SETUP = $(PYTHON) tools/setup.py
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .SUFFIXES:
-.PHONY: help run test check format messages pins bench proof-chaos proof-doorbell proof-feeds proof-fetch proof-flood proof-guards proof-kill proof-mailbox proof-pages proof-scripts proof-signatures proof-splice screenshots clean
+.PHONY: help run test check format messages pins bench proof-chaos proof-design proof-doorbell proof-feeds proof-fetch proof-flood proof-guards proof-kill proof-mailbox proof-pages proof-scripts proof-signatures proof-splice screenshots clean
 
 help: ## list these commands
 	@echo "Postrider: a newsletter service. The commands:"
@@ -44,6 +44,9 @@ bench: $(VENV)/tests.stamp ## measure how fast it sends and answers, about 35 mi
 
 proof-chaos: $(VENV)/tests.stamp ## hundreds of seeds against senders, databases, Redis, clock and relay; writes docs/proofs/chaos.md
 	@$(BIN) -m tests.proofs.chaos
+
+proof-design: $(VENV)/tests.stamp ## hold the digest's HTML against mail programs, HTML, axe and SpamAssassin; writes docs/proofs/design.md
+	@$(BIN) -m tests.proofs.design
 
 proof-doorbell: $(VENV)/tests.stamp ## take Redis and workers away in every way; writes docs/proofs/doorbell.md
 	@$(BIN) -m tests.proofs.doorbell

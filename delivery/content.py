@@ -214,12 +214,14 @@ def merged(pieces: Iterable[bytes | PlaceOf]) -> Pieces:
     return (*fewer, b"".join(run)) if run else tuple(fewer)
 
 
+_CHARSET = '<meta charset="utf-8">'
 _document = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
 
 
 def inline_document(text: str) -> str:
     """Return an HTML document with its styles moved onto the elements; @media rules stay in the head."""
-    return _document.inline(text)
+    # What is left of the style goes to the head's begin, where how the text is encoded has to stand (HTML, 4.2.5.4).
+    return _document.inline(text.replace(_CHARSET, "", 1)).replace("<head>", f"<head>{_CHARSET}", 1)
 
 
 def inline_fragment(text: str, css: str) -> str:

@@ -101,7 +101,7 @@ def _group(
     language: str,
     services: Services,
 ) -> Group:
-    first = kind == "first"
+    first, in_english = kind == "first", kind == "day" and language == "en"
     when = rendering.when(_DATED, language, services.publication.zone)
     opening = Opening(
         publication=services.publication.name(language),
@@ -119,9 +119,9 @@ def _group(
         stories=tuple(stories),
         headlines=tuple(rendering.headline_view(one) for one in below),
         more=MoreView(34, is_of_topics=True, url=services.links.to("front", language=language)) if below else None,
-        note=NoteView(language, notes.as_html(_NOTE), notes.as_text(_NOTE)) if kind == "day" else None,
+        note=NoteView(language, notes.as_html(_NOTE), notes.as_text(_NOTE)) if in_english else None,
         subject=stories[0].headline,
-        notice=NoticeView(language, "support", notes.as_html(_ASKED), notes.as_text(_ASKED)) if kind == "day" else None,
+        notice=NoticeView(language, "support", notes.as_html(_ASKED), notes.as_text(_ASKED)) if in_english else None,
     )
     return Group(readers=(), format="both", shown=shown, opening=opening, history_id=None, entries=b"")
 

@@ -50,7 +50,8 @@ CONTEXT = {
 
 MAIL = "mail "
 FOR_OLD_PROGRAMS = re.compile(
-    "The “(width|align|bgcolor)” attribute on the “(table|td)” element is obsolete|CSS: “mso-hide”: Property"
+    "The “(width|align|bgcolor|cellpadding|cellspacing|border)” attribute on the “(table|td)” element is obsolete"
+    "|CSS: “mso-hide”: Property"
 )
 """What the checker may say against mails alone: it is meant for Outlook, which lays out by nothing newer."""
 
