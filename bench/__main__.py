@@ -7,7 +7,20 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from bench import breaking, different, million, page, planning, readers, returning, signed, speed, stories, where
+from bench import (
+    breaking,
+    composing,
+    different,
+    million,
+    page,
+    planning,
+    readers,
+    returning,
+    signed,
+    speed,
+    stories,
+    where,
+)
 from bench.ground import BenchError, Ground, ground
 from bench.results import Results
 from bench.sizes import FULL, QUICK, Sizes
@@ -23,6 +36,7 @@ PARTS: dict[str, tuple[Callable[[Ground, Sizes, Keep], None], str, int]] = {
     "signed": (signed.measure, "signed mail beside OpenSSL's own rate", 4),
     "returning": (returning.measure, "reading what comes back", 2),
     "readers": (readers.measure, "the form, the pages of readers, and who is due", 4),
+    "composing": (composing.measure, "the editions of a million readers, into the ledger", 6),
     "breaking": (breaking.measure, "from the push of breaking news to its first mail", 5),
     "stories": (stories.measure, "an archive of stories: taking in, finding, showing, pushing", 8),
     "where": (where.measure, "where the sender's time goes", 1),
@@ -79,7 +93,13 @@ def _measure(name: str, servers: Ground, sizes: Sizes, results: Results) -> bool
     """Measure one part; what it found before it failed is kept."""
     measure, title, _minutes = PARTS[name]
     print(f"{name}: {title}", flush=True)
-    counts = {"million": sizes.large, "readers": sizes.large, "returning": sizes.reports, "stories": sizes.archive}
+    counts = {
+        "million": sizes.large,
+        "readers": sizes.large,
+        "composing": sizes.large,
+        "returning": sizes.reports,
+        "stories": sizes.archive,
+    }
     count = counts.get(name, sizes.readers)
     last: dict[str, object] = {}
 

@@ -1,14 +1,20 @@
 """A crowd of readers in the database: a million subscriptions to one digest, at the hours that people choose."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy import select
 
 from bench.installation import Installation
 from core import clock, database
 from core.database import db
-from subscribers import offer, rhythm, tastes
+from subscribers import offer, rhythm
+from subscribers import tastes as tastes_of
 from subscribers.models import Subscriber
+
+Name = TypeVar("Name", str, int)
+Shares = Sequence[tuple[Name, int]]
 
 ZONES = (("Asia/Hong_Kong", 5), ("Europe/Rome", 3), ("America/New_York", 2))
 """Where readers live: so many of ten."""
@@ -31,16 +37,27 @@ FROM subscribers
 """
 
 
-def gather(house: Installation, readers: int, digest: str) -> None:
-    """Write so many readers of a digest, each subscribed, spread over zones, hours and tastes."""
+def gather(
+    house: Installation,
+    readers: int,
+    digest: str,
+    *,
+    tastes: Sequence[Sequence[str]] = (),
+    zones: Shares[str] = ZONES,
+    hours: Shares[int] = HOURS,
+) -> None:
+    """Write so many readers of a digest, each subscribed, spread over zones, hours and tastes.
+
+    `tastes` are the topics of each; without them there are TASTES of the usual ones.
+    """
     now = clock.utc_now()
     with database.write_turn():
         given = {
             "now": now,
             "readers": readers,
             "digest": offer.by_key(digest).id,
-            "tastes": [_taste(number) for number in range(TASTES)],
-            "rhythms": _rhythms(digest, now),
+            "tastes": [_chosen(one) for one in tastes] or [_taste(number) for number in range(TASTES)],
+            "rhythms": _rhythms(digest, now, zones, hours),
         }
         given |= {"n_tastes": len(given["tastes"]), "n_rhythms": len(given["rhythms"])}
         connection = db.session.connection()
@@ -51,14 +68,21 @@ def gather(house: Installation, readers: int, digest: str) -> None:
 
 
 def _taste(number: int) -> int:
-    return tastes.taste_row(topics=["diplomacy"] if number % 2 else [], countries=[], most=1 + number, format="both").id
+    return tastes_of.taste_row(
+        topics=["diplomacy"] if number % 2 else [], countries=[], most=1 + number, format="both"
+    ).id
 
 
-def _rhythms(digest: str, now: datetime) -> list[int]:
+def _chosen(keys: Sequence[str]) -> int:
+    themes, countries = ([key for key in keys if (len(key) == 2) == short] for short in (False, True))
+    return tastes_of.taste_row(topics=themes, countries=countries, most=10, format="both").id
+
+
+def _rhythms(digest: str, now: datetime, zones: Shares[str], hours: Shares[int]) -> list[int]:
     """Return rhythms of which each stands as often as its share of the readers."""
     offered, found = offer.by_key(digest), []
-    for zone, some in ZONES:
-        for hour, part in HOURS:
+    for zone, some in zones:
+        for hour, part in hours:
             choice = rhythm.choose("daily", minute=60 * hour, zone=zone)
             found += [rhythm.rhythm_row(offered, choice, now=now).id] * (some * part)
     return found
