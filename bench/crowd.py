@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
+from bench.ground import BenchError
 from bench.installation import Installation
-from core import clock, database
+from core import addresses, clock, database, services
 from core.database import db
 from subscribers import offer, rhythm
 from subscribers import tastes as tastes_of
@@ -25,10 +26,11 @@ SHARES = 10
 
 _READERS = """
 INSERT INTO subscribers (public_id, address, addr_hash, state, language, zone, link_version, created_at)
-SELECT substring(sha256(('key' || n)::bytea) for 16), 'r' || n || '@d' || n %% 2000 || '.example.org',
-       substring(sha256(('hash' || n)::bytea) for 16), 'active', 'en', 'Asia/Hong_Kong', 1, %(now)s
-FROM generate_series(1, %(readers)s) AS n
+SELECT substring(sha256(address::bytea) for 16), address, addr_hash, 'active', 'en', 'Asia/Hong_Kong', 1, %(now)s
+FROM crowd
 """
+_CROWD = "CREATE TEMPORARY TABLE crowd (address text, addr_hash bytea) ON COMMIT DROP"
+_COPY = "COPY crowd (address, addr_hash) FROM STDIN"
 _SUBSCRIPTIONS = """
 INSERT INTO subscriptions (subscriber_id, digest_id, state, taste_id, rhythm_id, fresh_from, version, created_at)
 SELECT id, %(digest)s, 'on', (%(tastes)s::bigint[])[1 + id %% %(n_tastes)s],
@@ -54,17 +56,29 @@ def gather(
     with database.write_turn():
         given = {
             "now": now,
-            "readers": readers,
             "digest": offer.by_key(digest).id,
             "tastes": [_chosen(one) for one in tastes] or [_taste(number) for number in range(TASTES)],
             "rhythms": _rhythms(digest, now, zones, hours),
         }
         given |= {"n_tastes": len(given["tastes"]), "n_rhythms": len(given["rhythms"])}
         connection = db.session.connection()
+        connection.exec_driver_sql(_CROWD)
+        _write_addresses(connection, readers)
         for statement in (_READERS, _SUBSCRIPTIONS):
             connection.exec_driver_sql(statement, given)
         db.session.commit()
     house.settle()
+
+
+def _write_addresses(connection: Connection, readers: int) -> None:
+    """Write who they are, each with the hash that their links and suppressions are kept for."""
+    keyring, driver = services.current().keyring, connection.connection.driver_connection
+    if driver is None:
+        raise BenchError("The connection to PostgreSQL is gone.")
+    with driver.cursor() as cursor, cursor.copy(_COPY) as rows:
+        for number in range(1, readers + 1):
+            address = addresses.stored(f"r{number}@d{number % 2000}.example.org")
+            rows.write_row((address.mailbox, keyring.hash(address)))
 
 
 def _taste(number: int) -> int:

@@ -249,7 +249,7 @@ class Reading:
     def _wanted(self, readers: Sequence[schedule.DueReader]) -> frozenset[int] | None:
         """Return all topics that somebody of a first edition's chunk wants; None when somebody wants everything."""
         tastes = {reader.taste.id: reader.taste for reader in readers}
-        self._topics |= {key: shelves.topic_ids(taste) for key, taste in tastes.items()}
+        self._topics |= shelves.topic_ids_of(tastes.values())
         wanted = [topics for topics in (self._topics[key] for key in tastes) if topics is not None]
         return frozenset().union(*wanted) if self._first and len(wanted) == len(tastes) else None
 

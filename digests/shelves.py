@@ -11,10 +11,17 @@ from subscribers.models import Digest, Taste
 
 def topic_ids(taste: Taste) -> frozenset[int] | None:
     """Return the ids of the topics and countries of a taste; None for everything."""
-    keys = {*taste.topics, *taste.countries}
-    if not keys:
-        return None
-    return frozenset(topic.id for topic in topics.all_topics() if topic.key in keys)
+    return topic_ids_of([taste])[taste.id]
+
+
+def topic_ids_of(tastes: Iterable[Taste]) -> dict[int, frozenset[int] | None]:
+    """Return the ids of the topics and countries of many tastes, by the ids of these; None for everything."""
+    known = {topic.key: topic.id for topic in topics.all_topics()}
+    chosen = {taste.id: (*taste.topics, *taste.countries) for taste in tastes}
+    return {
+        taste_id: frozenset(known[key] for key in keys if key in known) if keys else None
+        for taste_id, keys in chosen.items()
+    }
 
 
 def candidates(digest: Digest, *, since: datetime | None, topic_ids: frozenset[int] | None = None) -> list[Candidate]:

@@ -31,6 +31,7 @@ class Showing:
         self._notice = notices.of(digest, day) if day else None
         self._digest, self._laid, self._services = digest, laid, services
         self._views: dict[int, rendering.StoryView] = {}
+        self._keys: dict[int, str] = {}
         language = digest.language
         self._note = (
             rendering.NoteView(language, notes.as_html(laid.note), notes.as_text(laid.note)) if laid.note else None
@@ -63,7 +64,9 @@ class Showing:
 
     def _look_up(self, article_ids: Sequence[int]) -> None:
         missing = [one for one in article_ids if one not in self._views]
-        shown = pictures.for_mails(missing, self._services.links) if missing else {}
+        if not missing:
+            return
+        shown = pictures.for_mails(missing, self._services.links)
         for one in shelf.by_ids(missing):
             self._views[one.id] = rendering.story_view(
                 one, self._services, language=self._digest.language, picture=shown.get(one.id)
@@ -72,8 +75,8 @@ class Showing:
     def _more(self, count: int, topic_ids: frozenset[int] | None) -> rendering.MoreView:
         """Return where the rest is: on the topic's page, where it is of one topic; else on the front page."""
         language = self._digest.language
-        only = next((topic for topic in topics.all_topics() if topic_ids == frozenset((topic.id,))), None)
         url = self._services.links.to("front", language=language)
-        if only is not None:
-            url = self._services.links.to("topic", language=language, topic=only.key)
+        if topic_ids is not None and len(topic_ids) == 1:
+            self._keys = self._keys or {topic.id: topic.key for topic in topics.all_topics()}
+            url = self._services.links.to("topic", language=language, topic=self._keys[min(topic_ids)])
         return rendering.MoreView(count, is_of_topics=topic_ids is not None, url=url)
