@@ -99,8 +99,16 @@ GUARDS = (
         "gates",
         frozenset({"I10"}),
         (
-            Edit("delivery/moves.py", '                (Mailing.state == "cancelled", State.CANCELLED.value),\n', ""),
-            Edit("delivery/moves.py", 'or_(Mailing.state != "running", _gated(now), _held())', "_gated(now)"),
+            Edit(
+                "delivery/moves.py",
+                'or_(Mailing.state == "cancelled", Content.recall == "ended")',
+                'Content.recall == "ended"',
+            ),
+            Edit(
+                "delivery/moves.py",
+                'or_(Mailing.state != "running", Content.recall == "held", _gated(now), _held())',
+                'or_(Content.recall == "held", _gated(now))',
+            ),
         ),
     ),
     Guard(
@@ -108,7 +116,7 @@ GUARDS = (
         "nothing leaves for a provider that is closed: decided in the statement of the intent",
         "gates",
         frozenset({"I12"}),
-        (Edit("delivery/moves.py", '"running", _gated(now), _held())', '"running", _held())'),),
+        (Edit("delivery/moves.py", '"held", _gated(now), _held())', '"held", _held())'),),
     ),
     Guard(
         "policy",

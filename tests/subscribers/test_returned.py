@@ -134,7 +134,7 @@ def test_each_outcome_is_read_once_and_some_at_a_time(subscriber):
     assert [read(2), read(2), read(2), read(2)] == [2, 2, 2, 0]
     assert len(opt_outs()) == 2 and returned.cursor() == outcomes.newest()
     marks = list(db.session.scalars(select(Mark.name)))
-    assert len([name for name in marks if name != "pages changed"]) == 1, "one cursor, however often it is moved"
+    assert len([name for name in marks if not name.endswith("changed")]) == 1, "one cursor, however often it is moved"
 
 
 def test_after_a_complaint_a_new_opt_in_counts_and_the_old_complaint_does_not_come_back(subscriber, services):
