@@ -13,7 +13,7 @@ from sqlalchemy import delete, insert, select, text
 
 from articles import alike, searchindex
 from articles.models import Article, ArticleIdentity, ArticleTopic, Feed, Story
-from articles.searchtables import RelatedDue
+from articles.searchtables import POSTGRESQL, RelatedDue
 from bench.progress import Progress
 from core import tokens
 from core.database import db
@@ -82,6 +82,7 @@ def fill(feed: Feed, count: int, topic_ids: Sequence[int], *, now: datetime) -> 
     """Write the archive as it is once all that was due is done; return the refs of its newest stories."""
     progress, writer, refs = Progress(f"{count:,} stories", count), Writer(1), list[str]()
     gap = timedelta(days=365 * YEARS) / count
+    db.session.execute(text("DROP INDEX search_words"))
     for begin in range(0, count, _AT_ONCE):
         numbers = range(begin + 1, min(begin + _AT_ONCE, count) + 1)
         times = {number: now - timedelta(hours=2) - gap * (count - number) for number in numbers}
@@ -103,6 +104,8 @@ def fill(feed: Feed, count: int, topic_ids: Sequence[int], *, now: datetime) -> 
         db.session.commit()
         progress.at(numbers[-1])
     progress.done("written")
+    # The index of words is made once, at the end, as it is after a reindex.
+    db.session.execute(text(POSTGRESQL[-1]))
     for table in ("stories", "articles"):
         db.session.execute(text(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), {count})"))
     db.session.commit()
