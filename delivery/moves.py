@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from core.database import Mark, UtcTime
-from delivery import incoming, suppression, tick
+from delivery import incoming, outcomes, suppression, tick
 from delivery.models import Content, Delivery, Gate, Lane, Mailing, Suppression
 from delivery.states import State
 
@@ -120,7 +120,14 @@ def intend(
             "until": now + lease,
         },
     )
-    return [Intent(*row[:-1]) for row in rows.all() if row.state == State.SENDING]
+    decided = rows.all()
+    unsent = [one for one in decided if one.state in _UNSENT and one.lane == Lane.DIGEST]
+    outcomes.add_unsent(connection, unsent, at=now)
+    return [Intent(*row[:-2]) for row in decided if row.state == State.SENDING]
+
+
+_UNSENT = frozenset({State.SUPPRESSED, State.CANCELLED, State.EXPIRED})
+"""In these a mail ends at its intent."""
 
 
 def _suppressed(now: ColumnElement[datetime]) -> ColumnElement[bool]:
@@ -172,7 +179,7 @@ def _intend(dialect: str) -> Update:
         .prefix_with("MATERIALIZED")
     )
     goes = verdict.c.state == State.SENDING.value
-    ends = verdict.c.state.in_([State.SUPPRESSED.value, State.CANCELLED.value, State.EXPIRED.value])
+    ends = verdict.c.state.in_(sorted(_UNSENT))
     # A claim counts once, also when this statement runs again because the answer to its COMMIT was lost.
     first = and_(goes, Delivery.state == State.CLAIMED)
     return (
@@ -197,5 +204,5 @@ def _intend(dialect: str) -> Update:
             done_at=case((ends, now), else_=null()),
             address_sealed=case((ends, null()), else_=Delivery.address_sealed),
         )
-        .returning(*(getattr(Delivery, name) for name in Intent.__slots__), Delivery.state)
+        .returning(*(getattr(Delivery, name) for name in Intent.__slots__), Delivery.state, Delivery.lane)
     )

@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    CursorResult,
     Select,
     and_,
     any_,
@@ -25,7 +24,7 @@ from sqlalchemy import (
 )
 
 from core.identity import Timing
-from delivery import incoming, refusals
+from delivery import incoming, outcomes, refusals
 from delivery.models import Delivery, Lane, Mailing
 from delivery.moves import Result
 from delivery.recording import note
@@ -166,12 +165,14 @@ def cancel(connection: Connection, now: datetime) -> int:
 
 
 def _end(connection: Connection, which: Select[int], state: State, now: datetime) -> int:
-    result: CursorResult[Any] = connection.execute(
+    ended = connection.execute(
         update(Delivery)
         .where(_among(connection, which, CHUNK), incoming.is_in(State.PLANNED))
         .values(state=state, done_at=now, address_sealed=None)
-    )
-    return result.rowcount
+        .returning(Delivery.id, Delivery.mailing_id, Delivery.reader_key, Delivery.addr_hash, Delivery.lane)
+    ).all()
+    outcomes.add_unsent(connection, [one for one in ended if one.lane == Lane.DIGEST], at=now)
+    return len(ended)
 
 
 def close(connection: Connection, now: datetime) -> None:

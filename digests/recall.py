@@ -7,6 +7,7 @@ these mails are made anew, some at a time: read, make, write.
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import and_, func, select
@@ -19,7 +20,7 @@ from core.services import Services
 from delivery import content, outbox, recall
 from delivery.models import Mailing
 from delivery.recall import Held
-from digests import corrections, outlook, rendering, sources
+from digests import corrections, giveback, outlook, rendering, sources
 from digests.models import BlockSource, BlockView, DeskSheet, Edition
 from digests.rendering import Opening, StoryView, View
 from subscribers.models import Digest
@@ -92,7 +93,7 @@ def remake(services: Services) -> list[Remade]:
     return [_Anew(one, *of[one.mailing_id], told, framing, articles, services).made() for one in waiting]
 
 
-def write(made: Sequence[Remade]) -> None:
+def write(made: Sequence[Remade], *, now: datetime) -> None:
     """Have mails made of what was made anew; the sender finds it at each mail's intent."""
     take_turn()
     still = {one.id for one in recall.held(AT_ONCE)}
@@ -104,11 +105,11 @@ def write(made: Sequence[Remade]) -> None:
         if one.blocks is None:
             recall.end([one.held.id])
         else:
-            _replace(one, one.blocks)
+            _replace(one, one.blocks, now=now)
     log.info("contents made anew", contents=len(made), ended=sum(one.blocks is None for one in made))
 
 
-def _replace(made: Remade, blocks: Sequence[int | tuple[View, content.Part]]) -> None:
+def _replace(made: Remade, blocks: Sequence[int | tuple[View, content.Part]], *, now: datetime) -> None:
     held = made.held
     new = dict(one for one in blocks if not isinstance(one, int))
     ids = outbox.add_blocks(new.values())
@@ -119,6 +120,9 @@ def _replace(made: Remade, blocks: Sequence[int | tuple[View, content.Part]]) ->
     if content_id != held.id:
         same = sources.of_blocks(set(block_ids) & set(held.block_ids)).values()
         corrections.follow(held.id, content_id, held.mailing_id, {one.article_id for one in same})
+        was = sources.of_blocks(held.block_ids).values()
+        gone = [one for one in was if one.article_id in made.gone]
+        giveback.note_taken_out(content_id, held.mailing_id, gone, now=now)
 
 
 def _editions(mailing_ids: set[int]) -> dict[int, tuple[Digest, str]]:

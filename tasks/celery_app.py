@@ -23,6 +23,7 @@ MODULES = (
     "tasks.related",
     "tasks.pictures",
     "tasks.fulltext",
+    "tasks.giveback",
     "tasks.heartbeat",
     "tasks.delivery",
     "tasks.alerts",

@@ -96,7 +96,7 @@ def remake() -> None:
     while made := recall.remake(current()):
         db.session.rollback()
         with database.write_turn():
-            recall.write(made)
+            recall.write(made, now=clock.utc_now())
             db.session.commit()
         nudge.post()
     db.session.rollback()

@@ -28,7 +28,7 @@ def judge_failed() -> None:
 @shared_task
 def record_outcomes() -> None:
     """Have readers' rows follow what came of their mail, some at a time."""
-    if not outcomes.waiting(returned.cursor()):
+    if not outcomes.waiting(returned.cursor(), outcomes.ABOUT_READERS):
         return
     try:
         with database.write_turn():

@@ -19,6 +19,7 @@ BEAT: Final = {
     "open what is due": _every(5.0, "tasks.digests.open_due"),
     "tell corrections": _every(15.0, "tasks.corrections.tell"),
     "remake mails": _every(15.0, "tasks.digests.remake"),
+    "give back": _every(15.0, "tasks.giveback.look"),
     "fetch feeds": _every(60.0, "tasks.feeds.fetch_due"),
     "ask hubs": _every(60.0, "tasks.websub.keep"),
     "publish what was held": _every(15.0, "tasks.feeds.release_due"),

@@ -34,10 +34,10 @@ def newest() -> int:
 
 def test_they_are_read_in_their_order_from_the_cursor_to_where_the_feed_is_complete(ledger):
     made = mailing(stream="digest:asia-daily")
-    assert newest() == 0 and not outcomes.waiting(0)
+    assert newest() == 0 and not outcomes.waiting(0, outcomes.ABOUT_READERS)
     written(made, 5)
     until = newest()
-    assert outcomes.waiting(0) and not outcomes.waiting(until)
+    assert outcomes.waiting(0, outcomes.ABOUT_READERS) and not outcomes.waiting(until, outcomes.ABOUT_READERS)
     found = outcomes.between(0, until, limit=3)
     assert [(one.kind, one.stream) for one in found] == [(Kind.HARD_BOUNCE, "digest:asia-daily")] * 3
     rest = outcomes.between(found[-1].id, until, limit=3)
@@ -52,7 +52,7 @@ def test_one_that_has_its_number_and_is_not_committed_yet_is_waited_for(postgres
         begun = slow.begin()
         slow.execute(insert(Outcome).values(values(made)))
         written(made)
-        assert outcomes.waiting(0), "the later number can be seen, the earlier one cannot"
+        assert outcomes.waiting(0, outcomes.ABOUT_READERS), "the later number can be seen, the earlier one cannot"
         db.session.rollback()
         timer = threading.Timer(0.3, begun.commit)
         timer.start()

@@ -39,7 +39,7 @@ def remake(house: House) -> None:
     while made := recall.remake(house.services):
         db.session.rollback()
         with database.write_turn():
-            recall.write(made)
+            recall.write(made, now=DUE)
             db.session.commit()
     db.session.rollback()
 
@@ -163,7 +163,7 @@ def test_what_was_changed_while_a_mail_was_made_anew_is_made_anew_once_more(hous
     db.session.rollback()
     take_back(two)
     with database.write_turn():
-        recall.write(made)
+        recall.write(made, now=DUE)
         db.session.commit()
     assert sender.go() == []
     remake(house)

@@ -37,7 +37,7 @@ def test_readers_follow_what_came_of_their_mail(reader):
     returns.record_outcomes()
     db.session.rollback()
     assert db.session.scalar(select(Subscriber.state)) == "left"
-    assert not outcomes.waiting(returned.cursor())
+    assert not outcomes.waiting(returned.cursor(), outcomes.ABOUT_READERS)
     returns.record_outcomes()
 
 
@@ -77,7 +77,7 @@ def test_an_outcome_that_fails_is_stepped_over_and_the_others_count(reader, monk
     db.session.rollback()
     states = db.session.scalars(select(Subscriber.state).order_by(Subscriber.id))
     assert list(states) == ["left", "active", "left"]
-    assert not outcomes.waiting(returned.cursor())
+    assert not outcomes.waiting(returned.cursor(), outcomes.ABOUT_READERS)
 
 
 def test_all_that_were_refused_are_judged_however_many_there_are(app, monkeypatch):
