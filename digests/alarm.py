@@ -13,7 +13,7 @@ from core.database import db, insert_for
 from core.services import Services
 from delivery import outbox
 from delivery.models import Lane
-from digests import alerted, breaking, breakingmail, editions, histories, quiet, rendering, sources
+from digests import alerted, breaking, breakingmail, editions, histories, preflight, quiet, rendering, sources
 from digests.dispatch import WaveTaken
 from digests.models import Cohort, Edition, Wave
 from subscribers import schedule
@@ -115,6 +115,13 @@ def _wanting(readers: Sequence[DueReader], article: Article) -> list[DueReader]:
 def _wants(taste: Taste, keys: Collection[str]) -> bool:
     chosen = {*taste.topics, *taste.countries}
     return not chosen or not chosen.isdisjoint(keys)
+
+
+def refuse_unfit(chunk: Chunk, services: Services) -> None:
+    """Raise preflight.Stopped for what would harm every reader."""
+    if chunk.made is not None:
+        readers = [reader for group in chunk.groups for reader in group.readers[:1]]
+        preflight.refuse_unfit(chunk.made.head, chunk.made.foot, [chunk.made.news], readers, services)
 
 
 def write_chunk(chunk: Chunk, now: datetime, services: Services) -> bool:

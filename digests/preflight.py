@@ -1,7 +1,10 @@
 """What is looked at before a wave goes out: what is not fit is left out, the desk is told, the wave is on time.
 
-Only what would harm every reader stops a wave: a place that nothing fills, no way to unsubscribe, a reader who is not
-whom the mail is addressed to. It is tried again until its news is stale, and then left out as one that was missed.
+A picture that cannot be shown costs its story the picture, and no more. A breaking mail has one story: it waits until
+that is fit, as long as it is news.
+
+Only what would harm every reader stops another wave: a place that nothing fills, no way to unsubscribe, a reader who is
+not whom the mail is addressed to. It is tried again until its news is stale, and then left out as one that was missed.
 """
 
 import unicodedata
@@ -11,15 +14,15 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
 
-from articles import shelf
+from articles import pictures_missing, shelf
 from articles.models import Article
 from core import alerts, logs
 from core.database import db
 from core.services import Services
 from delivery import content, outbox
 from delivery.models import LinkSet
-from digests import shelves
-from digests.models import Edition, Wave
+from digests import alerted, shelves
+from digests.models import Edition, Special, Wave
 from subscribers import rhythm, schedule
 from subscribers.models import Digest
 
@@ -42,11 +45,12 @@ _SHARE = 5
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A story that is left out of a wave, and why."""
+    """A story that is left out of a wave, or goes without its picture, and why."""
 
     article_id: int
     public_id: str
     why: str
+    is_left_out: bool = True
 
 
 class Stopped(Exception):
@@ -54,19 +58,33 @@ class Stopped(Exception):
 
 
 def is_to_do(wave_id: int) -> bool:
-    """Return whether nobody has looked at a wave yet."""
-    return db.session.get_one(Wave, wave_id, populate_existing=True).found is None
+    """Return whether nobody has looked at a wave yet, or it was stopped and is to be looked at again."""
+    found = db.session.get_one(Wave, wave_id, populate_existing=True).found
+    return found is None or (_is(wave_id, alerted.KIND) and "stopped" in found)
 
 
 def stories(wave_id: int) -> list[Article]:
     """Return what a wave may bring, newest first."""
     wave = db.session.get_one(Wave, wave_id)
-    digest = db.session.get_one(Digest, db.session.get_one(Edition, wave.edition_id).digest_id)
-    since = wave.due_at - 2 * max(rhythm.period(one) for one in digest.rhythms)
-    found = shelf.by_ids([one.article_id for one in shelves.candidates(digest, since=since)])
+    edition = db.session.get_one(Edition, wave.edition_id)
+    digest = db.session.get_one(Digest, edition.digest_id)
+    if edition.special_id is not None:
+        ids = db.session.get_one(Special, edition.special_id).article_ids
+    elif edition.article_id is not None:
+        ids = [edition.article_id]
+    else:
+        since = wave.due_at - 2 * max(rhythm.period(one) for one in digest.rhythms)
+        ids = [one.article_id for one in shelves.candidates(digest, since=since)]
+    found = shelf.by_ids(ids)
     for one in found:
         db.session.expunge(one)
     return found
+
+
+def without_picture(found: Sequence[Article]) -> list[Finding]:
+    """Return which stories have a picture that cannot be shown."""
+    why = pictures_missing.lacking([one.id for one in found])
+    return [Finding(one.id, one.public_id, why[one.id], is_left_out=False) for one in found if one.id in why]
 
 
 def check(found: Sequence[Article], probe: Probe) -> list[Finding]:
@@ -93,21 +111,34 @@ def is_foreign(article: Article) -> bool:
 
 
 def keep(wave_id: int, found: Sequence[Finding], *, now: datetime) -> None:
-    """Leave out of a wave what was found, and have the desk told."""
-    _note(wave_id, {"unfit": [{"article": one.article_id, "why": one.why} for one in found]})
-    digest, slot = _of(wave_id)
-    connection, key = db.session.connection(), f"{KIND}:{digest.key}"
+    """Leave out of a wave what was found, and have the desk told. Raises Stopped when that is all that it is about."""
+    out = [one for one in found if one.is_left_out]
+    bare = [one for one in found if not one.is_left_out]
+    if out and _is(wave_id, alerted.KIND):
+        raise Stopped(f"Its story is not fit to be mailed: {out[0].why}.")
+    pictures_missing.make_anew([one.article_id for one in bare], now)
+    _note(wave_id, {"unfit": _noted(out), **({"bare": _noted(bare)} if bare else {})})
+    told = _of(wave_id)
+    connection = db.session.connection()
     if not found:
-        alerts.close(connection, [key], now)
+        alerts.close(connection, [told.key], now)
         return
-    told = alerts.trouble(
-        key,
-        what=f"{digest.name} of {slot} goes out without {len(found)} stories that are not fit to be mailed.",
+    counts = [
+        *([f"without {len(out)} stories that are not fit to be mailed"] if out else []),
+        *([f"with {len(bare)} stories that lack their picture"] if bare else []),
+    ]
+    trouble = alerts.trouble(
+        told.key,
+        what=f"{told.name} goes out {', and '.join(counts)}.",
         how_much="; ".join(f"{one.public_id}: {one.why}" for one in found),
         cure="Look with: flask articles show, and the story. What is put right comes in a later edition.",
     )
-    alerts.raise_alert(connection, told, now)
-    log.warning("stories left out", wave=wave_id, stories=len(found))
+    alerts.raise_alert(connection, trouble, now)
+    log.warning("stories not fit", wave=wave_id, left_out=len(out), without_picture=len(bare))
+
+
+def _noted(found: Sequence[Finding]) -> list[dict[str, object]]:
+    return [{"article": one.article_id, "why": one.why} for one in found]
 
 
 def refuse_unfit(
@@ -132,9 +163,8 @@ def refuse_unfit(
 
 def stop(wave_id: int, why: str, *, now: datetime) -> None:
     """Put a wave off, and have it told until when it is tried again."""
-    wave = db.session.get_one(Wave, wave_id)
-    digest, slot = _of(wave_id)
-    deadline = wave.due_at + timedelta(seconds=digest.not_after_s)
+    wave, told = db.session.get_one(Wave, wave_id), _of(wave_id)
+    deadline = wave.due_at + timedelta(seconds=told.news_s)
     _note(wave_id, {**(wave.found or {}), "stopped": why, "until": deadline.isoformat()})
     db.session.execute(
         update(Wave)
@@ -142,13 +172,13 @@ def stop(wave_id: int, why: str, *, now: datetime) -> None:
         .values(lease_until=now + TRIED_AGAIN)
         .execution_options(synchronize_session=False)
     )
-    told = alerts.trouble(
-        f"{KIND}:{digest.key}",
-        what=f"{digest.name} of {slot} is stopped: {why}",
+    trouble = alerts.trouble(
+        told.key,
+        what=f"{told.name} is stopped: {why}",
         how_much=f"It is tried again every minute until {alerts.at(deadline)}; after that it is left out.",
         cure="Put it right, and it goes out by itself. What is in templates needs a new start of the workers.",
     )
-    alerts.raise_alert(db.session.connection(), told, now)
+    alerts.raise_alert(db.session.connection(), trouble, now)
     log.error("wave stopped", wave=wave_id, why=why)
 
 
@@ -157,7 +187,29 @@ def _note(wave_id: int, found: dict[str, object]) -> None:
     db.session.execute(noted.execution_options(synchronize_session=False))
 
 
-def _of(wave_id: int) -> tuple[Digest, object]:
-    wanted = select(Digest, Edition.slot).join(Edition, Edition.digest_id == Digest.id)
-    row = db.session.execute(wanted.join(Wave, Wave.edition_id == Edition.id).where(Wave.id == wave_id)).one()
-    return row.Digest, row.slot
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the desk is told of: the key of its alert, the edition's name, and for how many seconds it is news."""
+
+    key: str
+    name: str
+    news_s: int
+
+
+def _of(wave_id: int) -> _Told:
+    wanted = select(Digest, Edition).join(Edition, Edition.digest_id == Digest.id)
+    digest, edition = db.session.execute(
+        wanted.join(Wave, Wave.edition_id == Edition.id).where(Wave.id == wave_id)
+    ).one()
+    if edition.kind == alerted.KIND:
+        name = f"The breaking mail of {digest.name} of {edition.slot}"
+        return _Told(f"{KIND}:{digest.key}:{alerted.KIND}", name, digest.breaking_not_after_s)
+    if edition.special_id is not None:
+        name = f"The special {db.session.get_one(Special, edition.special_id).key}"
+        return _Told(f"{KIND}:{digest.key}:special", name, digest.not_after_s)
+    return _Told(f"{KIND}:{digest.key}", f"{digest.name} of {edition.slot}", digest.not_after_s)
+
+
+def _is(wave_id: int, kind: str) -> bool:
+    wanted = select(Edition.kind).join(Wave, Wave.edition_id == Edition.id).where(Wave.id == wave_id)
+    return db.session.scalar(wanted) == kind

@@ -1,6 +1,6 @@
 """Whom a special reaches through one of its digests, chunk by chunk, grouped by what they get."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -48,7 +48,8 @@ def read_chunk(wave_id: int, now: datetime, services: Services) -> Chunk:
     everybody = schedule.readers_of(digest_id=via.id, day=edition.slot, after_id=wave.cursor, limit=most)
     matching, _double = Reach(special, via).of(everybody)
     readers = _without_copy(special, edition, matching)
-    sorted_out = Reading(special, lead, slot=edition.slot, services=services).sort_out(readers)
+    reading = Reading(special, lead, slot=edition.slot, services=services, unfit=wave.unfit)
+    sorted_out = reading.sort_out(readers)
     return Chunk(
         wave_id=wave.id,
         edition_id=edition.id,
@@ -122,9 +123,12 @@ class Reach:
 class Reading:
     """One reading of readers of a special: its stories are looked up once and kept while it lasts."""
 
-    def __init__(self, special: Special, lead: Digest, *, slot: date, services: Services) -> None:
+    def __init__(
+        self, special: Special, lead: Digest, *, slot: date, services: Services, unfit: Collection[int] = ()
+    ) -> None:
+        """Read for a special; the articles in `unfit` are left out, see digests.preflight."""
         self._digest, self._slot, self._services = lead, slot, services
-        self._found = shelf.candidates_by_ids(special.article_ids)
+        self._found = [one for one in shelf.candidates_by_ids(special.article_ids) if one.article_id not in unfit]
         self._foremost = Foremost(pins=tuple(special.article_ids))
         self._repeat = Repeat(special.repeat)
         count = len(special.article_ids)

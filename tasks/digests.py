@@ -38,8 +38,8 @@ def compose(wave_id: int) -> None:
         db.session.commit()
     news = breaking.is_breaking(wave_id)
     compose_chunk = _compose_breaking if news else _compose_chunk
-    if ours and not news and not specialwaves.is_special(wave_id):
-        preflight.look(wave_id)
+    if ours and not preflight.look(wave_id, is_breaking=news):
+        return
     while ours:
         if not news and breaking.anything_waiting(clock.utc_now()):
             # Threads are few: whoever waits for a long digest waits a moment longer.
@@ -107,6 +107,11 @@ def _compose_breaking(wave_id: int) -> bool:
     now, services = clock.utc_now(), current()
     chunk = alarm.read_chunk(wave_id, now, services)
     db.session.rollback()
+    try:
+        alarm.refuse_unfit(chunk, services)
+    except Stopped as stopped:
+        preflight.stop(wave_id, str(stopped))
+        return True
     try:
         with database.write_turn():
             finished = alarm.write_chunk(chunk, now, services)

@@ -3,16 +3,26 @@
 import dataclasses
 
 import pytest
-from sqlalchemy import select
+from flask import current_app
+from sqlalchemy import select, update
 
+import tasks.digests
+from articles import breaking as flags
+from articles import pictures, pictures_due
 from articles.models import Article
-from core import database
+from articles.pictures import PictureSource, Rendition
+from articles.pictures_found import FoundPicture
+from articles.renditions import Made
+from core import clock, database, probing
 from core.alerts import Alert
 from core.database import db
 from delivery.content import Part, PlaceOf
-from digests import editions, preflight, rendering
+from digests import alarm, breaking, editions, preflight, rendering, specials
 from digests.models import Wave
-from tests.digests.house import DUE, HOUR, NOW, House
+from subscribers import offer
+from subscribers.models import Subscription
+from tests.digests.house import ASIA, DUE, HOUR, MINUTE, NOW, House
+from tests.digests.test_specials import draft
 
 AWAY = {"url": "https://publisher.example.org/gone", "read_at": "publisher"}
 
@@ -85,6 +95,144 @@ def test_an_alert_is_over_when_the_next_wave_is_fit(house):
     look(house, wave, lambda urls: dict.fromkeys(urls, 404))
     look(house, wave)
     assert alert().closed_at == DUE
+
+
+def give_picture(article_id: int, **values) -> str:
+    """Give a story a picture with these values of its source; return its address."""
+    url = f"https://publisher.example.org/{article_id}.jpg"
+    one = FoundPicture(url, width=800, height=600, alt="A square")
+    with database.write_turn():
+        pictures.place({article_id: [one]}, NOW)
+        source = db.session.scalars(select(PictureSource).filter_by(url=url)).one()
+        for name, value in values.items():
+            setattr(source, name, value)
+        db.session.commit()
+    return url
+
+
+def show(url: str, content: bytes = b"\xff\xd8\xff of a square") -> None:
+    with database.write_turn():
+        source = db.session.scalars(select(PictureSource).filter_by(url=url)).one()
+        pictures_due.note_made(source.id, Made(800, 600, content), NOW)
+        db.session.commit()
+
+
+def look_whole(house: House, wave_id: int) -> None:
+    """Look at pictures as well."""
+    bare = preflight.without_picture(preflight.stories(wave_id))
+    db.session.rollback()
+    with database.write_turn():
+        preflight.keep(wave_id, bare, now=DUE)
+        db.session.commit()
+
+
+def test_a_story_whose_picture_cannot_be_shown_goes_without_it_and_the_desk_is_told(house):
+    house.reader()
+    refused, shown, waits = (house.article(name, at=NOW) for name in ("Refused", "Shown", "Waits"))
+    give_picture(refused, state="refused", next_try_at=None, why="it is 1 pixel")
+    show(give_picture(shown))
+    give_picture(waits)
+    house.article("Bare", at=NOW)
+    (wave,) = house.open(DUE)
+    look_whole(house, wave)
+    house.compose(wave, DUE)
+    (mail,) = house.mails()
+    assert sorted(mail.headlines) == ["Bare", "Refused", "Shown", "Waits"]
+    assert "with 2 stories that lack their picture" in alert().text
+    assert "could not be had: it is 1 pixel" in alert().text and "is not here yet" in alert().text
+    assert db.session.get_one(Wave, wave).unfit == frozenset()
+
+
+def test_a_damaged_picture_is_not_shown_and_is_fetched_anew(house):
+    house.reader()
+    story = house.article("Story", at=NOW)
+    url = give_picture(story)
+    show(url)
+    # As a disk may leave it.
+    db.session.execute(update(Rendition).values(content=bytes(1000)))
+    db.session.commit()
+    (wave,) = house.open(DUE)
+    look_whole(house, wave)
+    house.compose(wave, DUE)
+    (mail,) = house.mails()
+    assert mail.headlines == ["Story"] and "<img" not in mail.html
+    assert "is damaged" in alert().text
+    db.session.rollback()
+    with database.write_turn():
+        assert pictures_due.take(DUE, 9) != []
+        db.session.commit()
+    show(url)
+    assert pictures.for_mails([story], house.services.links) and not preflight.without_picture(
+        [db.session.get_one(Article, story)]
+    )
+
+
+def test_a_special_is_looked_at_as_well(house):
+    house.reader()
+    gone, here = house.article("Gone", at=NOW, **AWAY), house.article("Here", at=NOW)
+    draft(house, gone, here)
+    with database.write_turn():
+        specials.send(specials.by_key("vote"), now=NOW, services=house.services)
+        db.session.commit()
+    (wave,) = house.open(NOW)
+    assert [one.headline for one in preflight.stories(wave)] == ["Gone", "Here"]
+    look(house, wave, lambda urls: dict.fromkeys(urls, 404))
+    house.compose(wave, NOW)
+    (mail,) = house.mails()
+    assert mail.headlines == ["Here"]
+    assert "The special vote goes out without 1 stories" in alert().text
+
+
+def breaking_wave(house: House, **values) -> int:
+    with database.write_turn():
+        offer.apply([{**ASIA, "offers_breaking": True}])
+        db.session.commit()
+    reader, story = house.reader(), house.article("Quake", at=NOW, **values)
+    with database.write_turn():
+        db.session.execute(update(Subscription).where(Subscription.id == reader).values(breaking=255))
+        flags.flag(db.session.get_one(Article, story), now=NOW)
+        db.session.commit()
+    with database.write_turn():
+        breaking.keep(NOW, house.services)
+        db.session.commit()
+    (wave,) = breaking.waiting(NOW)
+    return wave
+
+
+def test_a_breaking_mail_waits_for_a_page_that_is_not_there_yet_and_goes_as_soon_as_it_is(house, monkeypatch):
+    wave = breaking_wave(house, **AWAY)
+    monkeypatch.setitem(current_app.extensions, "postrider", house.services)
+    answers: list[int | None] = [404, 404, None]
+    monkeypatch.setattr(probing, "answer_if_gone", lambda _url: answers.pop(0))
+    monkeypatch.setattr(clock, "utc_now", lambda: NOW)
+    tasks.digests.compose(wave)
+    assert house.mails() == [] and breaking.waiting(NOW) == []
+    assert "The breaking mail of Asia Daily of 2026-03-02 is stopped: Its story is not fit" in alert().text
+    assert "until 2026-03-02 10:00 UTC" in alert().text
+    for minutes in (2, 4):
+        monkeypatch.setattr(clock, "utc_now", lambda minutes=minutes: NOW + minutes * MINUTE)
+        assert breaking.waiting(clock.utc_now()) == [wave]
+        tasks.digests.compose(wave)
+    assert [mail.to for mail in house.mails()] == ["reader@example.org"]
+    assert alert().closed_at == NOW + 4 * MINUTE
+
+
+def test_a_breaking_mail_that_would_harm_every_reader_is_stopped(house, monkeypatch):
+    wave = breaking_wave(house)
+    monkeypatch.setitem(current_app.extensions, "postrider", house.services)
+    real = alarm.read_chunk
+
+    def mixed(*args):
+        chunk = real(*args)
+        (group,) = chunk.groups
+        readers = tuple(dataclasses.replace(one, addr_hash=bytes(16)) for one in group.readers)
+        return dataclasses.replace(chunk, groups=(dataclasses.replace(group, readers=readers),))
+
+    monkeypatch.setattr(alarm, "read_chunk", mixed)
+    monkeypatch.setattr(clock, "utc_now", lambda: NOW)
+    tasks.digests.compose(wave)
+    assert house.mails() == []
+    assert "is stopped: A reader's address is not the one" in alert().text
 
 
 def begun(house: House) -> int:

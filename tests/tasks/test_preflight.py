@@ -7,12 +7,10 @@ from tasks import preflight
 
 
 def test_what_is_gone_is_told_and_what_is_slow_holds_nothing_up(monkeypatch):
-    monkeypatch.setattr(preflight, "LONGEST_S", 0.05)
-
     def answer(url: str) -> int | None:
         if url == "slow":
             time.sleep(0.3)
         return 404 if url == "gone" else None
 
     monkeypatch.setattr(probing, "answer_if_gone", answer)
-    assert preflight.gone(["gone", "here", "slow", "gone"]) == {"gone": 404}
+    assert preflight.gone(["gone", "here", "slow", "gone"], longest_s=0.05) == {"gone": 404}
