@@ -35,15 +35,16 @@ class Budget(Base):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Charge:
-    """One use of what is known by a keyed hash; at most `limit` fall into any stretch of `window_s` seconds."""
+    """`count` uses of what is known by a keyed hash; at most `limit` fall into any stretch of `window_s` seconds."""
 
     key_hash: bytes
     window_s: int
     limit: int
+    count: int = 1
 
     def __post_init__(self) -> None:
         """Refuse what a row cannot keep. Raises ValueError."""
-        if not 1 <= self.limit <= MOST or self.window_s < 1:
+        if not 1 <= self.limit <= MOST or self.window_s < 1 or self.count < 1:
             raise ValueError(f"A budget of {self.limit} in {self.window_s} s cannot be kept.")
 
 
@@ -66,14 +67,17 @@ def spend_until_over(session: Session, charges: Collection[Charge], *, now: date
 
 
 def _spend_one(session: Session, charge: Charge, now: datetime) -> bool:
+    if charge.count > charge.limit:
+        return False
     connection = session.connection()
     values = {
         "key_hash": charge.key_hash,
         "window_s": charge.window_s,
-        "spent": _digits(now),
+        "spent": _digits(now) * charge.count,
         "idle_at": now + timedelta(seconds=charge.window_s),
-        # Of `limit` uses the oldest stands last; there is room when there is none yet, or when it is old enough.
-        "oldest_at": (charge.limit - 1) * _DIGITS + 1,
+        # Of `limit` uses the oldest stands last; there is room when there is none yet, or when it is old enough. For
+        # more than one use there must be as much room before that.
+        "oldest_at": (charge.limit - charge.count) * _DIGITS + 1,
         "kept": charge.limit * _DIGITS,
         "out_of_window": _digits(now - timedelta(seconds=charge.window_s)),
     }
@@ -101,7 +105,9 @@ def has_room(session: Session, charges: Collection[Charge], *, now: datetime) ->
 
 
 def _has_room(session: Session, charge: Charge, now: datetime) -> bool:
-    oldest = func.substr(Budget.spent, (charge.limit - 1) * _DIGITS + 1, _DIGITS)
+    if charge.count > charge.limit:
+        return False
+    oldest = func.substr(Budget.spent, (charge.limit - charge.count) * _DIGITS + 1, _DIGITS)
     full = select(Budget.key_hash).where(
         Budget.key_hash == charge.key_hash,
         Budget.window_s == charge.window_s,

@@ -18,6 +18,10 @@ PATHS: Mapping[str, str] = {
     "story": "/<language>/<story>",
     "print": "/<language>/<story>/print",
     "share": "/<language>/<story>/send",
+    "share_as": "/<language>/<story>/send/t/<token>",
+    "share_confirm": "/share/confirm/t/<token>",
+    "share_opt_out": "/share/never/t/<token>",
+    "share_not_me": "/share/not-me/t/<token>",
     "subscribe": "/<language>/subscribe",
     "frame": "/<language>/subscribe/frame",
     "embed": "/<language>/embed",
@@ -120,6 +124,26 @@ class Links:
     def confirm(self, key: bytes, *, day: int) -> str:
         """Return the link that confirms one request: `key` is the request's opaque 16 bytes."""
         return self.base_url + _before_token("confirm") + self.tokens.mint(Purpose.CONFIRM, key, version=0, day=day)
+
+    def share_as(self, key: bytes, *, language: str, story: str, version: int, day: int) -> str:
+        """Return the link that sends a story as a reader: `key` is the reader's opaque 16 bytes."""
+        token = self.tokens.mint(Purpose.SHARE, key, version=version, day=day)
+        return self.to("share_as", language=language, story=story, token=token)
+
+    def share_confirm(self, key: bytes, *, day: int) -> str:
+        """Return the link by which a sender proves their mailbox: `key` is the share's opaque 16 bytes."""
+        return self.base_url + _before_token("share_confirm") + self._minted(Purpose.SHARE_CONFIRM, key, day)
+
+    def share_opt_out(self, key: bytes, *, day: int) -> str:
+        """Return the link that ends mails from friends: `key` is the friend's opaque 16 bytes, or of a share."""
+        return self.base_url + _before_token("share_opt_out") + self._minted(Purpose.SHARE_OPT_OUT, key, day)
+
+    def share_not_me(self, key: bytes, *, day: int) -> str:
+        """Return the link of whoever did not send a story: `key` is the share's opaque 16 bytes."""
+        return self.base_url + _before_token("share_not_me") + self._minted(Purpose.SHARE_NOT_ME, key, day)
+
+    def _minted(self, purpose: Purpose, key: bytes, day: int) -> str:
+        return self.tokens.mint(purpose, key, version=0, day=day)
 
 
 def path(name: str, **values: str) -> str:

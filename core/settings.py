@@ -13,7 +13,7 @@ from babel import Locale, UnknownLocaleError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from core import alerting, characters, checkups, dkimkeys, limits, mailboxes, relays, signups, webhooks
+from core import alerting, characters, checkups, dkimkeys, limits, mailboxes, relays, shares, signups, webhooks
 from core.alerting import AlertSettings
 from core.checkups import CheckupSettings
 from core.dkimkeys import SigningKeys
@@ -22,6 +22,7 @@ from core.identity import LANES, LaneSender, MailIdentity, PostOffice
 from core.limits import ReturnLimits
 from core.mailboxes import ReturnSettings
 from core.publication import Publication, QuietHours
+from core.shares import ShareSettings
 from core.signups import SignupSettings
 from core.webhooks import WebhookSettings
 
@@ -58,6 +59,7 @@ class Settings:
     limits: ReturnLimits = field(default_factory=ReturnLimits)
     checkup: CheckupSettings = field(default_factory=CheckupSettings)
     signup: SignupSettings = field(default_factory=SignupSettings)
+    sharing: ShareSettings = field(default_factory=ShareSettings)
     state_dir: Path = ROOT / "var"
 
     def __repr__(self) -> str:
@@ -93,6 +95,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         limits=limits.read_limits(table),
         checkup=checkups.read_checkup(table, base_url=publication.base_url, mail=mail),
         signup=signups.read_signups(table),
+        sharing=shares.read_shares(table),
         state_dir=Path(env.get("STATE_DIR", "").strip() or ROOT / "var").resolve(),
     )
 

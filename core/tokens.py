@@ -28,6 +28,14 @@ class Purpose(StrEnum):
     """It shows the stories of one mail in a browser, to whoever has the link."""
     NEW_ADDRESS = "new-address"
     """It confirms one change of address: only a mail to the new address holds it."""
+    SHARE = "share"
+    """It sends stories to friends as a reader: each of their digests has one."""
+    SHARE_CONFIRM = "share-confirm"
+    """It proves the mailbox of somebody who wants to send one story."""
+    SHARE_OPT_OUT = "share-opt-out"
+    """It ends mails from friends for whoever got one. It is good for ever."""
+    SHARE_NOT_ME = "share-not-me"
+    """It ends the link by which a story was sent, and all that waits of its sender."""
 
 
 @dataclass(frozen=True, slots=True)

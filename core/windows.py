@@ -31,17 +31,22 @@ class Windows:
         self._not_before = 0.0
         self._lock = threading.Lock()
 
-    def hit(self, key: bytes, *, limit: int, window_s: int) -> bool:
-        """Count one use under a keyed hash; return False, and count nothing, when the window is full."""
+    def hit(self, key: bytes, *, limit: int, window_s: int, count: int = 1, alone: bool = True) -> bool:
+        """Count uses under a keyed hash; return False, and count nothing, when the window has no room for all of them.
+
+        Without `alone` it fails closed: a process that should ask Redis and cannot does not count for itself.
+        """
         item, name = RateLimitItemPerSecond(limit, window_s), key.hex()
         if self._shared is not None and time.monotonic() >= self._not_before:
             try:
-                return self._shared.hit(item, name)
+                return self._shared.hit(item, name, cost=count)
             except StorageError as error:
                 with self._lock:
                     self._not_before = time.monotonic() + APART_S
                 log.warning("short windows are counted without redis", why=type(error.storage_error).__name__)
-        return self._own.hit(item, name)
+        if self._shared is not None and not alone:
+            return False
+        return self._own.hit(item, name, cost=count)
 
 
 def _shared(redis_url: str) -> MovingWindowRateLimiter:

@@ -37,6 +37,9 @@ class LinkSet(IntEnum):
     REQUEST = 2
     CHANGED = 3
     ADDRESS = 4
+    FRIEND = 5
+    SHARE_ASKED = 6
+    SHARE_TOLD = 7
 
 
 class Mailing(Base):
@@ -92,11 +95,17 @@ class Block(Base):
     pieces: Mapped[str]
 
 
+_OF_ONE = "purge_at IS NOT NULL"
+
+
 class Content(Base):
     """A recipe: a shell and the blocks that go into it, in order. `block_ids` is packed, 8 bytes each.
 
     It never changes. `recall` says what becomes of mails that were to be made of it and have not left: they are held
     until it is made anew, they are made of the one that replaced it, or they have ended, since nothing is left of it.
+
+    One that is about a single person has blocks of its own, which are emptied at `purge_at`, with `reply_to`: whoever
+    answers such a mail writes to that address instead of the mailing's.
     """
 
     __tablename__ = "contents"
@@ -108,11 +117,14 @@ class Content(Base):
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary(32))
     recall: Mapped[str | None]
     replaced_by: Mapped[int | None] = mapped_column(ForeignKey("contents.id"))
+    reply_to: Mapped[str | None]
+    purge_at: Mapped[datetime | None]
     __table_args__ = (
         UniqueConstraint("mailing_id", "fingerprint"),
         CheckConstraint("recall IN ('held', 'replaced', 'ended')", name="recall"),
         CheckConstraint("(replaced_by IS NULL) = (recall IS NULL OR recall <> 'replaced')", name="replaced_by"),
         Index("ix_contents_held", "id", postgresql_where=text("recall = 'held'"), sqlite_where=text("recall = 'held'")),
+        Index("ix_contents_purge", "purge_at", postgresql_where=text(_OF_ONE), sqlite_where=text(_OF_ONE)),
     )
 
 

@@ -47,6 +47,7 @@ class Order:
     shell_id: int
     subject: str
     packed: bytes
+    reply_to: str | None
 
     @property
     def block_ids(self) -> tuple[int, ...]:
@@ -211,14 +212,16 @@ def _each(
 
 
 def _read_orders(connection: Connection, ids: Sequence[int]) -> dict[int, Order | Broken]:
-    wanted = select(Content.id, Content.mailing_id, Content.shell_id, Content.subject, Content.block_ids)
+    wanted = select(
+        Content.id, Content.mailing_id, Content.shell_id, Content.subject, Content.block_ids, Content.reply_to
+    )
     return _each(connection, ids, what="Content", wanted=wanted.where(Content.id.in_(ids)), parse=_order)
 
 
 def _order(row: Row[*tuple[Any, ...]]) -> Order:
     if len(row.block_ids) % 8:
         raise ValueError("A block's number is cut.")
-    return Order(row.mailing_id, row.shell_id, row.subject, row.block_ids)
+    return Order(row.mailing_id, row.shell_id, row.subject, row.block_ids, row.reply_to)
 
 
 def _read_frames(connection: Connection, ids: Sequence[int]) -> dict[int, Frame | Broken]:
@@ -244,7 +247,8 @@ def _composed(content_id: int, asked: Asked) -> message.Recipe:
     if frame.mailing_id != order.mailing_id:
         raise ValueError(f"Content {content_id} has the shell of another mailing.")
     parts = [frame.head, *(_good(blocks[block]) for block in order.block_ids), frame.foot]
-    return message.Recipe(**frame.headers, subject=order.subject, parts=parts)
+    headers = frame.headers | {"reply_to": order.reply_to} if order.reply_to else frame.headers
+    return message.Recipe(**headers, subject=order.subject, parts=parts)
 
 
 def _good(value: T | Broken) -> T:

@@ -17,7 +17,7 @@ import pytest
 
 import app as wiring
 from articles import feeds, rules, topics
-from core import checkups, dkimkeys, identity, limits, relays, settings, signups
+from core import checkups, dkimkeys, identity, limits, relays, settings, shares, signups
 from core.database import Base
 from core.settings import ROOT
 from delivery import content, loop, retries, supplier, tally
@@ -165,6 +165,14 @@ def test_every_key_of_the_sign_up_form_is_explained_with_its_default():
     for key in signups.NUMBERS:
         assert told[key][0] == f"`{getattr(given, key)}`"
     assert (told["proof_of_work"][0], told["frame_ancestors"][0]) == ("`true`", "`[]`")
+
+
+def test_every_key_of_sharing_is_explained_with_its_default():
+    told = rows("docs/settings.md", below="### Send to a friend")
+    same(told, shares.KEYS, "docs/settings.md, Send to a friend")
+    given = shares.ShareSettings()
+    for key in shares.KEYS:
+        assert told[key][0] == f"`{str(getattr(given, key)).lower()}`"
 
 
 def test_every_key_of_signing_is_explained():

@@ -121,8 +121,13 @@ def test_a_personal_link_is_the_page_of_its_name(page, digest):
         "not_me": lambda: LINKS.not_me(KEY, version=2, day=7),
         "address": lambda: LINKS.address(KEY, version=2, day=7),
         "confirm_address": lambda: LINKS.confirm_address(KEY, day=7),
+        "share_as": lambda: LINKS.share_as(KEY, language="en", story=digest, version=2, day=7),
+        "share_confirm": lambda: LINKS.share_confirm(KEY, day=7),
+        "share_opt_out": lambda: LINKS.share_opt_out(KEY, day=7),
+        "share_not_me": lambda: LINKS.share_not_me(KEY, day=7),
     }[page]()
-    assert made == LINKS.to(page, digest=digest, change="0a" * 16, token=made.rpartition("/")[2])
+    named = {"digest": digest, "change": "0a" * 16, "language": "en", "story": digest}
+    assert made == LINKS.to(page, **named, token=made.rpartition("/")[2])
 
 
 def test_a_personal_link_fits_on_a_line_of_a_mail_program():

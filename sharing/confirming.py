@@ -1,0 +1,51 @@
+"""A sender proves their mailbox: the link in the mail that asked them shows one button, and that sends."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+
+from core import errors, logs, tokens
+from core.database import db
+from core.errors import _
+from sharing import switch
+from sharing.asking import CONFIRM_WITHIN
+from sharing.models import Share
+
+log = logs.get(__name__)
+
+DONE = ("confirmed", "queued")
+"""States in which the button was pressed before."""
+CLOSED = _("Sending stories by our mail has been turned off meanwhile. Please use your own mail program.")
+
+
+def open_share(token: tokens.Token, now: datetime) -> Share:
+    """Return the share that a link asks about. Raises LinkExpired after 24 hours, and for one that has ended.
+
+    The link goes on opening it after it was pressed: the page then says so.
+    """
+    share = db.session.scalar(select(Share).filter_by(public_id=token.key))
+    if share is None or share.token_hash is not None or not _is_open(share, now):
+        raise errors.LinkExpired
+    return share
+
+
+def _is_open(share: Share, now: datetime) -> bool:
+    return share.at > now - CONFIRM_WITHIN and share.state in ("asked", *DONE)
+
+
+def confirm(share: Share, *, now: datetime) -> bool:
+    """asked → confirmed: it is sent now. Return False when it was before, and nothing changed.
+
+    Raises LinkExpired, and Conflict when the publisher turned the switch meanwhile.
+    """
+    db.session.refresh(share, with_for_update=True)
+    if not _is_open(share, now):
+        raise errors.LinkExpired
+    if share.state in DONE:
+        return False
+    if switch.mode() is not switch.Mode.VERIFIED:
+        raise errors.Conflict(CLOSED)
+    share.state, share.confirmed_at, share.next_try_at = "confirmed", now, now
+    db.session.flush()
+    log.info("share confirmed", share=share.id)
+    return True

@@ -1,0 +1,81 @@
+"""How much may be sent by whom and to whom. All is counted in recipients, before anything is queued."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from core import addresses, origins
+from core.addresses import Address, Keyring
+from core.budgets import Charge
+from core.shares import ShareSettings
+from core.windows import Windows
+
+_HOUR_S = 3600
+_DAY_S = 24 * _HOUR_S
+_MONTH_S = 30 * _DAY_S
+DOMAIN_WAIT = timedelta(minutes=10)
+"""A mail domain that got as much as it may gets the next mails later; none is lost."""
+LOUD = ("origin", "story", "site")
+"""Limits of which the page says that they are reached. Of the others nobody is told: they are about a person."""
+
+
+def full_window(
+    *,
+    windows: Windows,
+    origin: str | None,
+    sender: Address,
+    story: str,
+    count: int,
+    limits: ShareSettings,
+    keyring: Keyring,
+) -> str | None:
+    """Count recipients in the hours of origin, sender, story and site; return which of them has no room, or None.
+
+    It may ask Redis, so it is called before a transaction. When Redis cannot be asked there is no room.
+    """
+    hours = (
+        ("origin", origins.counted(origin), limits.per_origin_hour),
+        ("sender", addresses.inbox(sender), limits.per_sender_hour),
+        ("story", story, limits.per_story_hour),
+        ("site", "", limits.per_site_hour),
+    )
+    for name, who, limit in hours:
+        key = keyring.blur(f"share {name} in an hour", who)
+        if count > limit or not windows.hit(key, limit=limit, window_s=_HOUR_S, count=count, alone=False):
+            return name
+    return None
+
+
+def at_page(
+    *,
+    origin: str | None,
+    sender: Address,
+    link_hash: bytes | None,
+    count: int,
+    limits: ShareSettings,
+    keyring: Keyring,
+) -> dict[Charge, str]:
+    """Return what a wish costs in longer stretches of time, and the name of each limit."""
+    found = {
+        Charge(keyring.blur("share origin", origins.counted(origin)), _DAY_S, limits.per_origin_day, count): "origin",
+        Charge(keyring.blur("share sender", addresses.inbox(sender)), _DAY_S, limits.per_sender_day, count): "sender",
+    }
+    if link_hash is not None:
+        # A forwarded digest carries its reader's link: whoever has it does little with it.
+        found[Charge(keyring.blur("share link", link_hash.hex()), _DAY_S, limits.per_link_day, count)] = "link"
+    return found
+
+
+def question(sender: Address, *, limits: ShareSettings, keyring: Keyring) -> Charge:
+    """Return what the question costs an inbox whether it was its owner who wants to send a story."""
+    return Charge(keyring.blur("share question", addresses.inbox(sender)), _DAY_S, limits.questions_day)
+
+
+def friend(inbox: str, *, limits: ShareSettings, keyring: Keyring) -> Sequence[Charge]:
+    """Return what a story costs the inbox of a friend, from whomever it comes."""
+    key = keyring.blur("share friend", inbox)
+    return [Charge(key, _DAY_S, limits.per_friend_day), Charge(key, _MONTH_S, limits.per_friend_month)]
+
+
+def domain(inbox: str, *, limits: ShareSettings, keyring: Keyring) -> Charge:
+    """Return what a story costs the domain that takes it in."""
+    return Charge(keyring.blur("share domain", inbox.rpartition("@")[2]), _HOUR_S, limits.per_domain_hour)

@@ -1,0 +1,137 @@
+"""Sharing in a test: the switch is on, stories are there, and somebody at a page wants to send them."""
+
+import itertools
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from core import addresses, clock, database, tokens
+from core.database import db
+from core.shares import ShareSettings
+from core.windows import Windows
+from sharing import asking, confirming, limits, senders, switch
+from sharing.asking import Answer, Wish
+from sharing.models import Share, ShareFriend
+from sharing.senders import Sender
+from subscribers.models import Subscriber
+from tests.digests.house import NOW, House, Mail
+
+WIDE = ShareSettings(
+    per_origin_hour=1000,
+    per_origin_day=1000,
+    per_sender_hour=1000,
+    per_sender_day=1000,
+    per_link_day=1000,
+    per_story_hour=1000,
+    per_site_hour=1000,
+    questions_day=1000,
+    burst=100_000,
+)
+"""For tests that are about something else than limits at the page."""
+SENDER = "mara@example.org"
+_names = itertools.count(1)
+
+
+def address(text: str) -> addresses.Address:
+    """Return a checked address."""
+    return addresses.parse(text)
+
+
+@dataclass
+class Desk:
+    """The page, the tasks and the ledger of one publication."""
+
+    house: House
+    windows: Windows = field(default_factory=lambda: Windows(None))
+
+    def __post_init__(self) -> None:
+        self.services = self.house.services
+        self.keyring = self.house.services.keyring
+
+    def turn(self, mode: switch.Mode, *, at: datetime = NOW) -> None:
+        """Turn the switch, as an operator does."""
+        with database.write_turn():
+            switch.turn(mode, who="Ada", accepted=switch.NOTICE_VERSION, now=at)
+            db.session.commit()
+
+    def article(self, headline: str = "Seoul and Havana", **values: Any) -> int:
+        """Let a story come in."""
+        return self.house.article(headline, **values)
+
+    def reader(self, mailbox: str = SENDER) -> Sender:
+        """Return a reader who comes from the link in their digest of that day."""
+        self.house.subscriber(mailbox)
+        with database.write_turn():
+            return senders.by_link(self.link(mailbox), services=self.services, now=NOW)
+
+    def link(self, mailbox: str = SENDER, *, at: datetime = NOW) -> str:
+        """Return the token in a reader's digest of a day."""
+        reader = db.session.scalars(select(Subscriber).filter_by(address=mailbox)).one()
+        db.session.rollback()
+        made = self.services.links.tokens
+        day = clock.day_number(at)
+        return made.mint(tokens.Purpose.SHARE, reader.public_id, version=reader.link_version, day=day)
+
+    def wish(self, article_id: int, *friends: str, **values: Any) -> Wish:
+        """Return what a form asks for."""
+        given = {"public_id": os.urandom(16), "name": "Mara", "note": "", "language": "en", **values}
+        return Wish(article_id=article_id, friends=[address(one) for one in friends], **given)
+
+    def post(
+        self,
+        wish: Wish,
+        sender: Sender | None = None,
+        *,
+        at: datetime = NOW,
+        origin: str | None = "192.0.2.7",
+        given: ShareSettings = WIDE,
+    ) -> Answer:
+        """Send the form, as the page does."""
+        sender = sender or senders.stranger(address(SENDER))
+        full = limits.full_window(
+            windows=self.windows,
+            origin=origin,
+            sender=sender.address,
+            story=str(wish.article_id),
+            count=len(wish.friends),
+            limits=given,
+            keyring=self.keyring,
+        )
+        with database.write_turn():
+            answer = asking.note(wish, sender, full=full, origin=origin, given=given, now=at, keyring=self.keyring)
+            db.session.commit()
+        return answer
+
+    def unsealed(self, sealed: bytes | None, addr_hash: bytes) -> str:
+        """Return the address that was sealed."""
+        assert sealed is not None
+        return self.keyring.unseal(sealed, addr_hash)
+
+    def shares(self) -> list[Share]:
+        """Return all shares, in order."""
+        db.session.rollback()
+        return list(db.session.scalars(select(Share).order_by(Share.id)))
+
+    def friends(self) -> list[ShareFriend]:
+        """Return all friends of shares, in order."""
+        db.session.rollback()
+        return list(db.session.scalars(select(ShareFriend).order_by(ShareFriend.id)))
+
+    def confirm(self, share: Share, *, at: datetime = NOW) -> bool:
+        """Press the button behind the link that the sender was sent."""
+        token = tokens.Token(share.public_id, 0, clock.day_number(at))
+        with database.write_turn():
+            done = confirming.confirm(confirming.open_share(token, at), now=at)
+            db.session.commit()
+        return done
+
+    def mails(self) -> Sequence[Mail]:
+        """Return the mails in the ledger."""
+        return self.house.mails()
+
+
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
