@@ -2,13 +2,12 @@
 
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from core import database, errors, logs, tokens
 from core.database import db
-from delivery import recall
-from sharing import counts
-from sharing.models import OPEN, Share, ShareEndedToken, ShareFriend
+from sharing import ending
+from sharing.models import Share, ShareEndedToken
 
 log = logs.get(__name__)
 
@@ -32,27 +31,6 @@ def end(share: Share, *, now: datetime) -> int:
     theirs = db.session.scalars(
         select(Share).where(Share.sender_hash == share.sender_hash, Share.purged_at.is_(None)).with_for_update()
     ).all()
-    ended = close(list(theirs), reason="not_me", now=now)
+    ended = ending.call_back(theirs, "not_me", now=now)
     log.warning("sender says that it was not them", share=share.id, ended=ended)
     return ended
-
-
-def close(shares: list[Share], *, reason: str, now: datetime) -> int:
-    """Let nothing more go out of these shares; return how many of them were open."""
-    recall.end([share.content_id for share in shares if share.content_id is not None])
-    waiting = list(
-        db.session.scalars(
-            update(ShareFriend)
-            .where(ShareFriend.share_id.in_([share.id for share in shares]), ShareFriend.state == "waiting")
-            .values(state="dropped", sealed=None)
-            .returning(ShareFriend.id)
-            .execution_options(synchronize_session="fetch")
-        )
-    )
-    if waiting:
-        counts.refuse(reason, friends=len(waiting), now=now)
-    still_open = [share for share in shares if share.state in OPEN]
-    for share in still_open:
-        share.state, share.sender_sealed = "ended", None
-    db.session.flush()
-    return len(still_open)
