@@ -35,6 +35,9 @@ CLOCK_CHANGES = [
     ("Pacific/Kwajalein", date(1993, 8, 21)),
     ("Pacific/Kiritimati", date(1994, 12, 31)),
 ]
+DAY = timedelta(days=1)
+NIGHT = [*range(0, 5 * 60, 15), 7 * 60, 12 * 60, *range(22 * 60, 24 * 60, 15)]
+"""Every quarter of an hour at which clocks change somewhere, and two at which they never do."""
 MODERN = st.dates(min_value=date(1990, 1, 1), max_value=date(2037, 12, 1))
 MINUTES = st.integers(0, 95).map(lambda quarter: quarter * 15)
 LEADS = st.sampled_from([0, 60, 1800, 3600, 6 * 3600, 12 * 3600])
@@ -79,6 +82,40 @@ def test_each_local_date_around_a_clock_change_has_exactly_one_slot(zone, night)
     for minute in range(0, 24 * 60, 15):
         dues = slots_between(daily(minute, zone), start - timedelta(seconds=1), end, 0)
         assert [due.slot for due in dues] == lived, minute
+
+
+def nights_of_change(zone: str, year: int) -> list[date]:
+    """Return the dates on which a zone's clocks are put forward or back: looked up hour by hour."""
+    begin, place = datetime(year, 1, 1, tzinfo=UTC), ZoneInfo(zone)
+    days = [begin + timedelta(days=n) for n in range(366)]
+    changing = [day for day in days if day.astimezone(place).utcoffset() != (day + DAY).astimezone(place).utcoffset()]
+    hours = [day + timedelta(hours=n) for day in changing for n in range(24)]
+    return [
+        at.astimezone(place).date()
+        for at in hours
+        if at.astimezone(place).utcoffset() != (at + timedelta(hours=1)).astimezone(place).utcoffset()
+    ]
+
+
+def test_every_zone_has_one_slot_for_each_local_date_over_both_nights_of_change():
+    """All zones of the tz database, whatever they do in this year; those without such nights over a day in March."""
+    changing = 0
+    for zone in sorted(rhythm.zones()):
+        nights = nights_of_change(zone, 2026)
+        changing += bool(nights)
+        for night in nights or [date(2026, 3, 29)]:
+            begin = datetime.combine(night - 2 * DAY, time(13, 7), ZoneInfo(zone)).astimezone(UTC)
+            for minute in NIGHT if nights else (0, 420):
+                dues = slots_between(daily(minute, zone), begin, begin + 5 * DAY, 1200)
+                first, last = dues[0].slot, dues[-1].slot
+                dates = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+                assert [due.slot for due in dues] == dates, (zone, night, minute)
+                assert first <= night - DAY <= night + DAY <= last, (zone, night, minute)
+                for due in dues:
+                    wall = (due.at + timedelta(seconds=1200)).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+                    # In Nuuk the last hour of a day is left out: its edition is there at midnight.
+                    assert wall.date() == due.slot or wall == datetime.combine(due.slot + DAY, time()), (zone, minute)
+    assert changing > 150, "both halves of the earth put their clocks forward and back"
 
 
 @settings(max_examples=60)
