@@ -1,7 +1,6 @@
 """When the next mail of a subscription can come, in a reader's terms; and since when stories are new to a reader."""
 
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from subscribers import rhythm, schedule, wallclock
 from subscribers.models import Subscription
@@ -35,14 +34,8 @@ def fresh_from(reader: schedule.DueReader, *, recap: bool, due_at: datetime, now
     """
     period = rhythm.period(reader.rhythm)
     if reader.away_from is not None and not reader.catch_up:
-        return max(reader.fresh_from, _a_period_ago(due_at, reader.zone, period) if recap else now - period)
+        return max(reader.fresh_from, wallclock.a_period_before(due_at, reader.zone, period) if recap else now - period)
     if recap and reader.away_from is None:
-        return max(reader.fresh_from, _a_period_ago(due_at, reader.zone, period) - reader.waited * period)
+        return max(reader.fresh_from, wallclock.a_period_before(due_at, reader.zone, period) - reader.waited * period)
     backlog = reader.away_from or now
     return max(reader.fresh_from, min(backlog, now - (2 + reader.waited) * period))
-
-
-def _a_period_ago(due_at: datetime, zone: str, period: timedelta) -> datetime:
-    """Return the same time of day so long before, whatever the clocks did meanwhile: recaps follow without a gap."""
-    local = due_at.astimezone(ZoneInfo(zone))
-    return wallclock.promised_at(60 * local.hour + local.minute, zone, (local - period).date())

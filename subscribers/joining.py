@@ -11,7 +11,7 @@ from core import database, errors, tokens
 from core.database import db
 from core.errors import _
 from delivery import suppression
-from subscribers import consent, offer, pauses, rhythm, tastes
+from subscribers import consent, offer, pauses, recaps, rhythm, tastes
 from subscribers.models import Digest, Rhythm, SignupRequest, Subscriber, Subscription, Taste
 
 LEFT = "left"
@@ -127,9 +127,12 @@ def _new(subscriber: Subscriber, digest: Digest, now: datetime) -> Subscription:
 
 
 def _turn_on(subscription: Subscription, *, taste: Taste, when: Rhythm, now: datetime) -> None:
+    subscription.fresh_from = now - rhythm.period(when.rhythm)
+    if subscription.version:
+        # Somebody who left and came back.
+        subscription.fresh_from = recaps.fresh_from(subscription, at=subscription.fresh_from)
     subscription.state = "on"
     subscription.taste = taste
     subscription.rhythm = when
-    subscription.fresh_from = now - rhythm.period(when.rhythm)
     subscription.version += 1
     db.session.add(subscription)

@@ -9,7 +9,7 @@ from core import database, errors, tokens
 from core.database import db
 from core.errors import _
 from delivery import suppression
-from subscribers import consent, joining, linkchanges, overall, preferences, rhythm, snapshots, unsubscribe
+from subscribers import consent, joining, linkchanges, overall, preferences, recaps, rhythm, snapshots, unsubscribe
 from subscribers.models import Digest, Subscriber, Subscription
 from subscribers.trail import FormerKey, LeavingReason, LinkChange
 
@@ -128,6 +128,7 @@ def _make_weekly(subscription: Subscription | None, now: datetime) -> None:
         return
     row = subscription.rhythm
     choice = rhythm.choose(WEEKLY, minute=row.minute, zone=row.zone)
+    subscription.fresh_from = recaps.fresh_from(subscription, at=subscription.fresh_from)
     subscription.rhythm = rhythm.rhythm_row(subscription.digest, choice, now=now)
     subscription.version += 1
     consent.record(

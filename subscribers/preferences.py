@@ -11,7 +11,7 @@ from articles.models import Topic
 from core import clock, errors, tokens
 from core.database import db
 from core.errors import _
-from subscribers import changes, consent, joining, tastes
+from subscribers import changes, consent, joining, recaps, tastes
 from subscribers import rhythm as rhythms
 from subscribers.changes import Change
 from subscribers.models import Digest, Rhythm, Subscriber, Subscription, Taste
@@ -198,6 +198,8 @@ def save(
     row = rhythms.rhythm_row(subscription.digest, choice, now=now)
     subscription.subscriber.zone = chosen.zone  # where the reader is, as far as we know: pauses count from there
     changed = changes.between(before.chosen.fields(), chosen.fields())
+    if row.id != subscription.rhythm_id:
+        subscription.fresh_from = recaps.fresh_from(subscription, at=subscription.fresh_from)
     subscription.taste, subscription.rhythm, subscription.breaking = taste, row, chosen.breaking
     if changed:
         subscription.version += 1

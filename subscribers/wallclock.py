@@ -16,6 +16,12 @@ def promised_at(minute: int, zone: str, slot: date) -> datetime:
     return _change_between(wall.replace(tzinfo=tz, fold=1).astimezone(UTC), at, tz)
 
 
+def a_period_before(at: datetime, zone: str, period: timedelta) -> datetime:
+    """Return the same time of day so long before, whatever the clocks did meanwhile: recaps follow without a gap."""
+    local = at.astimezone(ZoneInfo(zone))
+    return promised_at(60 * local.hour + local.minute, zone, (local - period).date())
+
+
 def _change_between(before: datetime, after: datetime, tz: ZoneInfo) -> datetime:
     """Return the first second with the new offset, found by halving."""
     old = before.astimezone(tz).utcoffset()

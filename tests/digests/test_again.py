@@ -1,17 +1,21 @@
 """What comes again, what comes as a headline, and who waits for more: as the digest's rule and the mail say."""
 
 import re
+from dataclasses import replace
 
 import pytest
+from sqlalchemy import select, update
 
 from articles import life
 from articles.models import Article
 from core import database
 from core.database import db
+from delivery.models import Delivery
 from digests import histories
-from subscribers import offer
+from subscribers import offer, preferences, unsubscribe
 from subscribers.models import Subscription
 from tests.digests.house import ASIA, DAY, DUE, HOUR, MINUTE, NOW, House
+from tests.subscribers.people import joined
 
 
 def rule(**values: object) -> None:
@@ -177,3 +181,39 @@ def test_days_without_any_story_are_not_counted(house):
     assert house.go(DUE) == []
     db.session.expire_all()
     assert db.session.get_one(Subscription, made).waited == 0
+
+
+def test_a_recap_that_moves_to_another_day_brings_nothing_of_the_last_one_again(house):
+    rule(repeat="recap", rhythms=["weekly"])
+    reader = house.reader(how_often="weekly", weekday=1)
+    house.article("Before", at=DUE - DAY)
+    assert headlines(house.go(DUE)) == [["Before"]]
+    with database.write_turn():
+        # The ledger's clock is ahead of the one in this test.
+        db.session.execute(update(Delivery).values(next_attempt_at=DUE))
+        subscription = db.session.get_one(Subscription, reader)
+        chosen = preferences.of(subscription, DUE + HOUR).chosen
+        preferences.save(subscription, replace(chosen, weekday=4), version=subscription.version, now=DUE + HOUR)
+        db.session.commit()
+    house.article("After", at=DUE + DAY)
+    assert headlines(house.go(DUE + 3 * DAY)) == [["After"]], "on Friday"
+
+
+def test_who_leaves_a_recap_and_comes_back_gets_nothing_of_the_last_one_again(house):
+    rule(repeat="recap", rhythms=["weekly"])
+    joined(house.services, digests=("asia-daily",), zone="Asia/Hong_Kong", at=NOW)
+    db.session.commit()
+    house.article("Before", at=NOW - HOUR)
+    house.go(NOW)
+    saturday = DUE + 4 * DAY
+    house.article("Meanwhile", at=saturday - DAY)
+    assert headlines(house.go(saturday)) == [["Meanwhile"]]
+    with database.write_turn():
+        db.session.execute(update(Delivery).values(next_attempt_at=saturday))
+        subscription = db.session.scalars(select(Subscription)).one()
+        unsubscribe.leave(subscription.subscriber, None, now=saturday + HOUR)
+        joined(house.services, digests=("asia-daily",), zone="Asia/Hong_Kong", at=saturday + DAY)
+        subscription.first_due_at = None
+        db.session.commit()
+    house.article("Later", at=saturday + 2 * DAY)
+    assert headlines(house.go(saturday + 7 * DAY)) == [["Later"]]
