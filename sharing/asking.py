@@ -66,6 +66,11 @@ def checked(friends: Sequence[Address], *, most: int) -> tuple[Address, ...]:
     return found
 
 
+def is_noted(wish: Wish) -> bool:
+    """Say whether a wish stands here already: somebody pressed the button twice."""
+    return db.session.scalar(select(Share.id).filter_by(public_id=wish.public_id)) is not None
+
+
 def note(
     wish: Wish,
     sender: Sender,

@@ -42,11 +42,15 @@ def form(origin: str | None, keyring: Keyring, *, per_day: int) -> Charge:
     return Charge(keyring.blur("form", origins.counted(origin)), _DAY_S, per_day)
 
 
-def without_proof(origin: str | None, keyring: Keyring) -> list[Charge]:
-    """Return what a form without proof of work costs beyond that: its origin, and the site."""
+def without_proof(origin: str | None, keyring: Keyring, *, kind: str = "") -> list[Charge]:
+    """Return what a form without proof of work costs beyond that: its origin, and the site.
+
+    Forms of another `kind` than sign-ups have an allowance of their own: neither can be used up through the other.
+    """
+    counted = f"{kind} without proof".lstrip()
     return [
-        Charge(keyring.blur("without proof", origins.counted(origin)), _DAY_S, WITHOUT_PROOF_DAY),
-        Charge(keyring.blur("without proof", "of all"), _HOUR_S, WITHOUT_PROOF_HOUR),
+        Charge(keyring.blur(counted, origins.counted(origin)), _DAY_S, WITHOUT_PROOF_DAY),
+        Charge(keyring.blur(counted, "of all"), _HOUR_S, WITHOUT_PROOF_HOUR),
     ]
 
 

@@ -38,6 +38,11 @@ def addresses() -> None:
     _nudge("tasks.notices.answer_addresses")
 
 
+def sharing() -> None:
+    """Somebody sends a story to friends."""
+    _nudge("tasks.sharing.answer")
+
+
 def changes() -> None:
     """Something was changed that is told at once."""
     _nudge("tasks.notices.tell")

@@ -1,7 +1,7 @@
 """What a sign-up form must bring beside its fields: an empty trap, a stamp, a proof of work, and room for it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from flask import current_app, request
@@ -45,11 +45,15 @@ class OfferedAgain(errors.DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A form that may come in, and what that costs: its origin, and its proof or the allowance of those without."""
+    """A form that may come in, and what that costs: its origin, and its proof or the allowance of those without.
+
+    `no_script` is what those without are told when it is used up.
+    """
 
     origin: Sequence[Charge] = ()
     proof: Sequence[Charge] = ()
     without_proof: bool = False
+    no_script: str = NO_SCRIPT
 
 
 def limits() -> SignupSettings:
@@ -70,29 +74,40 @@ def stamp_of(values: forms.Values, form_id: bytes) -> stamps.Stamp | None:
 
 def check(values: forms.Values, form_id: bytes, *, now: datetime) -> Entry:
     """Return what it costs to take this form. Raises OfferedAgain."""
+    refuse_untimely(values, form_id, now=now)
+    entry = _proved(values, form_id, now, Entry(_origin_s_day()))
+    count_origin()
+    return entry
+
+
+def check_uncounted(values: forms.Values, form_id: bytes, *, kind: str, no_script: str, now: datetime) -> Entry:
+    """Return the same for a form of another kind, whose origin a room counts. Raises OfferedAgain."""
+    refuse_untimely(values, form_id, now=now)
+    return _proved(values, form_id, now, Entry(no_script=no_script), kind)
+
+
+def refuse_untimely(values: forms.Values, form_id: bytes, *, now: datetime) -> None:
+    """Refuse a form that comes back too early or too late, or that is none of ours. Raises OfferedAgain."""
     stamp = stamp_of(values, form_id)
     if stamp is None or stamp.is_old(now):
         raise OfferedAgain(422, OLD)
     if stamp.is_young(now, least_age_s=limits().least_age_s):
         raise OfferedAgain(422, FAST)
-    entry = _proved(values, form_id, now)
-    count_origin()
-    return entry
 
 
-def _proved(values: forms.Values, form_id: bytes, now: datetime) -> Entry:
+def _proved(values: forms.Values, form_id: bytes, now: datetime, entry: Entry, kind: str = "") -> Entry:
     """Look at the proof of work. A browser without JavaScript brings none: of those there is a small allowance."""
     given, keyring = services.current(), services.current().keyring
     if not limits().proof_of_work:
-        return Entry(_origin_s_day())
+        return entry
     text = values.get("altcha", "")
     if not text:
-        return Entry(_origin_s_day(), flood.without_proof(request.remote_addr, keyring), without_proof=True)
+        return replace(entry, proof=flood.without_proof(request.remote_addr, keyring, kind=kind), without_proof=True)
     signature = proof.verified(text, form_id, given.links.tokens, now=now)
     if signature is None:
         raise OfferedAgain(422, PROVE_AGAIN)
     good_for_s = int(proof.GOOD_FOR.total_seconds())
-    return Entry(_origin_s_day(), [flood.proof(signature, keyring, good_for_s=good_for_s)])
+    return replace(entry, proof=[flood.proof(signature, keyring, good_for_s=good_for_s)])
 
 
 def _origin_s_day() -> list[Charge]:
@@ -119,7 +134,7 @@ def pay(entry: Entry, *, now: datetime) -> None:
     if over in entry.origin:
         raise OfferedAgain(429, TOO_MANY)
     if entry.without_proof:
-        raise OfferedAgain(429, NO_SCRIPT, contact=services.current().publication.contact)
+        raise OfferedAgain(429, entry.no_script, contact=services.current().publication.contact)
     raise OfferedAgain(422, PROVE_AGAIN)
 
 

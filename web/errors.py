@@ -77,10 +77,15 @@ def _http_error(error: HTTPException) -> Response:
     return response
 
 
-def _database_error(error: exc.SQLAlchemyError) -> Response:
+def note_unavailable(error: Exception) -> None:
+    """Give up what was begun, and log that the database could not be reached."""
     with suppress(exc.SQLAlchemyError):
         db.session.rollback()
     log.error("database not reachable", error=type(error).__name__, why=str(getattr(error, "orig", None)))
+
+
+def _database_error(error: exc.SQLAlchemyError) -> Response:
+    note_unavailable(error)
     return _http_error(ServiceUnavailable(retry_after=RETRY_AFTER_S))
 
 

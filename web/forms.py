@@ -69,7 +69,7 @@ class SubscribeForm:
     @property
     def request_id(self) -> bytes:
         """Return the same 16 bytes for the same form sent twice, others for one that was corrected in between."""
-        return _request_id(self.form_id, self.email.folded, *self.digests, "/", *self.topics, "/", self.rhythm or "")
+        return request_id_of(self.form_id, self.email.folded, *self.digests, "/", *self.topics, "/", self.rhythm or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class FreshLinkForm:
     @property
     def request_id(self) -> bytes:
         """Return the same 16 bytes for the same form sent twice, others for another address."""
-        return _request_id(self.form_id, self.email.folded)
+        return request_id_of(self.form_id, self.email.folded)
 
 
 def subscribe_form(values: Values) -> SubscribeForm:
@@ -138,6 +138,18 @@ class Sheet:
             self._faults.append(fault)
             return cast(T, instead)
 
+    def read_text(self, name: str, parse: Callable[[str], T]) -> T:
+        """Return the value of a field whose parser takes whatever comes; None, unseen, when it has a fault."""
+        try:
+            return parse(self._values.get(name, ""))
+        except errors.Invalid as fault:
+            self._faults.append(fault)
+            return cast(T, None)
+
+    def note(self, fault: errors.Invalid) -> None:
+        """Note something else that is wrong."""
+        self._faults.append(fault)
+
     def read_all(self, name: str, *, needed: bool = False) -> tuple[str, ...]:
         """Return the ticked values of a group, without doubles."""
         try:
@@ -174,6 +186,7 @@ def _form_id(text: str) -> bytes:
     return bytes.fromhex(text)
 
 
-def _request_id(form_id: bytes, *parts: str) -> bytes:
+def request_id_of(form_id: bytes, *parts: str) -> bytes:
+    """Return the 16 bytes by which what a form asks for is known: the same for the same form sent twice."""
     # Somebody who goes back and corrects their address sends the same page, with its old form_id, a second time.
     return hashlib.sha256(form_id + "\0".join(parts).encode()).digest()[:16]

@@ -34,6 +34,7 @@ PUBLIC = "public, max-age=60"
 FOR_EVER = "public, max-age=31536000, immutable"
 ONE_CLICK = ("List-Unsubscribe", "One-Click")
 """The body of a mail program's unsubscribe request (RFC 8058, section 3.2)."""
+STOPS_BY_ONE_CLICK = ("unsubscribe", "never")
 
 
 def register(app: Flask) -> None:
@@ -66,16 +67,17 @@ def for_ever(response: Response, *, tag: str) -> Response:
 def is_one_click() -> bool:
     """Say whether a mail program asks to unsubscribe, in either body encoding."""
     name, value = ONE_CLICK
-    return request.blueprint == "unsubscribe" and request.form.get(name) == value
+    return request.blueprint in STOPS_BY_ONE_CLICK and request.form.get(name) == value
 
 
 def refuse_foreign_posts() -> None:
-    """Refuse what a page of another site posts to a page that is opened by a token.
+    """Refuse what a page of another site posts to a page that is opened by a token, or that sends a story.
 
     One-click unsubscribing comes from anywhere: from webmail too, whose pages are another site (RFC 8058).
     """
     foreign = request.headers.get("Sec-Fetch-Site") == "cross-site"
-    if request.method == "POST" and foreign and PERSONAL in request.path and not is_one_click():
+    ours_only = PERSONAL in request.path or request.blueprint == "sharing"
+    if request.method == "POST" and foreign and ours_only and not is_one_click():
         raise Forbidden
 
 

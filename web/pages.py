@@ -17,6 +17,7 @@ from articles.models import Article, Topic
 from core import clock, errors, links, services
 from core import language as languages
 from core.settings import ROOT
+from sharing import switch
 
 RECENT = timedelta(days=30)
 """How old a story may be whose hour is told in a list."""
@@ -124,6 +125,11 @@ def is_breaking(article: Article) -> bool:
     return is_so
 
 
+def may_be_sent(article: Article) -> bool:
+    """Say whether there is a page that sends a story to a friend."""
+    return article.shareable and switch.mode() is not switch.Mode.OFF
+
+
 def site_of(address: str) -> str:
     """Return the host of an address, as people say it."""
     return (urlsplit(address).hostname or "").removeprefix("www.")
@@ -149,7 +155,7 @@ def register(app: Flask) -> None:
     env.undefined = StrictUndefined
     env.trim_blocks = env.lstrip_blocks = True
     moments = (date_text, instant_text, iso, moment_text)
-    known = (*moments, asset, is_breaking, local, number_text, site_of, topic_name, topic_names, translate)
+    known = (*moments, asset, is_breaking, local, may_be_sent, number_text, site_of, topic_name, topic_names, translate)
     env.globals.update({one.__name__: one for one in known})
     env.globals.update(path=links.path, direction_of=languages.direction, own_name=languages.own_name)
     app.context_processor(_known_to_all)

@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 
+from articles import shelf
 from core import addresses, clock, links, services
 from core.database import db
 from core.tokens import Purpose
 from subscribers import address, addressing, leaving, mails, offer
 from subscribers.models import SignupRequest, Subscriber
 from subscribers.trail import AddressChange, LinkChange
-from tests.web.readers import Reader, Readers
+from tests.web import friends
+from tests.web.readers import Reader, Readers, korea_and_cuba
 
 DIGEST = "asia-daily"
 OPENS = {
@@ -23,8 +25,13 @@ OPENS = {
     "not_me": (Purpose.NOT_ME, ""),
     "address": (Purpose.ADDRESS, ""),
     "confirm_address": (Purpose.NEW_ADDRESS, ""),
+    "share_as": (Purpose.SHARE, ""),
+    "share_confirm": (Purpose.SHARE_CONFIRM, ""),
+    "share_opt_out": (Purpose.SHARE_OPT_OUT, ""),
+    "share_not_me": (Purpose.SHARE_NOT_ME, ""),
 }
 """What opens each page of core.links.PATHS that has a token; the scope `change` is the id of a change."""
+OF_SHARE = ("share_confirm", "share_opt_out", "share_not_me")
 SHOWS_ONLY = frozenset({"why"})
 """The pages that take no POST."""
 
@@ -36,16 +43,22 @@ def refusal(page: str, status: int) -> int:
 
 @dataclass(frozen=True)
 class House:
-    """A reader of two digests who left one of them, asked for another digest, and waits for a new address."""
+    """A reader of two digests who left one of them, asked for another digest, waits for a new address, and was asked
+    whether it was them who wants to send a story.
+    """
 
     reader: Reader
     asked: bytes
     moving: bytes
     change: str
+    sending: bytes
+    story: str
+    language: str
 
     def key(self, page: str) -> bytes:
         """Return the key that the token of a page holds."""
-        return {"confirm": self.asked, "confirm_address": self.moving}.get(page, self.reader.key)
+        own = {"confirm": self.asked, "confirm_address": self.moving}
+        return own.get(page, self.sending if page in OF_SHARE else self.reader.key)
 
     def path(
         self, page: str, purpose: Purpose | None = None, scope: str | None = None, *, version: int | None = None
@@ -63,11 +76,12 @@ class House:
         return self.with_token(page, token)
 
     def _version(self, page: str) -> int:
-        return 0 if page in ("confirm", "confirm_address") else self.reader.row.link_version
+        return 0 if page in ("confirm", "confirm_address", *OF_SHARE) else self.reader.row.link_version
 
     def with_token(self, page: str, token: str) -> str:
         """Return the path of a page with this token in it."""
-        return links.path(page, digest=DIGEST, change=self.change, token=token)
+        named = {"language": self.language, "story": self.story, "digest": DIGEST, "change": self.change}
+        return links.path(page, token=token, **named)
 
 
 def built(readers: Readers, email: str = "reader@example.org", *, language: str = "en") -> House:
@@ -79,7 +93,11 @@ def built(readers: Readers, email: str = "reader@example.org", *, language: str 
     asked = _asked(readers, f"second-{email}")
     moving = ask_to_move(reader.row, f"new-{email}")
     change = db.session.query(LinkChange).filter_by(subscriber_id=reader.row.id).one()
-    return House(reader, asked, moving, change.public_id.hex())
+    story = korea_and_cuba() if language == "en" else shelf.latest(language, limit=1)[0]
+    ref = story.ref
+    friends.turn()
+    sending = friends.asked(story.id, email, f"friend-{email}", language=language)
+    return House(reader, asked, moving, change.public_id.hex(), sending, ref, language)
 
 
 def _asked(readers: Readers, email: str) -> bytes:
