@@ -2,19 +2,26 @@
 
 import os
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import exists, select
 from sqlalchemy.orm import aliased
 
-from articles import arriving, cleaning, topics
-from articles.models import Article, Story
-from core import errors, logs, tokens
+from articles import arriving, cleaning, shelf, topics
+from articles.models import Article, Story, Topic
+from core import alerts, errors, logs, tokens
 from core.database import db
 from core.errors import _
 
+FRESH = timedelta(days=1)
+"""So long after it was issued a flash is listed as one, and may stand in a digest."""
+WAITS = timedelta(minutes=30)
+"""After so long without a story the desk is reminded."""
 MOST = 300
 """Characters of a headline, as of one that a feed brings."""
+
+ALERT = "flash"
+"""The kind of alert about flashes that wait."""
 
 log = logs.get(__name__)
 
@@ -78,6 +85,28 @@ def attach(flash: Article, story: Article) -> None:
 def became(flash: Article) -> Article | None:
     """Return the story that a flash became; None as long as there is none."""
     return None if flash.became_id is None else db.session.get_one(Article, flash.became_id)
+
+
+def waiting(now: datetime, *, language: str | None = None, topic: Topic | None = None) -> Sequence[Article]:
+    """Return the flashes that are to become a story, as long as they are news, newest first."""
+    wanted = select(Article).where(*shelf.FLASH, Article.breaking_at > now - FRESH, shelf.on(topic))
+    if language is not None:
+        wanted = wanted.where(Article.language == language)
+    return db.session.scalars(wanted.order_by(Article.breaking_at.desc(), Article.id.desc())).all()
+
+
+def forgotten(now: datetime) -> list[alerts.Trouble]:
+    """Return what the desk is to be reminded of: the flashes that wait for their story for long."""
+    return [
+        alerts.trouble(
+            f"{ALERT}:{one.public_id}",
+            what=f"A flash has no story yet: {one.headline}",
+            how_much=f"It was issued at {alerts.at(one.published_at)}. Its readers find a headline, and no more.",
+            cure=f"When the story is there: flask articles attach {one.public_id} STORY, or: flask articles withdraw.",
+        )
+        for one in waiting(now)
+        if one.published_at <= now - WAITS
+    ]
 
 
 def of(article_ids: Sequence[int]) -> dict[int, int]:

@@ -76,8 +76,8 @@ def anything_due(now: datetime) -> bool:
 
 
 def correct(article: Article, *, text: str, now: datetime) -> None:
-    """Say on the story's page what was wrong in it; the text itself follows the feed. Raises Invalid."""
-    _must(article, "published", "held")
+    """Say on the story's page what was wrong in it, or in a flash; the text itself follows the feed. Raises Invalid."""
+    _must(article, "published", "held", "flash")
     article.correction, article.corrected_at = _words("text", text), now
     _note(article, "story corrected")
 
@@ -212,7 +212,10 @@ def _release(articles: Sequence[Article], now: datetime) -> None:
 
 def _publish(articles: Sequence[Article], now: datetime) -> None:
     for article in articles:
-        article.state, article.reason, article.embargo_until = "published", "", None
+        # A flash that is brought back is one still: it has no more than its headline.
+        alone = not (article.feed_id or article.standfirst or article.body)
+        article.state = "flash" if alone and article.breaking_at is not None else "published"
+        article.reason, article.embargo_until = "", None
         # What became public only now is fresh now, whenever it came in; who had it is known by the histories.
         article.first_seen_at = now
     searchindex.refresh(articles)

@@ -1,7 +1,7 @@
 """Find articles: by their path, newest first, by topic, and what a digest may choose from."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,8 @@ DEVELOPING = timedelta(days=60)
 
 PUBLISHED = Article.state == "published"
 """What readers see. Held stories and those that were withdrawn are found by their path only."""
+FLASH = (Article.state == "flash", Article.became_id.is_(None), Article.breaking_at.is_not(None))
+"""Headlines whose story is not there yet."""
 _READ_HERE = or_(Article.read_at == "postrider", Article.url == "")
 _CANDIDATE = (
     *(Article.id, Article.story_id, Article.language, Article.published_at, Article.first_seen_at),
@@ -38,6 +40,8 @@ class Candidate:
     revision: int = 1
     updated_at: datetime | None = None
     rank: int = 0
+    is_flash: bool = False
+    """It is a headline, and there is no story yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +77,14 @@ def by_ids(ids: Sequence[int]) -> list[Article]:
 
 
 def not_published(ids: Collection[int]) -> set[int]:
-    """Return those of articles that readers do not see (any more)."""
-    return set(db.session.scalars(select(Article.id).where(Article.id.in_(ids), ~PUBLISHED)))
+    """Return those of articles that readers do not see (any more), not even as a flash."""
+    shown = or_(PUBLISHED, Article.state == "flash")
+    return set(db.session.scalars(select(Article.id).where(Article.id.in_(ids), ~shown)))
 
 
 def latest(language: str, *, limit: int, topic: Topic | None = None, before: Article | None = None) -> list[Article]:
     """Return the newest articles in a language, on one shelf or all, those that stand after `before` if it is given."""
-    wanted = select(Article).where(Article.language == language, PUBLISHED, _on(topic))
+    wanted = select(Article).where(Article.language == language, PUBLISHED, on(topic))
     if before is not None:
         # Feeds with dates alone give many stories one time: the id tells which of them stands first.
         wanted = wanted.where(tuple_(Article.published_at, Article.id) < tuple_(before.published_at, before.id))
@@ -88,7 +93,7 @@ def latest(language: str, *, limit: int, topic: Topic | None = None, before: Art
 
 def between(language: str, begin: datetime, end: datetime, *, topic: Topic | None = None) -> list[Article]:
     """Return the articles in a language that were published from `begin` on and before `end`, newest first."""
-    wanted = select(Article).where(Article.language == language, PUBLISHED, _on(topic))
+    wanted = select(Article).where(Article.language == language, PUBLISHED, on(topic))
     wanted = wanted.where(Article.published_at >= begin, Article.published_at < end)
     return list(db.session.scalars(wanted.order_by(Article.published_at.desc(), Article.id.desc())))
 
@@ -97,7 +102,7 @@ def nearest(language: str, at: datetime, *, later: bool, topic: Topic | None = N
     """Return when the next article was published, from `at` on or before it; None when there is none."""
     column = func.min(Article.published_at) if later else func.max(Article.published_at)
     side = Article.published_at >= at if later else Article.published_at < at
-    return db.session.scalar(select(column).where(Article.language == language, PUBLISHED, side, _on(topic)))
+    return db.session.scalar(select(column).where(Article.language == language, PUBLISHED, side, on(topic)))
 
 
 def addresses(language: str, *, limit: int) -> list[Address]:
@@ -168,6 +173,13 @@ def candidates(
     return _as_candidates(db.session.execute(wanted).all())
 
 
+def flashes(language: str, *, since: datetime) -> list[Candidate]:
+    """Return the headlines in a language whose story is not there yet, first seen after `since`."""
+    wanted = select(*_CANDIDATE).where(*FLASH, Article.language == language, Article.first_seen_at > since)
+    found = _as_candidates(db.session.execute(wanted.order_by(Article.id)).all())
+    return [replace(one, is_flash=True) for one in found]
+
+
 def candidates_by_ids(article_ids: Collection[int]) -> list[Candidate]:
     """Return those of these articles that are published, whatever their age, as what a digest may choose."""
     wanted = select(*_CANDIDATE).where(Article.id.in_(article_ids), PUBLISHED).order_by(Article.id)
@@ -189,7 +201,7 @@ def story_ids(article_ids: Collection[int]) -> list[int]:
     return list(db.session.scalars(select(Article.story_id).where(Article.id.in_(article_ids))))
 
 
-def _on(topic: Topic | None) -> ColumnElement[bool]:
+def on(topic: Topic | None) -> ColumnElement[bool]:
     """Return the condition that an article stands on a shelf; on any, for none."""
     if topic is None:
         return true()
@@ -198,7 +210,7 @@ def _on(topic: Topic | None) -> ColumnElement[bool]:
 
 
 def _as_candidates(rows: Sequence[Row[*tuple[Any, ...]]]) -> list[Candidate]:
-    shelves = _topic_ids([row.id for row in rows])
+    shelves = _topic_ids([row.id for row in rows]) if rows else {}
     return [
         Candidate(
             row.id,

@@ -45,6 +45,7 @@ STORIES = (
     articles_import.import_folder,
     articles_breaking.flag_breaking,
     articles_breaking.issue_flash,
+    articles_breaking.list_flashes,
     articles_breaking.attach,
     pictures.list_pictures,
     pictures.fetch_now,

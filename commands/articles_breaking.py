@@ -106,6 +106,21 @@ def issue_flash(headline: str, language: str | None, topics: tuple[str, ...], ur
     click.echo(f"When the story is there: flask articles attach {issued.public_id} STORY")
 
 
+@click.command("flashes")
+def list_flashes() -> None:
+    """List the flashes that wait for their story, newest first, with how long they have waited.
+
+    Their headline stands on its page, above the lists and, as a headline, in digests, for a day.
+    """
+    now = clock.utc_now()
+    found = flash.waiting(now)
+    for one in found:
+        minutes = (now - one.published_at) // timedelta(minutes=1)
+        late = "  [late]" if now - one.published_at >= flash.WAITS else ""
+        click.echo(f"{one.public_id}  {minutes:,} min  {one.language}{late}  {one.headline}")
+    click.echo(f"{len(found)} wait." + (" When the story is there: flask articles attach FLASH STORY" if found else ""))
+
+
 @click.command("attach")
 @click.argument("flash_", metavar="FLASH")
 @click.argument("story")

@@ -184,7 +184,7 @@ class Reading:
         had = histories.of_readers([reader.subscriber_id for reader in readers])
         fresh = {reader.subscription_id: self._fresh_from(reader) for reader in readers}
         since = None if self._first else min(at for at in fresh.values() if at is not None)
-        found = shelves.candidates(self._digest, since=since, topic_ids=self._wanted(readers))
+        found = shelves.candidates(self._digest, since=since, topic_ids=self._wanted(readers), flashes_at=self._now)
         if found:
             # Not now: a feed that is being stored at this moment has stories of before, which nobody sees yet.
             self.seen_until = max(one.first_seen_at for one in found)

@@ -197,12 +197,12 @@ class _Anew:
         stories = [
             self._articles[self._told[block].article_id] for block in self._held.block_ids if block in self._told
         ]
-        gone = frozenset(one.id for one in stories if one.state != "published")
+        gone = frozenset(one.id for one in stories if not _is_shown(one))
         return Remade(self._held, subject, frozenset(one.id for one in stories), gone, blocks)
 
     def _stays(self, block: int) -> bool:
         source = self._told.get(block)
-        return source is None or self._articles[source.article_id].state == "published"
+        return source is None or _is_shown(self._articles[source.article_id])
 
     def _is_full(self, block: int) -> bool:
         return block in self._told and self._told[block].role != "headline"
@@ -225,6 +225,10 @@ class _Anew:
         if self._stays(first) or self._held.subject == self._laid_down:
             return self._held.subject
         return rendering.subject(self._digest, stories[0].headline, self._services)
+
+
+def _is_shown(article: Article) -> bool:
+    return article.state in ("published", "flash")
 
 
 def _frozen(value: Any) -> Any:

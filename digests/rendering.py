@@ -41,11 +41,12 @@ class StoryView:
     correction: str = ""
     alerted: str = ""
     is_lead: bool = False
+    is_flash: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class HeadlineView:
-    """A story of which a digest shows the headline only."""
+    """A story of which a digest shows the headline only; `is_flash` says that there is no more of it yet."""
 
     article_id: int
     revision: int
@@ -53,6 +54,7 @@ class HeadlineView:
     headline: str
     url: str
     text_url: str = ""
+    is_flash: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +158,15 @@ def story_view(
         correction=article.correction,
         text_url=services.links.to("story", **link) if len(url) > LONGEST_LINK else "",
         picture=picture,
+        is_flash=article.state == "flash",
     )
 
 
 def headline_view(story: StoryView) -> HeadlineView:
     """Return what is left of a story where only its headline is shown."""
-    return HeadlineView(story.article_id, story.revision, story.language, story.headline, story.url, story.text_url)
+    return HeadlineView(
+        *(story.article_id, story.revision, story.language, story.headline, story.url, story.text_url, story.is_flash)
+    )
 
 
 View = Opening | NoteView | CorrectionView | NumberView | StoryView | NoticeView | HeadingView | HeadlineView | MoreView

@@ -125,10 +125,12 @@ def choose(
     back, what editors put foremost, what the reader was alerted to; then by the editors' rank, then on the most of the
     wanted topics, then the newest.
 
-    `had` is by article; of the stories in `without` no version comes.
+    `had` is by article; of the stories in `without` no version comes. A flash is a headline, whatever the number of
+    them that the wish has, and not for who was alerted to it.
     """
     wanted = wish.topic_ids or frozenset[int]()
     stories = set(without)
+    alerted = frozenset(article_id for article_id, _at in alarm.alerted)
     told: Counter[int] = Counter()
     full: list[Picked] = []
     headlines: list[int] = []
@@ -143,6 +145,9 @@ def choose(
         front, alarms = one.article_id == foremost.front, one.article_id in alarming
         known = had.get(one.article_id)
         how = None if one.story_id in stories else _how(one, wish, known, front=front, alarms=alarms)
+        if one.is_flash and how is not None:
+            # There is no more to read than its headline, which an alert has told already.
+            how = None if one.article_id in alerted else _How.HEADLINE
         if how is None:
             continue
         stories.add(one.story_id)
@@ -154,7 +159,7 @@ def choose(
         ):
             full.append(Picked(one.article_id, updated=how is _How.UPDATED, front=front))
             told.update(topics)
-        elif len(headlines) < wish.headlines:
+        elif len(headlines) < wish.headlines or one.is_flash:
             headlines.append(one.article_id)
         elif how is not _How.HEADLINE:
             more += 1

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from articles import shelf, topics
+from articles import flash, shelf, topics
 from articles.shelf import Candidate
 from digests.selection import Repeat
 from subscribers.models import Digest, Taste
@@ -24,10 +24,23 @@ def topic_ids_of(tastes: Iterable[Taste]) -> dict[int, frozenset[int] | None]:
     }
 
 
-def candidates(digest: Digest, *, since: datetime | None, topic_ids: frozenset[int] | None = None) -> list[Candidate]:
-    """Return the articles that an edition of this digest may hold; with `topic_ids`, those on one of these shelves."""
+def candidates(
+    digest: Digest,
+    *,
+    since: datetime | None,
+    topic_ids: frozenset[int] | None = None,
+    flashes_at: datetime | None = None,
+) -> list[Candidate]:
+    """Return the articles that an edition of this digest may hold; with `topic_ids`, those on one of these shelves.
+
+    Among them are the flashes that wait for their story at `flashes_at`, if it is given; but not in a first edition,
+    whose `since` is None.
+    """
     updated = digest.repeat == Repeat.UPDATED
-    return of_digest(digest, shelf.candidates(digest.language, since=since, updated=updated, topic_ids=topic_ids))
+    found = shelf.candidates(digest.language, since=since, updated=updated, topic_ids=topic_ids)
+    if flashes_at is not None and since is not None:
+        found += shelf.flashes(digest.language, since=flashes_at - flash.FRESH)
+    return of_digest(digest, found)
 
 
 def of_digest(digest: Digest, found: Iterable[Candidate]) -> list[Candidate]:

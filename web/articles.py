@@ -149,7 +149,8 @@ def _listing(template: str, values: Mapping[str, object], *, topic: Topic | None
     shown = stories[:PAGE_STORIES]
     older = shown[-1].public_id if len(stories) > len(shown) else None
     shelves = shelf.topics_of([article.id for article in shown])
-    listed = {"stories": shown, "topics": shelves, "older": older, "before": before}
+    flashes = flash.waiting(clock.utc_now(), language=pages.language(), topic=topic) if before is None else ()
+    listed = {"stories": shown, "topics": shelves, "older": older, "before": before, "flashes": flashes}
     return headers.publicly(pages.page(template, {**values, **listed}))
 
 

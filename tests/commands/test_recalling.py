@@ -67,3 +67,11 @@ def test_a_correction_is_told_at_once_or_in_the_next_edition_and_the_editor_says
     assert {row.state for row in db.session.query(Mailing).filter(Mailing.key.like("correction:%"))} == {"cancelled"}
     flask(f"articles correct {ref()} --take-back")
     assert db.session.query(Correction).filter_by(ended_at=None).count() == 0
+
+
+def test_flashes_that_wait_for_their_story_are_listed_and_an_attached_one_is_not(flask, house):
+    said = flask('articles flash "Ferry aground" --language en').output
+    flash_id = said.split()[0]
+    assert f"{flash_id}  0 min  en  Ferry aground\n1 wait." in flask("articles flashes").output
+    flask(f"articles attach {flash_id} {ref()}")
+    assert flask("articles flashes").output == "0 wait.\n"

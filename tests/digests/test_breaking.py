@@ -7,19 +7,22 @@ from datetime import date, datetime
 import pytest
 from sqlalchemy import select, update
 
+import tasks.breaking
 from articles import breaking as flags
 from articles import flash, life
 from articles.models import Article
-from core import addresses, database
+from core import addresses, alerts, clock, database
 from core.database import db
 from delivery import progress
 from delivery.models import Delivery, Lane
 from delivery.states import State
-from digests import alarm, breaking, dispatch, editions, whybreaking, whywords
+from digests import alarm, breaking, corrections, dispatch, editions, whybreaking, whywords
 from digests.models import Edition, Wave
 from subscribers import offer, preferences
 from subscribers.models import Digest, Subscriber, Subscription
+from tests.digests import test_recall as recalled
 from tests.digests.house import ASIA, DAY, HOUR, MINUTE, NOW, TRADE, House, Mail
+from tests.digests.sender import Sender
 
 NOON_IN_ROME = datetime(2026, 3, 2, 11, 0, tzinfo=NOW.tzinfo)
 """19:00 in Hong Kong, 06:00 in New York."""
@@ -548,3 +551,95 @@ def test_the_page_of_why_says_nothing_of_breaking_mail_to_those_who_want_none(ho
     flag(house.article("One"))
     go(house)
     assert told(house, NOW + HOUR) == []
+
+
+def issue(headline: str = "Ferry aground", *, at: datetime = NOW) -> int:
+    with database.write_turn():
+        issued = flash.issue(headline, language="en", urgent=False, now=at)
+        db.session.commit()
+        return issued.id
+
+
+def test_a_flash_without_a_story_is_a_headline_of_the_next_daily_for_those_whom_it_has_not_reached(house):
+    for name in ("alerted", "late"):
+        wants(house, f"{name}@example.org", most=2)
+    wants(house, "quiet@example.org", most=2, breaking=0)
+    issue()
+    assert to(go(house)) == ["alerted", "late"]
+    late = house.services.keyring.hash(addresses.parse("late@example.org"))
+    end_all(State.SENT)
+    db.session.execute(update(Delivery).where(Delivery.once_key == late).values(state="expired"))
+    db.session.commit()
+    house.articles(4, at=NOW + HOUR)
+    mails = daily(house)
+    assert {mail.headlines[0] for mail in mails.values()} == {"Story 4"}, "it is no story"
+    assert "Ferry aground" not in mails["alerted"].text
+    for name in ("late", "quiet"):
+        assert "3. Ferry aground\nFlash: we know no more yet\n" in mails[name].text
+        assert "Flash: we know no more yet" in mails[name].html
+    house.article("New", at=DUE + HOUR)
+    assert all("Ferry" not in mail.text for mail in daily(house, DUE + DAY).values()), "once, and for a day"
+
+
+def test_a_flash_alone_is_no_mail_and_its_story_leads_when_it_is_there(house):
+    wants(house, "alerted@example.org")
+    wants(house, "quiet@example.org", breaking=0)
+    issued = issue()
+    go(house)
+    end_all(State.SENT)
+    assert daily(house) == {}
+    story = house.article("Ferry aground off Cebu", at=DUE + HOUR)
+    with database.write_turn():
+        flash.attach(db.session.get_one(Article, issued), db.session.get_one(Article, story))
+        db.session.commit()
+    house.articles(3, at=DUE + 3 * HOUR)
+    mails = daily(house, DUE + DAY)
+    assert mails["alerted"].headlines[0] == "Ferry aground off Cebu"
+    assert "You had our alert at 17:00" in mails["alerted"].text
+    assert "Ferry aground off Cebu" in mails["quiet"].headlines and "Flash" not in mails["quiet"].text
+
+
+def test_a_flash_that_is_withdrawn_is_taken_out_and_one_that_stays_leaves(house):
+    sender = Sender(house.services)
+    wants(house, breaking=0)
+    house.article("Story", at=NOW)
+    gone, stays = issue("Gone"), issue("Stays")
+    house.go(DUE)
+    recalled.change(gone, lambda one: life.withdraw(one, reason="It was not so."))
+    recalled.remake(house)
+    assert sender.go() == ["reader@example.org"]
+    assert "Stays" in sender.made["reader@example.org"] and "Gone" not in sender.made["reader@example.org"]
+    recalled.change(gone, lambda one: life.restore(one, now=DUE))
+    assert db.session.get_one(Article, gone).state == "flash", "it has no more than its headline"
+    assert stays != gone
+
+
+def test_who_had_a_flash_is_told_what_was_wrong_in_it(house):
+    sender = Sender(house.services)
+    wants(house)
+    issued = issue("Ferry sunk")
+    go(house)
+    assert sender.go() == ["reader@example.org"]
+    with database.write_turn():
+        one = db.session.get_one(Article, issued)
+        life.correct(one, text="The ferry has run aground. It has not sunk.", now=DUE - HOUR)
+        corrections.begin(one, tell="next", now=DUE - HOUR)
+        db.session.commit()
+    house.article("Story", at=NOW)
+    (mail,) = daily(house).values()
+    assert "It has not sunk." in mail.text
+
+
+def test_the_desk_is_reminded_of_a_flash_that_has_no_story_for_half_an_hour(house, monkeypatch):
+    issued = issue()
+    for minutes, expected in ((29, []), (30, ["flash"])):
+        monkeypatch.setattr(clock, "utc_now", lambda minutes=minutes: NOW + minutes * MINUTE)
+        tasks.breaking.remind()
+        assert [key.partition(":")[0] for key in alerts.open_keys(db.session.connection())] == expected
+        db.session.rollback()
+    story = house.article("Ferry aground off Cebu", at=NOW)
+    with database.write_turn():
+        flash.attach(db.session.get_one(Article, issued), db.session.get_one(Article, story))
+        db.session.commit()
+    tasks.breaking.remind()
+    assert not alerts.open_keys(db.session.connection())

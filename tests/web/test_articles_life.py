@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from articles import breaking, life, shelf
+from articles import breaking, flash, life, shelf
 from core import clock, links, services
 from core.database import db
 from digests import corrections
@@ -148,6 +148,17 @@ def links_of(client, article) -> dict[str, str]:
         "og:url": shared,
         "linked data": json.loads(linked)["mainEntityOfPage"],
     }
+
+
+def test_a_flash_stands_above_the_lists_until_its_story_is_there(client, story, monkeypatch):
+    issued = flash.issue("Ferry aground", language="en", topic_keys=["kr"], urgent=False, now=clock.utc_now())
+    db.session.commit()
+    for page in ("/en/", "/en/topics/kr"):
+        assert "Ferry aground" in client.get(page).text
+    assert "Ferry aground" not in client.get("/en/topics/cu").text + client.get("/it/").text
+    flash.attach(issued, story)
+    db.session.commit()
+    assert "Ferry aground" not in client.get("/en/").text
 
 
 def test_breaking_news_says_so_on_its_page_and_in_lists_for_a_day(client, story, monkeypatch):
