@@ -18,6 +18,10 @@ APART_S = 10.0
 """After a failure so long Redis is not asked, so that its absence costs one visitor a moment, and the others none."""
 
 
+class Away(Exception):
+    """Redis cannot be asked, and what was to be counted must not be counted without it."""
+
+
 class Windows:
     """Counts in sliding windows. Without Redis, and while it cannot be reached, each process counts for itself.
 
@@ -34,7 +38,8 @@ class Windows:
     def hit(self, key: bytes, *, limit: int, window_s: int, count: int = 1, alone: bool = True) -> bool:
         """Count uses under a keyed hash; return False, and count nothing, when the window has no room for all of them.
 
-        Without `alone` it fails closed: a process that should ask Redis and cannot does not count for itself.
+        Without `alone` it fails closed: a process that should ask Redis and cannot does not count for itself. Raises
+        Away.
         """
         item, name = RateLimitItemPerSecond(limit, window_s), key.hex()
         if self._shared is not None and time.monotonic() >= self._not_before:
@@ -45,7 +50,7 @@ class Windows:
                     self._not_before = time.monotonic() + APART_S
                 log.warning("short windows are counted without redis", why=type(error.storage_error).__name__)
         if self._shared is not None and not alone:
-            return False
+            raise Away
         return self._own.hit(item, name, cost=count)
 
 

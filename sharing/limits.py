@@ -7,14 +7,16 @@ from core import addresses, origins
 from core.addresses import Address, Keyring
 from core.budgets import Charge
 from core.shares import ShareSettings
-from core.windows import Windows
+from core.windows import Away, Windows
 
 _HOUR_S = 3600
 _DAY_S = 24 * _HOUR_S
 _MONTH_S = 30 * _DAY_S
 DOMAIN_WAIT = timedelta(minutes=10)
 """A mail domain that got as much as it may gets the next mails later; none is lost."""
-LOUD = ("origin", "story", "site")
+AWAY = "away"
+"""There is no such limit: it is what stands for all of them while nothing can be counted."""
+LOUD = ("origin", "story", "site", AWAY)
 """Limits of which the page says that they are reached. Of the others nobody is told: they are about a person."""
 
 
@@ -30,7 +32,7 @@ def full_window(
 ) -> str | None:
     """Count recipients in the hours of origin, sender, story and site; return which of them has no room, or None.
 
-    It may ask Redis, so it is called before a transaction. When Redis cannot be asked there is no room.
+    It may ask Redis, so it is called before a transaction. When Redis cannot be asked it returns AWAY: no room.
     """
     hours = (
         ("origin", origins.counted(origin), limits.per_origin_hour),
@@ -40,7 +42,11 @@ def full_window(
     )
     for name, who, limit in hours:
         key = keyring.blur(f"share {name} in an hour", who)
-        if count > limit or not windows.hit(key, limit=limit, window_s=_HOUR_S, count=count, alone=False):
+        try:
+            has_room = count <= limit and windows.hit(key, limit=limit, window_s=_HOUR_S, count=count, alone=False)
+        except Away:
+            return AWAY
+        if not has_room:
             return name
     return None
 

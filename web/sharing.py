@@ -165,8 +165,8 @@ def _answered(article: Article, token: str, answer: asking.Answer | None) -> Res
     return _sent(article, token)
 
 
-def _note(article: Article, form: shareforms.ShareForm, values: forms.Values, token: str) -> asking.Answer:
-    """Write the wish down, and spend what it costs. Raises OfferedAgain, or Invalid."""
+def _note(article: Article, form: shareforms.ShareForm, values: forms.Values, token: str) -> asking.Answer | None:
+    """Write the wish down, and spend what it costs; None when that cannot be counted. Raises OfferedAgain, Invalid."""
     now, at, form_id = clock.utc_now(), services.current(), shareforms.form_id(values)
     entry = _entry(values, form_id, bool(token), now)
     wish = asking.Wish(
@@ -195,7 +195,7 @@ def _note(article: Article, form: shareforms.ShareForm, values: forms.Values, to
         if answer is asking.Answer.TAKEN:
             door.pay(entry, now=now)
         db.session.commit()
-    return answer
+    return None if full == limits.AWAY else answer
 
 
 def _entry(values: forms.Values, form_id: bytes, is_proven: bool, now: datetime) -> door.Entry:

@@ -3,9 +3,10 @@
 import socket
 import time
 
+import pytest
 import redis
 
-from core.windows import APART_S, Windows
+from core.windows import APART_S, Away, Windows
 from tests import servers
 
 KEY = b"k" * 16
@@ -35,6 +36,14 @@ def test_redis_learns_no_key_that_was_not_hashed(redis_database):
 def test_without_redis_a_process_counts_for_itself():
     windows = Windows("redis://127.0.0.1:1/0")
     assert passed(windows, 5) == 3
+
+
+def test_what_must_not_be_counted_without_redis_is_not_counted(redis_database):
+    with pytest.raises(Away):
+        Windows("redis://127.0.0.1:1/0").hit(KEY, limit=3, window_s=60, alone=False)
+    shared = Windows(redis_database)
+    assert [shared.hit(KEY, limit=3, window_s=60, count=2, alone=False) for _time in range(2)] == [True, False]
+    assert Windows(None).hit(KEY, limit=3, window_s=60, alone=False), "where there is none, there is none to miss"
 
 
 def test_a_redis_that_does_not_answer_is_not_asked_again_for_a_while(monkeypatch):

@@ -409,6 +409,18 @@ def test_without_a_database_to_write_to_there_is_still_ones_own_mail_program(for
     assert friends.shares() == []
 
 
+@pytest.mark.parametrize("known", [False, True], ids=["anybody", "a reader"])
+def test_while_nothing_can_be_counted_nothing_is_sent_and_there_is_ones_own_mail_program(
+    app, form, reader, monkeypatch, known
+):
+    monkeypatch.setitem(app.extensions, "postrider windows", Windows("redis://127.0.0.1:1/0"))
+    answer = form.send(form.as_reader(reader) if known else "")
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "mailto:?subject=" in answer.text
+    assert friends.shares() == []
+
+
 # --- what is told of a friend -----------------------------------------------------------------------------------
 
 
