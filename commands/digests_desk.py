@@ -48,6 +48,7 @@ def _lay(digest: str, day: datetime, as_json: bool, write: Callable[[Digest, dat
     """Change one sheet in one turn, and show what is laid down now."""
     with turns.writing():
         found = digest_named(digest)
+        desk.start(found, day.date(), zone=services.current().publication.zone, now=clock.utc_now())
         write(found, day.date(), clock.utc_now())
     _show(found, day.date(), as_json=as_json)
 
@@ -174,7 +175,7 @@ def hold(digest: str, day: datetime, until: datetime | None, undo: bool, as_json
 
     Held are the waves that would carry the desk's words: those that begin after the desk closes, or all of them where
     no such hour is set. Unapproved by then the edition goes without note and subject, or is skipped, as `unapproved` in
-    the file of digests says.
+    the file of digests says; and there `hold_until` holds every date.
 
     Example: flask digests hold asia-daily 2026-12-01 --until 06:15
     """
@@ -241,7 +242,8 @@ def _told(digest: Digest, slot: date) -> dict[str, Any]:
     return {
         "digest": digest.key,
         "date": slot.isoformat(),
-        "desk_closes": None if digest.desk_closes is None else "{:02d}:{:02d}".format(*divmod(digest.desk_closes, 60)),
+        "desk_closes": _clock(digest.desk_closes),
+        "every_date_held_until": _clock(digest.hold_until),
         "subject": found.subject,
         "note": found.note,
         "front_page": next((_story(one) for role, one in chosen if role == "front"), None),
@@ -252,6 +254,10 @@ def _told(digest: Digest, slot: date) -> dict[str, Any]:
         "approved_by": found.approved_by,
         "waves": _waves(digest, slot),
     }
+
+
+def _clock(minute: int | None) -> str | None:
+    return None if minute is None else "{:02d}:{:02d}".format(*divmod(minute, 60))
 
 
 def _story(one: Article) -> dict[str, str]:

@@ -16,7 +16,7 @@ from core.database import db
 from core.services import current
 from digests import specials
 from digests.models import Edition, Special, Wave
-from subscribers.offer import REPEATS
+from subscribers.definition import REPEATS
 from tasks import nudge
 
 _KEY = click.argument("key")

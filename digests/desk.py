@@ -13,7 +13,7 @@ from sqlalchemy import delete, select
 from articles import shelf
 from articles.models import Article
 from core import errors, logs
-from core.database import db
+from core.database import db, insert_for
 from digests import notes
 from digests.models import DeskPick, DeskSheet
 from digests.selection import NOTHING_FOREMOST, Foremost
@@ -174,6 +174,18 @@ def take_back(digest: Digest, slot: date, articles: Sequence[Article], role: str
 
 def _remove(found: DeskSheet, article_ids: Sequence[int]) -> None:
     db.session.execute(delete(DeskPick).where(DeskPick.sheet_id == found.id, DeskPick.article_id.in_(article_ids)))
+
+
+def start(digest: Digest, slot: date, *, zone: str, now: datetime) -> None:
+    """Start the sheet of a date, held as the digest's definition says of every date; one that is there stays as it is.
+
+    `zone` is the publisher's.
+    """
+    if digest.hold_until is None or slot < rhythm.local_date(now, "Etc/GMT+12") or sheet(digest, slot) is not None:
+        return
+    until = wallclock.promised_at(digest.hold_until, zone, slot)
+    row = {"digest_id": digest.id, "slot": slot, "held_from": _closes(digest, slot, zone), "hold_until": until}
+    db.session.execute(insert_for(db.engine)(DeskSheet).values(row).on_conflict_do_nothing())
 
 
 def hold(digest: Digest, slot: date, *, minute: int, zone: str, now: datetime) -> DeskSheet:

@@ -29,6 +29,7 @@ def open_due(now: datetime, services: Services) -> None:
         digest = db.session.get_one(Digest, due.digest_id)
         late = now > due.due_at + timedelta(seconds=digest.not_after_s)
         edition = _edition(digest, "regular", due.slot, now, services)
+        desk.start(digest, due.slot, zone=services.publication.zone, now=now)
         _add_wave(edition, due.due_at, "missed" if late else "open")
         if late and _missed(edition, due.due_at, now):
             # After an outage the news is stale: the slot is skipped, never sent as a backlog.

@@ -26,6 +26,7 @@ class Digest(database.Base):
         _one_of("doubt_policy", "resend", "skip"),
         _one_of("unapproved", "send", "skip"),
         CheckConstraint("desk_closes BETWEEN 0 AND 1439", name="desk_closes"),
+        CheckConstraint("hold_until BETWEEN 0 AND 1439", name="hold_until"),
         CheckConstraint("default_minute BETWEEN 0 AND 1439", name="default_minute"),
         CheckConstraint("least BETWEEN 1 AND most", name="least"),
         changes.SHOWN,
@@ -42,6 +43,7 @@ class Digest(database.Base):
     default_zone: Mapped[str]
     lead_s: Mapped[int]
     desk_closes: Mapped[int | None] = mapped_column(SmallInteger)
+    hold_until: Mapped[int | None] = mapped_column(SmallInteger)
     unapproved: Mapped[str] = mapped_column(default="send", server_default="send")
     least: Mapped[int] = mapped_column(SmallInteger)
     most: Mapped[int] = mapped_column(SmallInteger)

@@ -22,7 +22,7 @@ from core.database import Base
 from core.settings import ROOT
 from delivery import content, loop, retries, supplier, tally
 from digests import cohorts, editions, histories
-from subscribers import mails, offer, preferences
+from subscribers import definition, mails, preferences
 from tasks import nudge, schedule
 from tasks.celery_app import MODULES
 from tests import test_architecture
@@ -195,12 +195,13 @@ def test_every_key_of_the_toml_file_stands_in_the_example(asked):
 
 
 def test_every_field_of_a_digest_is_explained():
-    same(rows("docs/settings.md", below="## The file of digests"), [*offer._MUST, *offer._MAY], "docs/settings.md")
+    fields = [*definition.MUST, *definition.MAY]
+    same(rows("docs/settings.md", below="## The file of digests"), fields, "docs/settings.md")
 
 
 def test_the_defaults_of_a_digest_are_those_that_are_explained():
     told = rows("docs/settings.md", below="## The file of digests")
-    for field, default in offer._MAY.items():
+    for field, default in definition.MAY.items():
         if isinstance(default, bool | int) or (isinstance(default, str) and default):
             shown = str(default).lower() if isinstance(default, bool) else default
             assert told[field][0].strip("`\"'") == str(shown), f"docs/settings.md: {field} has the default {shown}"

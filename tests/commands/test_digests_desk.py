@@ -111,6 +111,8 @@ def test_bad_input_gets_one_sentence_that_names_the_cure(flask, stories, tomorro
     ("line", "said"),
     [
         ('desk_closes = "5:30"', "desk_closes must be a time of day"),
+        ('hold_until = "24:00"', "hold_until must be a time of day"),
+        ('desk_closes = "05:30"\nhold_until = "05:30"', "hold_until must be later than desk_closes"),
         ('unapproved = "wait"', "unapproved must be one of send, skip"),
     ],
 )

@@ -259,6 +259,43 @@ def test_a_wave_before_the_desk_closes_is_not_held_up(house):
     assert [state for *_rest, state in house.waves()] == ["composed", "skipped"]
 
 
+def test_every_date_is_held_where_the_definition_says_so_and_goes_when_it_is_approved(house):
+    rule(hold_until="07:30")
+    house.reader()
+    house.articles(1)
+    assert house.go(DUE) == [], "nobody has begun its sheet"
+    approve(DUE + MINUTE)
+    assert len(house.go(DUE + 2 * MINUTE)) == 1
+    house.article("Next", at=DUE + HOUR)
+    assert house.go(DUE + DAY) == []
+    (mail,) = house.go(DUE + DAY + 50 * MINUTE)
+    assert mail.headlines == ["Next"], "unapproved it goes at the hour"
+
+
+def test_one_date_is_let_go_though_every_date_is_held_and_unapproved_ones_are_skipped(house):
+    rule(hold_until="07:30", unapproved="skip")
+    house.reader()
+    house.articles(1)
+    with database.write_turn():
+        daily = offer.by_key("asia-daily")
+        desk.start(daily, TUESDAY, zone=ZONE, now=NOW)
+        desk.end_hold(daily, TUESDAY, now=NOW)
+        db.session.commit()
+    assert len(house.go(DUE)) == 1
+    house.article("Next", at=DUE + HOUR)
+    assert house.go(DUE + DAY) == house.go(DUE + DAY + 51 * MINUTE) == []
+    assert [state for *_rest, state in house.waves()] == ["composed", "skipped"]
+
+
+def test_waves_before_the_desk_closes_go_though_every_date_is_held(house):
+    rule(desk_closes="06:45", hold_until="23:00")
+    house.reader("early@example.org")
+    house.reader("late@example.org", zone="Europe/Rome")
+    house.articles(1)
+    assert [mail.to for mail in house.go(DUE)] == ["early@example.org"]
+    assert house.go(DUE + 7 * HOUR) == []
+
+
 def test_a_date_that_is_over_takes_no_note(house):
     with pytest.raises(errors.Invalid, match="This date is over"), database.write_turn():
         desk.write_note(offer.by_key("asia-daily"), (NOW - 3 * DAY).date(), "Late", now=NOW)
