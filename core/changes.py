@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, event, select
+from sqlalchemy import Connection, Engine, event, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, object_mapper, scoped_session
 from sqlalchemy.pool import PoolProxiedConnection
@@ -96,6 +96,11 @@ def _forget(session: Session, transaction: SessionTransaction) -> None:
 
 def _read(value: str) -> Seen:
     return Seen(value, int(value.partition(" ")[0])) if value else NEVER
+
+
+def latest(connection: Connection) -> str:
+    """Return what stands for all that pages show, as this transaction sees it."""
+    return connection.scalar(select(Mark.value).where(Mark.name == _NAME)) or ""
 
 
 class Watch:

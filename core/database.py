@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -10,7 +10,9 @@ from typing import Annotated, Any
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
+    ColumnElement,
     Connection,
     DateTime,
     Dialect,
@@ -18,19 +20,24 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    String,
     Text,
+    bindparam,
+    cast,
     create_engine,
     event,
     func,
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, mapped_column, registry
 from sqlalchemy.types import TypeDecorator
 
 from core import clock
 
 IDLE_IN_TRANSACTION_MS = 60_000
+LOOKED_UP_AT_ONCE = 2_000
+"""Fingerprints in one statement."""
 SQLITE_WAIT_MS = 20_000
 """How long a connection waits for another process's write (PRAGMA busy_timeout)."""
 
@@ -180,6 +187,50 @@ def ledger_now(connection: Connection) -> datetime:
 def insert_for(engine: Engine) -> Any:
     """Return this database's own `insert`, which knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
     return sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
+
+
+def one_of(column: InstrumentedAttribute[int], values: Iterable[int]) -> ColumnElement[bool]:
+    """Return the condition that a column is one of these integers.
+
+    On PostgreSQL they are one array, so that the statement is the same text for any number of them: as parameters of
+    their own, thousands take longer to be written into it than to be looked up.
+    """
+    if db.engine.dialect.name == "sqlite":
+        return column.in_(list(values))
+    return column == func.any(cast(bindparam(None, array_text(values), type_=String), ARRAY(BigInteger)))
+
+
+def array_text(values: Iterable[int]) -> str:
+    """Return integers as PostgreSQL writes an array: as a list they would be turned into text one by one."""
+    return f"{{{','.join(map(str, values))}}}"
+
+
+def intern_rows(model: type[Base], rows: Mapping[bytes, Mapping[str, object]], **within: object) -> dict[bytes, int]:
+    """Return the ids of rows by their fingerprints, which tell apart the rows with the columns `within`.
+
+    New ones are written in one order, whoever writes, so that nobody waits for somebody who waits for them.
+    """
+    db.session.flush()
+    connection = db.session.connection()
+    table: Any = model
+    fingerprints, found = sorted(rows), dict[bytes, int]()
+    for _look in range(2):
+        missing = [one for one in fingerprints if one not in found]
+        for start in range(0, len(missing), LOOKED_UP_AT_ONCE):
+            some = missing[start : start + LOOKED_UP_AT_ONCE]
+            wanted = select(table.fingerprint, table.id).where(_one_of_prints(table.fingerprint, some))
+            found.update(connection.execute(wanted.filter_by(**within)).all())
+        new = [{**rows[one], **within, "fingerprint": one} for one in fingerprints if one not in found]
+        if not new:
+            break
+        connection.execute(insert_for(db.engine)(model).on_conflict_do_nothing(), new)
+    return found
+
+
+def _one_of_prints(column: InstrumentedAttribute[bytes], values: list[bytes]) -> ColumnElement[bool]:
+    if db.engine.dialect.name == "sqlite":
+        return column.in_(values)
+    return column == func.any(bindparam(None, values, type_=ARRAY(LargeBinary)))
 
 
 def engine_options(url: str) -> dict[str, Any]:

@@ -201,6 +201,17 @@ def fill(pieces: Pieces, values: Mapping[str, bytes]) -> bytes:
         raise ValueError(f"A mail has a place for {error}, but its delivery brings no such value.") from error
 
 
+def filled(part: Part, values: Mapping[str, str]) -> Part:
+    """Return a part with some of its places filled: what many parts have in common is compiled once."""
+    encoded = {name: forms(value) for name, value in values.items()}
+
+    def of(pieces: Pieces, form: int) -> Pieces:
+        named = (encoded[one.name][form] if isinstance(one, PlaceOf) and one.name in encoded else one for one in pieces)
+        return merged(named)
+
+    return Part(of(part.text, 0), of(part.html, 1))
+
+
 def merged(pieces: Iterable[bytes | PlaceOf]) -> Pieces:
     """Return the same pieces, as few as can be: neighbours that are bytes become one."""
     fewer: list[bytes | PlaceOf] = []

@@ -1,7 +1,8 @@
-"""Rows that come into a statement as one JSON parameter: for a group of any size the statement is the same text."""
+"""Rows that come into a statement as one parameter or a few: for a group of any size the statement is the same text."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
+from core.database import array_text
 from delivery.models import Delivery
 from delivery.states import State
 
@@ -36,6 +38,32 @@ def table(dialect: str, name: str, columns: Columns) -> FromClause:
     typed = [column(one, kind) for one, kind in columns.items()]
     parameter = cast(bindparam(name, type_=String), postgresql.JSON)
     return func.json_to_recordset(parameter).table_valued(*typed).render_derived(name=name, with_types=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Rows of integers that come into a statement: on PostgreSQL an array a column, which is the fastest way in."""
+
+    name: str
+    columns: tuple[str, ...]
+
+    def table(self, dialect: str) -> FromClause:
+        """Return the rows as something to select from."""
+        if dialect == "sqlite":
+            return table(dialect, self.name, dict.fromkeys(self.columns, BigInteger))
+        given = (cast(bindparam(self._parameter(one), type_=String), ARRAY(BigInteger)) for one in self.columns)
+        columns = (column(one, BigInteger) for one in self.columns)
+        return func.unnest(*given).table_valued(*columns).render_derived(name=self.name)
+
+    def given(self, dialect: str, values: Sequence[tuple[int, ...]]) -> dict[str, str]:
+        """Return rows, of which there are some, as the parameters."""
+        if dialect == "sqlite":
+            return {self.name: rows(dict(zip(self.columns, row, strict=True)) for row in values)}
+        each = zip(*values, strict=True)
+        return {self._parameter(one): array_text(numbers) for one, numbers in zip(self.columns, each, strict=True)}
+
+    def _parameter(self, column_name: str) -> str:
+        return f"{self.name}_{column_name}"
 
 
 def among(dialect: str, name: str) -> ColumnElement[bool]:

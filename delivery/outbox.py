@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import exists, select
 
-from core import mailtext
+from core import database, mailtext
 from core.addresses import Address
 from core.database import Base, db, insert_for, ledger_now
 from core.services import Services
@@ -115,23 +115,38 @@ def add_block(part: content.Part) -> int:
 
 
 def add_blocks(parts: Iterable[content.Part]) -> dict[content.Part, int]:
-    """Return the ids of compiled parts. New ones are written in one order, whoever writes, so that nobody waits for
-    somebody who waits for them.
-    """
+    """Return the ids of compiled parts; new ones are written."""
     pieces = {part: part.to_json() for part in parts}
     prints = {part: hashlib.sha256(text.encode()).digest() for part, text in pieces.items()}
-    return {
-        part: _get_or_create(Block, {"fingerprint": fingerprint}, pieces=pieces[part])
-        for part, fingerprint in sorted(prints.items(), key=lambda one: one[1])
-    }
+    ids = database.intern_rows(Block, {prints[part]: {"pieces": text} for part, text in pieces.items()})
+    return {part: ids[fingerprint] for part, fingerprint in prints.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Of what a mail is made: its shell, its subject, and its blocks in order."""
+
+    shell_id: int
+    subject: str
+    block_ids: tuple[int, ...]
 
 
 def add_content(mailing_id: int, *, shell_id: int, subject: str, block_ids: Sequence[int]) -> int:
     """Return the id of a recipe: the same recipe twice is one row."""
-    packed = b"".join(block.to_bytes(8, "big") for block in block_ids)
-    fingerprint = hashlib.sha256(shell_id.to_bytes(8, "big") + packed + subject.encode()).digest()
-    keys: dict[str, object] = {"mailing_id": mailing_id, "fingerprint": fingerprint}
-    return _get_or_create(Content, keys, shell_id=shell_id, subject=subject, block_ids=packed)
+    made = Made(shell_id, subject, tuple(block_ids))
+    return add_contents(mailing_id, [made])[made]
+
+
+def add_contents(mailing_id: int, made: Iterable[Made]) -> dict[Made, int]:
+    """Return the ids of recipes; new ones are written."""
+    rows: dict[bytes, dict[str, object]] = {}
+    prints: dict[Made, bytes] = {}
+    for one in made:
+        packed = b"".join(block.to_bytes(8, "big") for block in one.block_ids)
+        prints[one] = hashlib.sha256(one.shell_id.to_bytes(8, "big") + packed + one.subject.encode()).digest()
+        rows[prints[one]] = {"shell_id": one.shell_id, "subject": one.subject, "block_ids": packed}
+    ids = database.intern_rows(Content, rows, mailing_id=mailing_id)
+    return {one: ids[fingerprint] for one, fingerprint in prints.items()}
 
 
 def queue_bulk(

@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from core.database import array_text
 from delivery.models import Delivery
 
 
@@ -63,11 +64,11 @@ def _columns(own: Sequence[Own]) -> dict[str, object]:
         "reader_keys": b"".join(_NOBODY if key is None else key for key in reader_keys),
         "addr_hashes": _joined(hashes),
         "sealed": b"".join(sealed),
-        "content_ids": _listed(content_ids),
-        "link_versions": _listed(link_versions),
-        "providers": _listed(providers),
-        "starts": _listed(end - length + 1 for end, length in zip(accumulate(lengths), lengths, strict=True)),
-        "lengths": _listed(lengths),
+        "content_ids": array_text(content_ids),
+        "link_versions": array_text(link_versions),
+        "providers": array_text(providers),
+        "starts": array_text(end - length + 1 for end, length in zip(accumulate(lengths), lengths, strict=True)),
+        "lengths": array_text(lengths),
     }
 
 
@@ -76,11 +77,6 @@ def _joined(keys: Iterable[bytes]) -> bytes:
     if len(joined) % _KEY:
         raise ValueError(f"A key of a delivery has other than {_KEY} octets.")
     return joined
-
-
-def _listed(numbers: Iterable[int]) -> str:
-    """Return numbers as PostgreSQL writes an array: as a list they would be turned into text one by one."""
-    return f"{{{','.join(map(str, numbers))}}}"
 
 
 def _octets(name: str, place: ColumnElement[int]) -> ColumnElement[bytes]:

@@ -87,7 +87,7 @@ def _bounded(readers: Collection[DueReader]) -> list[DueReader]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Alert:
+class Alert:
     """A breaking mail of some days: of which story it was, when it was flagged, and until when it was news.
 
     `is_ours` says that the digest that is composed sent it, and that it was not stopped.
@@ -102,16 +102,22 @@ class _Alert:
 
 
 def of_readers(
-    digest: Digest, readers: Sequence[DueReader], past: Mapping[int, bytes], *, since: datetime, quiet_hours: QuietHours
+    digest: Digest,
+    readers: Sequence[DueReader],
+    had: Mapping[int, int],
+    alerts: Sequence[Alert],
+    *,
+    quiet_hours: QuietHours,
 ) -> dict[int, Alarm]:
-    """Return what was breaking news since then for the readers of a regular wave, by subscription; most have nothing.
+    """Return what of these alerts there is for the readers of a regular wave, by subscription; most have nothing.
 
-    Whoever had a story since is not asked about: `past` is their packed histories, by subscription.
+    Whoever had a story since is not asked about: `had` is their histories, by subscriber.
     """
     found: dict[int, list[tuple[int, str]]] = {}
     nights: dict[int, set[int]] = {}
-    for alert in _alerts(digest, since):
-        waiting = [one for one in readers if not histories.holds(past[one.subscription_id], alert.article_id)]
+    for alert in alerts:
+        holding = histories.holding(set(had.values()), alert.article_id)
+        waiting = [one for one in readers if had.get(one.subscriber_id) not in holding]
         told = {
             one.once_key: one
             for one in fates.of(db.session.connection(), [alert.mailing_id], [one.addr_hash for one in waiting])
@@ -129,7 +135,7 @@ def of_readers(
     }
 
 
-def was_kept(alert: _Alert, fate: Fate | None, zone: str, hours: QuietHours) -> bool:
+def was_kept(alert: Alert, fate: Fate | None, zone: str, hours: QuietHours) -> bool:
     """Say whether quiet hours kept a breaking mail from a reader: it was night already, or night came before it."""
     if alert.urgent:
         return False
@@ -138,25 +144,26 @@ def was_kept(alert: _Alert, fate: Fate | None, zone: str, hours: QuietHours) -> 
     return fate.state == State.EXPIRED and fate.not_after < alert.ends_at
 
 
-def _alerts(digest: Digest, since: datetime) -> list[_Alert]:
+def since(digest: Digest, at: datetime) -> list[Alert]:
+    """Return what was breaking news in a digest's language from then on, by whichever digest."""
     wanted = (
         select(Edition, Mailing.state, Article, Digest.breaking_not_after_s)
         .join(Mailing, Mailing.id == Edition.mailing_id)
         .join(Article, Article.id == Edition.article_id)
         .join(Digest, Digest.id == Edition.digest_id)
-        .where(Edition.kind == KIND, Edition.flagged_at > since, Digest.language == digest.language)
+        .where(Edition.kind == KIND, Edition.flagged_at > at, Digest.language == digest.language)
         .order_by(Edition.id)
     )
     found = []
     for edition, state, article, lasts_s in db.session.execute(wanted):
-        at = edition.flagged_at
-        assert at is not None  # noqa: S101 - for the type checker: a constraint of the table
+        flagged_at = edition.flagged_at
+        assert flagged_at is not None  # noqa: S101 - for the type checker: a constraint of the table
         found.append(
-            _Alert(
+            Alert(
                 edition.mailing_id,
                 article.became_id or article.id,
-                at,
-                at + timedelta(seconds=lasts_s),
+                flagged_at,
+                flagged_at + timedelta(seconds=lasts_s),
                 article.urgent,
                 is_ours=edition.digest_id == digest.id and state != "cancelled",
             )
@@ -164,10 +171,9 @@ def _alerts(digest: Digest, since: datetime) -> list[_Alert]:
     return found
 
 
-def candidates(digest: Digest, found: Sequence[Candidate], alarms: Mapping[int, Alarm]) -> list[Candidate]:
-    """Return what was found with all of the digest's shelves that was breaking news for somebody, however old it is."""
-    wanted = frozenset[int]().union(*(alarm.articles for alarm in alarms.values()))
-    missing = wanted.difference(one.article_id for one in found)
+def candidates(digest: Digest, found: Sequence[Candidate], alerts: Sequence[Alert]) -> list[Candidate]:
+    """Return what was found with all of the digest's shelves that was breaking news, however old it is."""
+    missing = {one.article_id for one in alerts}.difference(one.article_id for one in found)
     return [*found, *shelves.of_digest(digest, shelf.candidates_by_ids(missing))]
 
 

@@ -12,7 +12,7 @@ from core import mailtext
 from core.services import Services
 from delivery import content
 from digests import layout, notes, rendering
-from digests.cohorts import Group
+from digests.copies import Copy
 from digests.rendering import MoreView, NoteView, NoticeView, Opening, ShellView, StoryView
 from digests.showing import Shown
 
@@ -61,7 +61,7 @@ def make(
     views[0] = replace(views[0], picture=None if kind == "bare" else picture, is_lead=True, front=kind == "day")
     if full > 1:
         views[1] = replace(views[1], updated=True)
-    pieces = layout.pieces(_group(kind, digest, views[:full], views[full:], language, services))
+    pieces = layout.pieces(_copy(kind, digest, views[:full], views[full:], language, services))
     shell = ShellView(digest, language, services.links.to("subscribe", language=language))
     head, foot = rendering.shell_parts(shell, services.publication)
     parts = [head, *(rendering.part(one, language) for one in pieces), foot]
@@ -73,8 +73,7 @@ def make(
 
 def forget() -> None:
     """Forget what was compiled of the templates, and the templates."""
-    rendering.part.cache_clear()
-    rendering.stylesheet.cache_clear()
+    rendering.forget()
     mailtext.environment.cache_clear()
 
 
@@ -93,14 +92,14 @@ def _story(words: Words, number: int, language: str, services: Services) -> Stor
     )
 
 
-def _group(
+def _copy(
     kind: str,
     digest: str,
     stories: Sequence[StoryView],
     below: Sequence[StoryView],
     language: str,
     services: Services,
-) -> Group:
+) -> Copy:
     first, in_english = kind == "first", kind == "day" and language == "en"
     when = rendering.when(_DATED, language, services.publication.zone)
     opening = Opening(
@@ -123,7 +122,7 @@ def _group(
         subject=stories[0].headline,
         notice=NoticeView(language, "support", notes.as_html(_ASKED), notes.as_text(_ASKED)) if in_english else None,
     )
-    return Group(readers=(), format="both", shown=shown, opening=opening, history_id=None, entries=b"")
+    return Copy(format="both", shown=shown, opening=opening)
 
 
 def _filled(halves: Sequence[content.Pieces], *, in_html: bool, services: Services) -> str:

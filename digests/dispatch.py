@@ -1,4 +1,4 @@
-"""A wave becomes deliveries, chunk by chunk: read, make, write. The door commits after each chunk.
+"""A chunk of a wave becomes deliveries: what was read and made of it is written. The door commits after each.
 
 The new history is written with the ledger rows in one transaction, guarded by the history that was read; that is what
 makes several digests at one instant safe together.
@@ -11,29 +11,18 @@ from datetime import date, datetime
 
 from sqlalchemy import select, update
 
+from core import database
 from core.database import db, insert_for
 from core.services import Services
 from delivery import content, outbox
 from delivery.models import Lane
-from digests import corrections, editions, histories, layout, preflight, recall, rendering, sources, viewing
-from digests.cohorts import Chunk, Group
+from digests import corrections, editions, histories, recall, sources, viewing
+from digests.cohorts import Chunk
+from digests.copies import Copy, Group
+from digests.making import Made
 from digests.models import Cohort, Wave, WaveCount
 from digests.why import Reason
 from subscribers import leaving, rhythm, schedule
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A chunk with its shell and blocks compiled; nothing of it is in the database yet."""
-
-    chunk: Chunk
-    head: content.Part
-    foot: content.Part
-    parts: dict[rendering.View, content.Part]
-
-    def mail(self, group: Group) -> list[content.Part]:
-        """Return the parts of a group's mail, in order."""
-        return [self.head, *(self.parts[view] for view in layout.pieces(group)), self.foot]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +31,6 @@ class _Won:
 
     group: Group
     readers: tuple[schedule.DueReader, ...]
-
-
-def make(chunk: Chunk, services: Services) -> Made:
-    """Render and compile what the chunk needs. Slow, so outside of any transaction. Raises preflight.Stopped."""
-    head, foot = rendering.shell_parts(chunk.shell, services.publication)
-    frame = head.html_octets + foot.html_octets
-    groups = tuple(layout.fitted(group, chunk.language, frame=frame) for group in chunk.groups)
-    chunk = replace(chunk, groups=groups)
-    shown = {view for group in groups for view in layout.pieces(group)}
-    parts = {view: rendering.part(view, chunk.language) for view in shown}
-    readers = [reader for group in chunk.groups for reader in group.readers[:1]]
-    preflight.refuse_unfit(head, foot, list(parts.values()), readers, services)
-    return Made(chunk, head, foot, parts)
 
 
 def write_chunk(made: Made, now: datetime, services: Services) -> bool:
@@ -66,14 +42,17 @@ def write_chunk(made: Made, now: datetime, services: Services) -> bool:
     """
     chunk = made.chunk
     _hold_wave(chunk)
-    recall.stand_still(_article_ids(chunk.groups))
+    recall.stand_still(_article_ids(made))
     groups = _not_queued(chunk)
-    shells, blocks = _shells(made, groups), _blocks(made, groups)
-    moved = _advance(groups, today=now.date())
+    new = [one for one in dict.fromkeys(group.copy for group in groups) if made.printed(one).content_id is None]
+    shells, blocks = _shells(made, new), _blocks(made, new)
+    moved = _advance(made, groups, today=now.date())
     won = [_Won(group, tuple(one for one in group.readers if one.subscriber_id in moved)) for group in groups]
     won = [one for one in won if one.readers]
-    _queue(chunk, _contents(chunk, won, shells, blocks), services)
-    leaving.were_told([reader.subscriber_id for one in won if one.group.opening.left for reader in one.readers])
+    wanted = {one.group.copy for one in won}
+    _contents(made, [copy for copy in new if copy in wanted], shells, blocks)
+    _queue(made, won, services)
+    leaving.were_told([reader.subscriber_id for one in won if one.group.copy.opening.left for reader in one.readers])
     if chunk.kind == "first":
         _note_first(chunk, groups, won, now)
     losers = [one for group in groups for one in group.readers if one.subscriber_id not in moved]
@@ -150,75 +129,87 @@ def _not_queued(chunk: Chunk) -> list[Group]:
     return [group for group in left if group.readers]
 
 
-def _shells(made: Made, groups: Sequence[Group]) -> dict[str, int]:
+def _shells(made: Made, copies: Sequence[Copy]) -> dict[str, int]:
     """Return the shells by format."""
     chunk = made.chunk
     return {
         format: outbox.add_shell(
             chunk.mailing_id, language=chunk.language, format=format, head=made.head, foot=made.foot
         )
-        for format in sorted({group.format for group in groups})
+        for format in sorted({copy.format for copy in copies})
     }
 
 
-def _blocks(made: Made, groups: Sequence[Group]) -> dict[rendering.View, int]:
+def _blocks(made: Made, copies: Sequence[Copy]) -> dict[content.Part, int]:
     """Return the block of everything that is shown."""
-    views = {view for group in groups for view in layout.pieces(group)}
-    ids = outbox.add_blocks([made.parts[view] for view in views])
-    blocks = {view: ids[made.parts[view]] for view in views}
-    sources.note(blocks)
-    return blocks
+    parts = {
+        view: part
+        for copy in copies
+        for view, part in zip(made.printed(copy).views, made.printed(copy).parts, strict=True)
+    }
+    ids = outbox.add_blocks(set(parts.values()))
+    sources.note({view: ids[part] for view, part in parts.items()})
+    return ids
 
 
-def _article_ids(groups: Sequence[Group]) -> set[int]:
-    in_full = {story.article_id for group in groups for story in group.shown.stories}
-    return in_full | {headline.article_id for group in groups for headline in group.shown.headlines}
+def _article_ids(made: Made) -> set[int]:
+    return set().union(*(made.printed(group.copy).article_ids for group in made.chunk.groups))
 
 
-def _advance(groups: Sequence[Group], *, today: date) -> set[int]:
+def _advance(made: Made, groups: Sequence[Group], *, today: date) -> set[int]:
     """Give readers their new histories; return those whose history was still the one that was read."""
-    grown = [_grown(group, today) for group in groups]
-    ids = histories.intern(grown, today=today)
+    steps = {(group.history_id, group.copy) for group in groups}
+    new = steps - made.chunk.kept.steps.keys()
+    pasts = histories.entries({history_id for history_id, _copy in new if history_id is not None})
+    grown = {
+        (history_id, copy): histories.grown(
+            b"" if history_id is None else pasts[history_id], _entries(made.printed(copy).copy, today), today=today
+        )
+        for history_id, copy in new
+    }
+    ids = histories.intern(grown.values(), today=today)
+    made.steps.update({step: ids[packed] for step, packed in grown.items()})
+    to = {step: made.steps.get(step) or made.chunk.kept.steps[step] for step in steps}
     return histories.advance(
         [
-            histories.Move(reader.subscriber_id, group.history_id, ids[packed])
-            for group, packed in zip(groups, grown, strict=True)
+            histories.Move(reader.subscriber_id, group.history_id, to[group.history_id, group.copy])
+            for group in groups
             for reader in group.readers
         ]
     )
 
 
-def _grown(group: Group, today: date) -> bytes:
-    """Return the history that a group's readers will have, packed."""
-    new = [histories.Entry(story.article_id, story.revision, today) for story in group.shown.stories]
-    new += [histories.Entry(one.article_id, one.revision, today, in_full=False) for one in group.shown.headlines]
-    return histories.pack(histories.grown(histories.unpack(group.entries), new, today=today))
+def _entries(copy: Copy, today: date) -> list[histories.Entry]:
+    """Return what readers had who had a copy."""
+    new = [histories.Entry(story.article_id, story.revision, today) for story in copy.shown.stories]
+    new += [histories.Entry(one.article_id, one.revision, today, in_full=False) for one in copy.shown.headlines]
+    return new
 
 
 def _contents(
-    chunk: Chunk, won: Sequence[_Won], shells: Mapping[str, int], blocks: Mapping[rendering.View, int]
-) -> list[outbox.Planned]:
-    """Write the recipes and cohorts of the groups that have readers left; return what is to be queued."""
-    recipes = [
-        (shells[one.group.format], [blocks[view] for view in layout.pieces(one.group)], one.group.shown.subject)
-        for one in won
-    ]
-    planned: list[outbox.Planned] = []
-    cohorts: list[tuple[Group, int]] = []
-    for place in sorted(range(len(won)), key=recipes.__getitem__):
-        shell_id, block_ids, subject = recipes[place]
-        content_id = outbox.add_content(chunk.mailing_id, shell_id=shell_id, subject=subject, block_ids=block_ids)
-        told = [one.correction_id for one in won[place].group.corrections]
-        corrections.note_told(told, content_id, chunk.mailing_id)
-        cohorts.append((won[place].group, content_id))
-        planned += [_planned(reader, content_id) for reader in won[place].readers]
-    _cohorts(chunk, cohorts)
-    return planned
+    made: Made, copies: Sequence[Copy], shells: Mapping[str, int], blocks: Mapping[content.Part, int]
+) -> None:
+    """Write the recipes and cohorts of copies."""
+    chunk = made.chunk
+    recipes = {
+        copy: outbox.Made(
+            shells[copy.format],
+            made.printed(copy).copy.shown.subject,
+            tuple(blocks[part] for part in made.printed(copy).parts),
+        )
+        for copy in copies
+    }
+    ids = outbox.add_contents(chunk.mailing_id, recipes.values())
+    for copy, recipe in recipes.items():
+        made.content_ids[copy] = ids[recipe]
+        corrections.note_told([one.correction_id for one in copy.corrections], ids[recipe], chunk.mailing_id)
+    _cohorts(made, copies)
 
 
-def _queue(chunk: Chunk, planned: Sequence[outbox.Planned], services: Services) -> None:
+def _queue(made: Made, won: Sequence[_Won], services: Services) -> None:
+    chunk = made.chunk
     outbox.queue_bulk(
-        planned,
+        [_planned(reader, made.content_id(one.group.copy)) for one in won for reader in one.readers],
         mailing_id=chunk.mailing_id,
         lane=Lane.DIGEST,
         link_set=outbox.LinkSet.READER,
@@ -248,18 +239,16 @@ def _planned(reader: schedule.DueReader, content_id: int) -> outbox.Planned:
     return outbox.Planned(recipient, once_key=reader.addr_hash, content_id=content_id)
 
 
-def _cohorts(chunk: Chunk, made: Sequence[tuple[Group, int]]) -> None:
+def _cohorts(made: Made, copies: Sequence[Copy]) -> None:
     rows: dict[bytes, dict[str, object]] = {}
-    for group, content_id in made:
-        packed = viewing.packed(group.shown.stories)
+    for copy in copies:
+        shown, content_id = made.printed(copy).copy.shown, made.content_ids[copy]
+        packed = viewing.packed(shown.stories)
         fingerprint = hashlib.sha256(packed + content_id.to_bytes(8, "big")).digest()
         rows[fingerprint] = {
-            "edition_id": chunk.edition_id,
             "article_ids": packed,
-            "headline_ids": viewing.packed(group.shown.headlines),
-            "view_key": viewing.key(group.shown),
+            "headline_ids": viewing.packed(shown.headlines),
+            "view_key": viewing.key(shown),
             "content_id": content_id,
         }
-    if rows:
-        values = [{"fingerprint": fingerprint, **row} for fingerprint, row in sorted(rows.items())]
-        db.session.execute(insert_for(db.engine)(Cohort).values(values).on_conflict_do_nothing())
+    database.intern_rows(Cohort, rows, edition_id=made.chunk.edition_id)

@@ -193,8 +193,8 @@ def anything_for(subscription: Subscription, *, now: datetime, services: Service
     mailing_id = db.session.scalar(edition)
     if mailing_id is not None and outbox.already_queued(mailing_id, [reader.addr_hash]):
         return False
-    _history, entries = histories.of_readers([reader.id]).get(reader.id, (None, b""))
-    had = histories.known(entries)
+    past = histories.entries(histories.of_readers([reader.id]).values())
+    had = {article: known for packed in past.values() for article, known in histories.known(packed).items()}
     wish = selection.Wish(shelves.topic_ids(subscription.taste), selection.FIRST_MOST, None, evenly=False)
     laid = desk.laid_down(digest, _first_slot(digest, now), due_at=None, zone=services.publication.zone)
     found = laid.candidates(shelves.candidates(digest, since=None, topic_ids=wish.topic_ids))

@@ -16,8 +16,9 @@ from core.services import Services
 from delivery.models import Delivery, Suppression
 from delivery.states import State
 from delivery.suppression import holds
-from digests import cohorts, galleys, specials, specialwaves
-from digests.cohorts import SortedOut
+from digests import galleys, sorting, specials, specialwaves
+from digests.copies import SortedOut
+from digests.kept import Kept
 from digests.models import Edition, Special
 from digests.why import Reason
 from subscribers import schedule
@@ -57,8 +58,8 @@ class Tally:
             count = sum(reader.addr_hash not in out for reader in group.readers)
             self.nothing[Reason.SUPPRESSED.value] += len(group.readers) - count
             self.mails[due_at] += count
-            self.leads[group.shown.stories[0].headline] += count
-            size = made.of(group)
+            self.leads[group.copy.shown.stories[0].headline] += count
+            size = made.of(group.copy)
             self.octets += size * count
             self.largest = max(self.largest, size if count else 0)
         self.nothing[Reason.NOTHING.value] += len(found.empty)
@@ -123,14 +124,16 @@ def regular(digest: Digest, slot: date, *, now: datetime, services: Services) ->
     tally.nothing.update(_left_out(digest, slot))
     yield tally
     for due_at in waves:
-        after = 0
+        after, kept = 0, Kept()
         while True:
-            readers = schedule.readers_due(digest_id=digest_id, slot=slot, due_at=due_at, after_id=after, limit=AT_ONCE)
+            readers = schedule.readers_due(
+                digest_id=digest_id, slot=slot, due_at=due_at, after_id=after, limit=AT_ONCE, tastes=kept.tastes
+            )
             if not readers:
                 break
             after = readers[-1].subscription_id
             digest, at = db.session.get_one(Digest, digest_id), max(now, due_at)
-            reading = cohorts.Reading(digest, "regular", slot=slot, due_at=due_at, now=at, services=services)
+            reading = sorting.Reading(digest, "regular", slot=slot, due_at=due_at, now=at, services=services, kept=kept)
             tally.add(reading.sort_out(readers), due_at, _suppressed(readers, digest.stream, now), made)
             yield tally
 

@@ -14,9 +14,11 @@ from core.database import db
 from core.services import Services
 from delivery import content, message, outbox
 from delivery.models import Lane, LinkSet
-from digests import cohorts, desk, dispatch, editions, layout, rendering, samples
-from digests.cohorts import Chunk, Group
-from digests.dispatch import Made
+from digests import desk, editions, layout, making, rendering, samples, sorting
+from digests.cohorts import Chunk
+from digests.copies import Copy, Group
+from digests.kept import Kept
+from digests.making import Made
 from digests.models import EditionLook
 from subscribers import rhythm, schedule, wallclock
 from subscribers.models import Digest, Subscription, Taste
@@ -64,10 +66,13 @@ class Sizes:
     def __init__(self, language: str) -> None:
         self._language = language
         self._known: dict[object, int] = {}
+        self._copies: dict[Copy, int] = {}
 
-    def of(self, group: Group) -> int:
-        """Return how long a group's mail is, without its frame. Openings are alike: one stands for all."""
-        return sum(self._size(view) for view in layout.pieces(group))
+    def of(self, copy: Copy) -> int:
+        """Return how long a mail is, without its frame. Openings are alike: one stands for all."""
+        if copy not in self._copies:
+            self._copies[copy] = sum(self._size(view) for view in layout.pieces(copy))
+        return self._copies[copy]
 
     def _size(self, view: rendering.View) -> int:
         key: object = type(view) if isinstance(view, rendering.Opening) else view
@@ -118,14 +123,14 @@ def _galley(
 ) -> Galley | None:
     lead = timedelta(seconds=digest.lead_s)
     due_at = wallclock.promised_at(digest.default_minute, digest.default_zone, slot) - lead
-    reading = cohorts.Reading(
+    reading = sorting.Reading(
         digest, kind, slot=slot, due_at=max(due_at, now), now=now, services=services, laid=desk.in_proof(digest, slot)
     )
     groups = reading.sort_out([reader]).groups
     if not groups:
         return None
-    made = dispatch.make(_chunk(digest, kind, slot, groups, now, services), services)
-    return _of_group(who, made.chunk.groups[0], made, editions.frame(digest, services))
+    made = making.make(_chunk(digest, kind, slot, groups, now, services), services)
+    return _of_copy(who, groups[0].copy, made, editions.frame(digest, services))
 
 
 def _chunk(digest: Digest, kind: str, slot: date, groups: Sequence[Group], now: datetime, services: Services) -> Chunk:
@@ -148,18 +153,20 @@ def _chunk(digest: Digest, kind: str, slot: date, groups: Sequence[Group], now: 
         seen_until=now,
         shell=rendering.shell_view(digest, services),
         not_after=now,
+        kept=Kept(),
     )
 
 
-def _of_group(who: str, group: Group, made: Made, frame: outbox.Frame) -> Galley:
-    shown = group.shown
+def _of_copy(who: str, copy: Copy, made: Made, frame: outbox.Frame) -> Galley:
+    printed = made.printed(copy)
+    shown = printed.copy.shown
     return Galley(
         who=who,
         subject=shown.subject,
-        format=group.format,
+        format=copy.format,
         stories=len(shown.stories),
         headlines=len(shown.headlines),
-        parts=tuple(made.mail(group)),
+        parts=(made.head, *printed.parts, made.foot),
         frame=frame,
     )
 

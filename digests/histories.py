@@ -5,14 +5,15 @@ The highest bit of the revision says that it was a headline only.
 
 import hashlib
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import BigInteger, LargeBinary, bindparam, func, select, update
+from sqlalchemy import LargeBinary, bindparam, func, select, true, update
 
+from core import database
 from core.clock import EPOCH_DAY
-from core.database import db, insert_for
+from core.database import db, insert_for, one_of
 from delivery import incoming
 from digests.models import Had, History
 from digests.selection import Known
@@ -21,6 +22,9 @@ KEPT_DAYS = 60
 _ROW = struct.Struct(">QHH")
 _HEADLINE = 0x8000
 _MOST_REVISION = 0x7FFF
+_NEVER = Known(0, in_full=False)
+_MOVES = incoming.Numbers("moves", ("subscriber_id", "read", "new"))
+_BEGUN = incoming.Numbers("begun", ("subscriber_id", "new"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +39,11 @@ class Entry:
 
 def pack(entries: Sequence[Entry]) -> bytes:
     """Return entries as bytes, in one fixed order, so that equal histories are equal bytes."""
-    rows = sorted((entry.article_id, _told(entry), (entry.day - EPOCH_DAY).days) for entry in entries)
-    return b"".join(_ROW.pack(*row) for row in rows)
+    return b"".join(sorted(map(_row, entries)))
+
+
+def _row(entry: Entry) -> bytes:
+    return _ROW.pack(entry.article_id, _told(entry), (entry.day - EPOCH_DAY).days)
 
 
 def _told(entry: Entry) -> int:
@@ -52,73 +59,75 @@ def unpack(packed: bytes) -> list[Entry]:
     ]
 
 
-def holds(packed: bytes, article_id: int) -> bool:
-    """Say whether an article is in a packed history, without reading all of it."""
-    wanted = article_id.to_bytes(8, "big")
-    place = packed.find(wanted)
-    while place >= 0 and place % _ROW.size:
-        place = packed.find(wanted, place + 1)
-    return place >= 0
-
-
-def known(packed: bytes) -> dict[int, Known]:
-    """Return how each article in a packed history was had: its latest revision, and whether it ever stood in full."""
+def known(packed: bytes, among: Collection[int] | None = None) -> dict[int, Known]:
+    """Return how each article in a packed history was had, or each of those `among` it: its latest revision, and
+    whether it ever stood in full.
+    """
     found: dict[int, Known] = {}
-    for entry in unpack(packed):
-        before = found.get(entry.article_id, Known(0, in_full=False))
-        found[entry.article_id] = Known(max(before.revision, entry.revision), in_full=before.in_full or entry.in_full)
+    for article, told, _day in _ROW.iter_unpack(packed):
+        if among is None or article in among:
+            before = found.get(article, _NEVER)
+            revision, in_full = told & _MOST_REVISION, before.in_full or not told & _HEADLINE
+            found[article] = Known(max(before.revision, revision), in_full=in_full)
     return found
 
 
-def grown(entries: Sequence[Entry], new: Sequence[Entry], *, today: date) -> list[Entry]:
-    """Return a history with new entries, without those older than 60 days."""
-    return [entry for entry in (*entries, *new) if (today - entry.day).days <= KEPT_DAYS]
+def grown(packed: bytes, new: Sequence[Entry], *, today: date) -> bytes:
+    """Return a packed history with new entries, without those older than 60 days."""
+    kept_from = max(0, (today - EPOCH_DAY).days - KEPT_DAYS).to_bytes(2, "big")
+    rows = [packed[at : at + _ROW.size] for at in range(0, len(packed), _ROW.size)]
+    return b"".join(sorted([row for row in rows if row[-2:] >= kept_from] + [_row(one) for one in new]))
 
 
-def of_readers(subscriber_ids: Sequence[int]) -> dict[int, tuple[int, bytes]]:
-    """Return (history id, packed entries) of each subscriber who had anything."""
-    rows = db.session.execute(
-        select(Had.subscriber_id, Had.history_id, History.entries)
-        .join(History, History.id == Had.history_id)
-        .where(Had.subscriber_id.in_(subscriber_ids))
-    )
-    return {row.subscriber_id: (row.history_id, row.entries) for row in rows}
+def of_readers(subscriber_ids: Sequence[int]) -> dict[int, int]:
+    """Return the history of each subscriber who had anything, by its id."""
+    wanted = select(Had.subscriber_id, Had.history_id).where(one_of(Had.subscriber_id, subscriber_ids))
+    return dict(db.session.connection().execute(wanted).all())
+
+
+def entries(history_ids: Collection[int]) -> dict[int, bytes]:
+    """Return histories, packed, by their ids."""
+    if not history_ids:
+        return {}
+    rows = select(History.id, History.entries).where(one_of(History.id, sorted(history_ids)))
+    return dict(db.session.connection().execute(rows).all())
+
+
+def holding(history_ids: Collection[int], article_id: int) -> dict[int, bytes]:
+    """Return those of the histories that hold an article, packed, by their ids.
+
+    The database looks through them: they are long, and hardly any of them has what was flagged just now.
+    """
+    packed = bindparam("packed", article_id.to_bytes(8, "big"), type_=LargeBinary)
+    is_sqlite = db.engine.dialect.name == "sqlite"
+    place = func.instr(History.entries, packed) if is_sqlite else func.position(packed.op("IN")(History.entries))
+    wanted = select(History.id, History.entries).where(one_of(History.id, sorted(history_ids)), place > 0)
+    # The database may find the number across two rows; only whole ones count.
+    return {row.id: row.entries for row in db.session.execute(wanted) if known(row.entries, {article_id})}
 
 
 def who_had(subscriber_ids: Sequence[int], *, article_id: int, revision: int) -> set[int]:
     """Return the subscribers who had an article in full, in this revision or a later one."""
-    rows = db.session.execute(select(Had.subscriber_id, Had.history_id).where(Had.subscriber_id.in_(subscriber_ids)))
-    by_history: dict[int, set[int]] = {}
-    for subscriber_id, history_id in rows:
-        by_history.setdefault(history_id, set()).add(subscriber_id)
-    packed = bindparam("packed", article_id.to_bytes(8, "big"), type_=LargeBinary)
-    # The database looks through them first: they are long, and hardly any of them has what was flagged just now.
-    is_sqlite = db.engine.dialect.name == "sqlite"
-    place = func.instr(History.entries, packed) if is_sqlite else func.position(packed.op("IN")(History.entries))
-    wanted = select(History.id, History.entries).where(History.id.in_(by_history), place > 0)
-    found: set[int] = set()
-    for row in db.session.execute(wanted):
-        told = (one for one in unpack(row.entries) if one.article_id == article_id and one.in_full)
-        if any(one.revision >= revision for one in told):
-            found |= by_history[row.id]
-    return found
+    had = of_readers(subscriber_ids)
+    told = {
+        history_id
+        for history_id, packed in holding(set(had.values()), article_id).items()
+        for article, how, _day in _ROW.iter_unpack(packed)
+        if article == article_id and not how & _HEADLINE and how & _MOST_REVISION >= revision
+    }
+    return {subscriber_id for subscriber_id, history_id in had.items() if history_id in told}
 
 
 def intern(packed: Iterable[bytes], *, today: date) -> dict[bytes, int]:
     """Return the ids of packed histories, new ones written: in one order, whoever writes."""
     prints = {hashlib.sha256(entries).digest(): entries for entries in packed}
-    if not prints:
-        return {}
-    rows = [
-        {"fingerprint": fingerprint, "entries": entries, "last_used_on": today}
-        for fingerprint, entries in sorted(prints.items())
-    ]
-    # Taken again, a history is young again: the nightly clean-up must not find it unused.
-    statement = insert_for(db.engine)(History).on_conflict_do_update(
-        index_elements=[History.fingerprint], set_={"last_used_on": today}
-    )
-    found = db.session.execute(statement.values(rows).returning(History.fingerprint, History.id))
-    return {prints[row.fingerprint]: row.id for row in found}
+    rows = {one: {"entries": entries, "last_used_on": today} for one, entries in prints.items()}
+    ids = database.intern_rows(History, rows) if rows else {}
+    if ids:
+        # Taken again, a history is young again: whoever cleans up must not find it unused.
+        young = update(History).where(one_of(History.id, sorted(ids.values())), History.last_used_on < today)
+        db.session.connection().execute(young.values(last_used_on=today))
+    return {prints[fingerprint]: history_id for fingerprint, history_id in ids.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,30 +150,29 @@ def advance(moves: Sequence[Move]) -> set[int]:
 def _changed(moves: Sequence[Move]) -> set[int]:
     if not moves:
         return set()
-    dialect = db.engine.dialect.name
-    ids = [one.subscriber_id for one in moves]
+    connection, ids = db.session.connection(), [one.subscriber_id for one in moves]
     # Two digests of one instant share readers: each takes them in the same order.
-    db.session.execute(
-        select(Had.subscriber_id).where(Had.subscriber_id.in_(ids)).order_by(Had.subscriber_id).with_for_update()
-    )
-    wanted_rows = [{"subscriber_id": one.subscriber_id, "read": one.read, "new": one.new} for one in moves]
-    wanted = incoming.table(dialect, "moves", {"subscriber_id": BigInteger, "read": BigInteger, "new": BigInteger})
+    ours = select(Had.subscriber_id).where(one_of(Had.subscriber_id, ids)).order_by(Had.subscriber_id)
+    connection.execute(ours.with_for_update())
+    dialect = connection.dialect.name
+    wanted = _MOVES.table(dialect)
     moved = (
         update(Had)
         .where(Had.subscriber_id == wanted.c.subscriber_id, Had.history_id == wanted.c.read)
         .values(history_id=wanted.c.new)
         .returning(Had.subscriber_id)
-        .execution_options(synchronize_session=False)
     )
-    return set(db.session.scalars(moved, {"moves": incoming.rows(wanted_rows)}))
+    rows = [(one.subscriber_id, one.read or 0, one.new) for one in moves]
+    return set(connection.scalars(moved, _MOVES.given(dialect, rows)))
 
 
 def _begun(moves: Sequence[Move]) -> set[int]:
     if not moves:
         return set()
-    rows = [
-        {"subscriber_id": one.subscriber_id, "history_id": one.new}
-        for one in sorted(moves, key=lambda one: one.subscriber_id)
-    ]
-    insert = insert_for(db.engine)(Had).values(rows).on_conflict_do_nothing()
-    return set(db.session.scalars(insert.returning(Had.subscriber_id)))
+    connection = db.session.connection()
+    dialect = connection.dialect.name
+    begun = _BEGUN.table(dialect)
+    chosen = select(begun.c.subscriber_id, begun.c.new).where(true()).order_by(begun.c.subscriber_id)
+    insert = insert_for(db.engine)(Had).from_select(["subscriber_id", "history_id"], chosen).on_conflict_do_nothing()
+    rows = [(one.subscriber_id, one.new) for one in moves]
+    return set(connection.scalars(insert.returning(Had.subscriber_id), _BEGUN.given(dialect, rows)))

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from core import logs
 from digests import outlook, rendering
-from digests.cohorts import Group
+from digests.copies import Copy
 from digests.rendering import NumberView, View
 
 log = logs.get(__name__)
@@ -18,10 +18,10 @@ PERSONAL = 1_000
 """Octets that a reader's own links take, roughly."""
 
 
-def pieces(group: Group) -> list[View]:
-    """Return all that a group's mail shows. The stories and the headlines are numbered in one row, in the text."""
-    below = group.shown
-    shown: list[View] = [group.opening, *group.corrections, *([below.note] if below.note else [])]
+def pieces(copy: Copy) -> list[View]:
+    """Return all that a copy shows. The stories and the headlines are numbered in one row, in the text."""
+    below = copy.shown
+    shown: list[View] = [copy.opening, *copy.corrections, *([below.note] if below.note else [])]
     shown += _numbered(below.stories, first=1)
     shown += [below.notice] if below.notice else []
     if below.headlines:
@@ -36,16 +36,16 @@ def _numbered(views: Iterable[View], *, first: int) -> Iterator[View]:
         yield view
 
 
-def fitted(group: Group, language: str, *, frame: int) -> Group:
-    """Return a group whose mail fits, in a frame of so many octets: less is shown of what stands last.
+def fitted(copy: Copy, language: str, *, frame: int) -> Copy:
+    """Return a copy that fits, in a frame of so many octets: less is shown of what stands last.
 
     First standfirsts go, from the last story on; then headlines, then stories, which nobody had then: they come again.
     """
-    long = frame + PERSONAL + sum(rendering.octets(one, language) for one in pieces(group))
+    long = frame + PERSONAL + sum(rendering.octets(one, language) for one in pieces(copy))
     if long <= WARNED:
-        return group
-    log.warning("digest is long", stories=len(group.shown.stories), octets=long, most=MOST_OCTETS)
-    stories, headlines = list(group.shown.stories), list(group.shown.headlines)
+        return copy
+    log.warning("digest is long", stories=len(copy.shown.stories), octets=long, most=MOST_OCTETS)
+    stories, headlines = list(copy.shown.stories), list(copy.shown.headlines)
     for place in reversed(range(1, len(stories))):
         if long <= MOST_OCTETS:
             break
@@ -56,12 +56,12 @@ def fitted(group: Group, language: str, *, frame: int) -> Group:
         long -= rendering.octets(headlines.pop(), language)
     while long > MOST_OCTETS and len(stories) > 1:
         long -= rendering.octets(stories.pop(), language)
-    left_out = len(group.shown.stories) + len(group.shown.headlines) - len(stories) - len(headlines)
-    more = group.shown.more and replace(group.shown.more, count=group.shown.more.count + left_out)
-    shown = replace(group.shown, stories=tuple(stories), headlines=tuple(headlines), more=more)
-    opening = group.opening if len(stories) == len(group.shown.stories) else _told_anew(group, stories)
-    return replace(group, shown=shown, opening=opening)
+    left_out = len(copy.shown.stories) + len(copy.shown.headlines) - len(stories) - len(headlines)
+    more = copy.shown.more and replace(copy.shown.more, count=copy.shown.more.count + left_out)
+    shown = replace(copy.shown, stories=tuple(stories), headlines=tuple(headlines), more=more)
+    opening = copy.opening if len(stories) == len(copy.shown.stories) else _told_anew(copy, stories)
+    return replace(copy, shown=shown, opening=opening)
 
 
-def _told_anew(group: Group, stories: list[rendering.StoryView]) -> rendering.Opening:
-    return replace(group.opening, **outlook.told_of(stories))
+def _told_anew(copy: Copy, stories: list[rendering.StoryView]) -> rendering.Opening:
+    return replace(copy.opening, **outlook.told_of(stories))

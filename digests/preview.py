@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from core.services import Services
-from digests import cohorts, rendering, timetable
+from digests import rendering, sorting, timetable
 from subscribers import rhythm, schedule
 from subscribers.models import Subscription, Taste
 from subscribers.preferences import Chosen
@@ -41,9 +41,9 @@ def _stories(
     kind: str, subscription: Subscription, chosen: Chosen, *, now: datetime, services: Services
 ) -> Sequence[rendering.StoryView]:
     slot = rhythm.local_date(now, chosen.zone)
-    reading = cohorts.Reading(subscription.digest, kind, slot=slot, due_at=now, now=now, services=services)
+    reading = sorting.Reading(subscription.digest, kind, slot=slot, due_at=now, now=now, services=services)
     groups = reading.sort_out([_reader(subscription, chosen, now)]).groups
-    return groups[0].shown.stories if groups else []
+    return groups[0].copy.shown.stories if groups else []
 
 
 def _reader(subscription: Subscription, chosen: Chosen, now: datetime) -> schedule.DueReader:

@@ -1,9 +1,10 @@
 """Stories and shells of a digest, rendered and compiled once: everything Jinja2 and CSS do happens here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 from articles.models import Article
 from articles.pictures import MailPicture
@@ -194,9 +195,24 @@ def role(view: View) -> str:
     return " ".join([_PIECES[type(view)], *(word for field, word in marks.items() if getattr(view, field))])
 
 
-@lru_cache(maxsize=4096)
 def part(view: View, language: str) -> content.Part:
     """Return one piece of a digest in a language, compiled for a mail."""
+    return _opening(view, language) if isinstance(view, Opening) else _rendered(view, language)
+
+
+_OWN = ("preheader", "view_url")
+"""What hardly two openings have in common. It drops into what is rendered once for many."""
+
+
+@lru_cache(maxsize=16)
+def _opening(opening: Opening, language: str) -> content.Part:
+    own = {name: value for name in _OWN if (value := getattr(opening, name))}
+    marks: dict[str, Any] = {name: mailtext.place(name) for name in own}
+    return content.filled(_rendered(replace(opening, **marks), language), own)
+
+
+@lru_cache(maxsize=4096)
+def _rendered(view: View, language: str) -> content.Part:
     piece = _PIECES[type(view)]
     template = "lead" if isinstance(view, StoryView) and view.is_lead else piece
     text = mailtext.render_piece(f"digest/{template}.txt", language, {piece: view})
@@ -206,10 +222,20 @@ def part(view: View, language: str) -> content.Part:
     return content.Part(content.cut(text), content.cut(content.inline_fragment(html, stylesheet(language))))
 
 
-@lru_cache(maxsize=4096)
 def octets(view: View, language: str) -> int:
     """Return how long one piece of a digest is as HTML."""
-    return part(view, language).html_octets
+    return part(view, language).html_octets if isinstance(view, Opening) else _octets(view, language)
+
+
+@lru_cache(maxsize=4096)
+def _octets(view: View, language: str) -> int:
+    return _rendered(view, language).html_octets
+
+
+def forget() -> None:
+    """Forget what was compiled."""
+    for cached in (_opening, _rendered, _octets, stylesheet):
+        cached.cache_clear()
 
 
 @lru_cache

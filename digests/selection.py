@@ -130,27 +130,26 @@ def choose(
     """
     wanted = wish.topic_ids or frozenset[int]()
     stories = set(without)
-    alerted = frozenset(article_id for article_id, _at in alarm.alerted)
     told: Counter[int] = Counter()
     full: list[Picked] = []
     headlines: list[int] = []
     more = 0
     alarming = alarm.articles
 
-    def worth(one: Candidate) -> tuple[bool, int, bool, tuple[int, int, datetime, int]]:
-        by_desk = foremost.worth(one.article_id)
-        return one.article_id in alarm.night, by_desk, one.article_id in alarming, _worth(one, wanted)
+    def worth(one: tuple[Candidate, _How]) -> tuple[bool, int, bool, tuple[int, int, datetime, int]]:
+        article_id = one[0].article_id
+        return article_id in alarm.night, foremost.worth(article_id), article_id in alarming, _worth(one[0], wanted)
 
-    for one in sorted(candidates, key=worth, reverse=True):
-        front, alarms = one.article_id == foremost.front, one.article_id in alarming
-        known = had.get(one.article_id)
-        how = None if one.story_id in stories else _how(one, wish, known, front=front, alarms=alarms)
-        if one.is_flash and how is not None:
-            # There is no more to read than its headline, which an alert has told already.
-            how = None if one.article_id in alerted else _How.HEADLINE
-        if how is None:
+    coming = [
+        (one, how)
+        for one in candidates
+        if one.story_id not in stories and (how := _may(one, wish, had, foremost, alarm)) is not None
+    ]
+    for one, how in sorted(coming, key=worth, reverse=True):
+        if one.story_id in stories:
             continue
         stories.add(one.story_id)
+        front, alarms = one.article_id == foremost.front, one.article_id in alarming
         topics = one.topic_ids & wanted
         if (
             how is not _How.HEADLINE
@@ -173,6 +172,16 @@ def matches(one: Candidate, wish: Wish) -> bool:
 
 def _worth(one: Candidate, wanted: frozenset[int]) -> tuple[int, int, datetime, int]:
     return one.rank, len(one.topic_ids & wanted), one.published_at, one.article_id
+
+
+def _may(one: Candidate, wish: Wish, had: Mapping[int, Known], foremost: Foremost, alarm: Alarm) -> _How | None:
+    """Return how an article may come, with all that editors and alarms say; None: not at all."""
+    front, alarms = one.article_id == foremost.front, one.article_id in alarm.articles
+    how = _how(one, wish, had.get(one.article_id), front=front, alarms=alarms)
+    if not one.is_flash or how is None:
+        return how
+    # There is no more to read than its headline, which an alert has told already.
+    return None if any(one.article_id == article_id for article_id, _at in alarm.alerted) else _How.HEADLINE
 
 
 def _how(one: Candidate, wish: Wish, known: Known | None, *, front: bool, alarms: bool) -> _How | None:

@@ -1,6 +1,6 @@
 """What a digest may choose from: the articles in its language on its shelves; and the shelves that a taste names."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from articles import flash, shelf, topics
@@ -11,17 +11,13 @@ from subscribers.models import Digest, Taste
 
 def topic_ids(taste: Taste) -> frozenset[int] | None:
     """Return the ids of the topics and countries of a taste; None for everything."""
-    return topic_ids_of([taste])[taste.id]
+    return topic_ids_of(taste, {topic.key: topic.id for topic in topics.all_topics()})
 
 
-def topic_ids_of(tastes: Iterable[Taste]) -> dict[int, frozenset[int] | None]:
-    """Return the ids of the topics and countries of many tastes, by the ids of these; None for everything."""
-    known = {topic.key: topic.id for topic in topics.all_topics()}
-    chosen = {taste.id: (*taste.topics, *taste.countries) for taste in tastes}
-    return {
-        taste_id: frozenset(known[key] for key in keys if key in known) if keys else None
-        for taste_id, keys in chosen.items()
-    }
+def topic_ids_of(taste: Taste, known: Mapping[str, int]) -> frozenset[int] | None:
+    """Return the same where the ids of topics are known by their keys."""
+    keys = (*taste.topics, *taste.countries)
+    return frozenset(known[key] for key in keys if key in known) if keys else None
 
 
 def candidates(

@@ -1,12 +1,11 @@
 """What a mail shows of a choice: its stories, headlines and the rest, the editors' note, and its subject."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
-from datetime import date
 
 from articles import pictures, shelf, topics
 from core.services import Services
-from digests import notes, notices, rendering, selection
+from digests import notes, rendering, selection
 from digests.desk import Laid
 from subscribers.models import Digest
 
@@ -24,25 +23,32 @@ class Shown:
 
 
 class Showing:
-    """What one reading of a wave shows: each story is looked up once and kept while it lasts."""
+    """What a wave shows of its choices: each story is looked up once, and kept in the `views` that are given."""
 
-    def __init__(self, digest: Digest, laid: Laid, services: Services, *, day: date | None = None) -> None:
-        """Show for a digest. `day` is the date whose notice stands in it; None: what never has one."""
-        self._notice = notices.of(digest, day) if day else None
+    def __init__(
+        self,
+        digest: Digest,
+        laid: Laid,
+        services: Services,
+        *,
+        notice: rendering.NoticeView | None = None,
+        views: dict[int, rendering.StoryView] | None = None,
+    ) -> None:
+        """Show for a digest. `notice` stands in it; what is no edition never has one."""
+        self._notice = notice
         self._digest, self._laid, self._services = digest, laid, services
-        self._views: dict[int, rendering.StoryView] = {}
+        self._views: dict[int, rendering.StoryView] = {} if views is None else views
         self._keys: dict[int, str] = {}
         language = digest.language
         self._note = (
             rendering.NoteView(language, notes.as_html(laid.note), notes.as_text(laid.note)) if laid.note else None
         )
 
-    def of(
-        self, choice: selection.Choice, topic_ids: frozenset[int] | None, *, with_rest: bool, alarm: selection.Alarm
-    ) -> Shown:
-        """Return what is shown to readers with this choice and these topics; `with_rest` counts what there is more."""
+    def of(self, choice: selection.Choice, rest: rendering.MoreView | None, alarm: selection.Alarm) -> Shown:
+        """Return what is shown to readers with this choice; `rest` is what stands at the end."""
         alerted = dict(alarm.alerted)
-        self._look_up([*(one.article_id for one in choice.full), *choice.headlines])
+        ids = [*(one.article_id for one in choice.full), *choice.headlines]
+        self._views |= self.looked_up([one for one in ids if one not in self._views])
         stories = tuple(
             replace(
                 self._views[one.article_id],
@@ -56,23 +62,23 @@ class Showing:
         return Shown(
             stories=stories,
             headlines=tuple(rendering.headline_view(self._views[one]) for one in choice.headlines),
-            more=self._more(choice.more, topic_ids) if with_rest and choice.more else None,
+            more=rest,
             note=self._note,
             subject=self._laid.subject or rendering.subject(self._digest, stories[0].headline, self._services),
             notice=self._notice,
         )
 
-    def _look_up(self, article_ids: Sequence[int]) -> None:
-        missing = [one for one in article_ids if one not in self._views]
-        if not missing:
-            return
-        shown = pictures.for_mails(missing, self._services.links)
-        for one in shelf.by_ids(missing):
-            self._views[one.id] = rendering.story_view(
-                one, self._services, language=self._digest.language, picture=shown.get(one.id)
-            )
+    def looked_up(self, article_ids: Collection[int]) -> dict[int, rendering.StoryView]:
+        """Return these stories as they are now."""
+        if not article_ids:
+            return {}
+        shown = pictures.for_mails(list(article_ids), self._services.links)
+        return {
+            one.id: rendering.story_view(one, self._services, language=self._digest.language, picture=shown.get(one.id))
+            for one in shelf.by_ids(list(article_ids))
+        }
 
-    def _more(self, count: int, topic_ids: frozenset[int] | None) -> rendering.MoreView:
+    def rest(self, count: int, topic_ids: frozenset[int] | None) -> rendering.MoreView:
         """Return where the rest is: on the topic's page, where it is of one topic; else on the front page."""
         language = self._digest.language
         url = self._services.links.to("front", language=language)

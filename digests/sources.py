@@ -43,7 +43,7 @@ def note_alert(block_id: int, article: Article) -> None:
 
 def _write(model: type[Base], rows: Sequence[Mapping[str, object]]) -> None:
     if rows:
-        db.session.execute(insert_for(db.engine)(model).values(rows).on_conflict_do_nothing())
+        db.session.connection().execute(insert_for(db.engine)(model).on_conflict_do_nothing(), rows)
 
 
 def of_article(article_id: int) -> set[int]:

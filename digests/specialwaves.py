@@ -11,7 +11,9 @@ from core.database import db
 from core.services import Services
 from delivery import outbox
 from digests import cohorts, desk, elsewhere, histories, outlook, rendering, selection, specials
-from digests.cohorts import Chunk, Group, SortedOut
+from digests.cohorts import Chunk
+from digests.copies import Copy, Group, SortedOut
+from digests.kept import Kept
 from digests.models import Edition, Special, Wave
 from digests.outlook import Outlook
 from digests.selection import Foremost, Repeat
@@ -68,6 +70,7 @@ def read_chunk(wave_id: int, now: datetime, services: Services) -> Chunk:
         seen_until=now,
         shell=shell(lead, via, services),
         not_after=wave.due_at + timedelta(seconds=lead.not_after_s),
+        kept=Kept(),
     )
 
 
@@ -142,17 +145,17 @@ class Reading:
         had = histories.of_readers([reader.subscriber_id for reader in readers])
         alike: dict[_Alike, list[DueReader]] = {}
         for reader in readers:
-            history_id = had[reader.subscriber_id][0] if reader.subscriber_id in had else None
             view = outlook.of_regular(reader, self._digest, slot=self._slot)
-            key = _Alike(history_id, reader.taste.format, reader.once, view)
+            key = _Alike(had.get(reader.subscriber_id), reader.taste.format, reader.once, view)
             alike.setdefault(key, []).append(reader)
+        pasts = histories.entries({key.history_id for key in alike if key.history_id is not None})
         groups: list[Group] = []
         empty: list[DueReader] = []
         for key, same in alike.items():
-            entries = had[same[0].subscriber_id][1] if key.history_id is not None else b""
-            choice = self._choice(histories.known(entries), once=key.once)
+            past = b"" if key.history_id is None else pasts[key.history_id]
+            choice = self._choice(histories.known(past), once=key.once)
             if choice.full:
-                groups.append(self._group(key, same, choice, entries))
+                groups.append(Group(tuple(same), self._copy(key, choice), key.history_id))
             else:
                 empty += same
         return SortedOut(tuple(groups), tuple(empty))
@@ -164,17 +167,10 @@ class Reading:
             without = self._once.without(frozenset(), had=others)
         return selection.choose(self._found, self._wish, had=known, without=without, foremost=self._foremost)
 
-    def _group(self, key: _Alike, same: list[DueReader], choice: selection.Choice, entries: bytes) -> Group:
-        shown = self._showing.of(choice, None, with_rest=False, alarm=selection.NO_ALARM)
+    def _copy(self, key: _Alike, choice: selection.Choice) -> Copy:
+        shown = self._showing.of(choice, None, selection.NO_ALARM)
         link = view_url(self._digest, self._slot, shown, first=False, services=self._services)
-        return Group(
-            readers=tuple(same),
-            format=key.format,
-            shown=shown,
-            opening=outlook.opening(
-                key.outlook, self._digest, shown.stories, first=False, services=self._services, view_url=link
-            ),
-            history_id=key.history_id,
-            entries=entries,
-            corrections=(),
+        opening = outlook.opening(
+            key.outlook, self._digest, shown.stories, first=False, services=self._services, view_url=link
         )
+        return Copy(key.format, shown, opening)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, or_, select, update
 
 from core import addresses
-from core.database import db
+from core.database import db, one_of
 from subscribers import rhythm
 from subscribers.models import Digest, Rhythm, Subscriber, Subscription, Taste
 
@@ -93,10 +93,13 @@ def due_first(now: datetime) -> list[int]:
     return list(db.session.scalars(wanted))
 
 
-def readers_due(*, digest_id: int, slot: date, due_at: datetime, after_id: int, limit: int) -> list[DueReader]:
+def readers_due(
+    *, digest_id: int, slot: date, due_at: datetime, after_id: int, limit: int, tastes: dict[int, Taste] | None = None
+) -> list[DueReader]:
     """Return the next `limit` readers of a wave after subscription `after_id`, by subscription id.
 
     Asked before `move_on`. Whoever waits for a first edition, has paused, or had this date already is left out.
+    `tastes` are those that are known from before, to which new ones are added: they belong to no session then.
     """
     return _readers(
         (
@@ -110,6 +113,7 @@ def readers_due(*, digest_id: int, slot: date, due_at: datetime, after_id: int, 
         after_id=after_id,
         limit=limit,
         slot=slot,
+        tastes=tastes,
     )
 
 
@@ -190,7 +194,12 @@ _READER = (
 
 
 def _readers(
-    conditions: Sequence[ColumnElement[bool]], *, after_id: int, limit: int, slot: date | None = None
+    conditions: Sequence[ColumnElement[bool]],
+    *,
+    after_id: int,
+    limit: int,
+    slot: date | None = None,
+    tastes: dict[int, Taste] | None = None,
 ) -> list[DueReader]:
     wanted = (
         select(*_READER)
@@ -202,10 +211,14 @@ def _readers(
         .order_by(Subscription.id)
         .limit(limit)
     )
-    rows = db.session.execute(wanted).all()
-    known = select(Taste).where(Taste.id.in_({row.taste_id for row in rows}))
-    tastes = {taste.id: taste for taste in db.session.scalars(known)}
-    return [_due_reader(row, tastes[row.taste_id], slot) for row in rows]
+    rows = db.session.connection().execute(wanted).all()
+    known = {} if tastes is None else tastes
+    missing = {row.taste_id for row in rows}.difference(known)
+    for taste in db.session.scalars(select(Taste).where(one_of(Taste.id, sorted(missing)))) if missing else ():
+        known[taste.id] = taste
+        if tastes is not None:
+            db.session.expunge(taste)
+    return [_due_reader(row, known[row.taste_id], slot) for row in rows]
 
 
 def _due_reader(row: Row[*tuple[Any, ...]], taste: Taste, slot: date | None) -> DueReader:

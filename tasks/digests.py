@@ -7,7 +7,8 @@ from celery import shared_task
 from core import clock, database, logs
 from core.database import db
 from core.services import current
-from digests import alarm, breaking, cohorts, dispatch, editions, recall, specialwaves
+from digests import alarm, breaking, cohorts, dispatch, editions, making, recall, specialwaves
+from digests.kept import Kept, give_back, lend
 from digests.preflight import Stopped
 from tasks import nudge, preflight
 
@@ -66,12 +67,22 @@ def _hand_on(wave_id: int) -> None:
 
 def _compose_chunk(wave_id: int) -> bool:
     """Read, make and write one chunk; return whether there is nothing more to do here."""
+    kept = lend(db.engine, wave_id)
+    finished = _compose_with(kept, wave_id)
+    if not finished:
+        give_back(db.engine, wave_id, kept)
+    return finished
+
+
+def _compose_with(kept: Kept, wave_id: int) -> bool:
     now, services = clock.utc_now(), current()
-    read = specialwaves.read_chunk if specialwaves.is_special(wave_id) else cohorts.read_chunk
-    chunk = read(wave_id, now, services)
+    if specialwaves.is_special(wave_id):
+        chunk = specialwaves.read_chunk(wave_id, now, services)
+    else:
+        chunk = cohorts.read_chunk(wave_id, now, services, kept)
     db.session.rollback()
     try:
-        made = dispatch.make(chunk, services)
+        made = making.make(chunk, services)
     except Stopped as stopped:
         preflight.stop(wave_id, str(stopped))
         return True
@@ -79,6 +90,7 @@ def _compose_chunk(wave_id: int) -> bool:
         with database.write_turn():
             finished = dispatch.write_chunk(made, now, services)
             db.session.commit()
+        made.settle()
     except dispatch.WaveTaken:
         log.warning("wave taken over", wave=wave_id)
         return True

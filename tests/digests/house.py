@@ -4,7 +4,7 @@ import itertools
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from email.message import EmailMessage
 
@@ -19,7 +19,8 @@ from delivery import message, suppression
 from delivery.models import Delivery, Mailing
 from delivery.moves import Intent
 from delivery.recipes import Recipes
-from digests import cohorts, dispatch, editions, histories, specialwaves
+from digests import cohorts, dispatch, editions, histories, making, specialwaves
+from digests.kept import Kept
 from digests.models import Edition, Wave
 from subscribers import offer, rhythm, tastes
 from subscribers.models import Subscriber, Subscription
@@ -100,6 +101,7 @@ class House:
     """A publication on a database."""
 
     services: Services
+    _kept: dict[int, Kept] = field(default_factory=dict)
 
     def article(
         self,
@@ -241,14 +243,17 @@ class House:
         with database.write_turn():
             finished = dispatch.write_chunk(made, at, self.services)
             db.session.commit()
+        made.settle()
         return finished
 
-    def made(self, wave_id: int, at: datetime) -> dispatch.Made:
+    def made(self, wave_id: int, at: datetime) -> making.Made:
         """Read and make a chunk, without writing anything."""
-        read = specialwaves.read_chunk if specialwaves.is_special(wave_id) else cohorts.read_chunk
-        chunk = read(wave_id, at, self.services)
+        if specialwaves.is_special(wave_id):
+            chunk = specialwaves.read_chunk(wave_id, at, self.services)
+        else:
+            chunk = cohorts.read_chunk(wave_id, at, self.services, self._kept.setdefault(wave_id, Kept()))
         db.session.rollback()
-        return dispatch.make(chunk, self.services)
+        return making.make(chunk, self.services)
 
     def go(self, at: datetime) -> list[Mail]:
         """Open and compose all that is due; return the mails that came of it."""
@@ -282,8 +287,13 @@ class House:
     def had(subscriber_id: int) -> list[int]:
         """Return the ids of the articles that a subscriber had, in order."""
         db.session.rollback()
-        _history, entries = histories.of_readers([subscriber_id]).get(subscriber_id, (0, b""))
-        return [entry.article_id for entry in histories.unpack(entries)]
+        return [entry.article_id for entry in House.past(subscriber_id)]
+
+    @staticmethod
+    def past(subscriber_id: int) -> list[histories.Entry]:
+        """Return what a subscriber had."""
+        packed = histories.entries(histories.of_readers([subscriber_id]).values())
+        return [entry for entries in packed.values() for entry in histories.unpack(entries)]
 
     @staticmethod
     def waves() -> list[tuple[str, str, date, str]]:

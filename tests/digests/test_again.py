@@ -11,7 +11,6 @@ from articles.models import Article
 from core import database
 from core.database import db
 from delivery.models import Delivery
-from digests import histories
 from subscribers import offer, preferences, unsubscribe
 from subscribers.models import Subscription
 from tests.digests.house import ASIA, DAY, DUE, HOUR, MINUTE, NOW, House
@@ -79,8 +78,8 @@ def test_a_headline_was_had_and_what_was_only_counted_comes_the_next_day(house):
     (mail,) = house.go(DUE)
     assert (mail.headlines, below(mail)) == (["Story 4", "Story 3"], ["Story 2"])
     assert headlines(house.go(DUE + DAY)) == [["Story 1"]]
-    _history, entries = histories.of_readers([house.subscription(reader).subscriber_id]).popitem()[1]
-    assert sorted(entry.in_full for entry in histories.unpack(entries)) == [False, True, True, True]
+    past = house.past(house.subscription(reader).subscriber_id)
+    assert sorted(entry.in_full for entry in past) == [False, True, True, True]
 
 
 def test_a_first_edition_is_no_archive_and_counts_nothing(house):

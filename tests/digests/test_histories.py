@@ -64,7 +64,8 @@ def test_of_each_story_it_is_known_how_it_was_had(given_entries):
 def test_what_is_older_than_sixty_days_is_forgotten(age, kept):
     old, new = Entry(1, 1, TODAY - timedelta(days=age)), Entry(2, 1, TODAY)
     assert KEPT_DAYS == 60
-    assert histories.grown([old], [new], today=TODAY) == ([old, new] if kept else [new])
+    grown = histories.unpack(histories.grown(histories.pack([old]), [new], today=TODAY))
+    assert grown == ([old, new] if kept else [new])
 
 
 def committed(*days_and_ids: tuple[int, int], today: date = TODAY) -> int:
@@ -100,8 +101,8 @@ def test_readers_without_a_past_are_not_among_those_with_one(house):
         assert advance([first], read=None, new=history) == {first}
         db.session.commit()
     found = histories.of_readers([first, second])
-    assert found.keys() == {first} and found[first][0] == history
-    assert [entry.article_id for entry in histories.unpack(found[first][1])] == [7]
+    assert found == {first: history}
+    assert [entry.article_id for entry in histories.unpack(histories.entries([history])[history])] == [7]
     assert histories.of_readers([]) == {}
 
 

@@ -1,0 +1,103 @@
+"""What was found out for the groups of a wave, kept from chunk to chunk: each copy is chosen, made and written once.
+
+It holds as long as the ground does on which it was found: the stories to choose from, as they are, and what editors
+have laid down. A wave is composed by one task at a time, so what is kept is lent to it and given back.
+"""
+
+import threading
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Engine
+
+from articles.shelf import Candidate
+from delivery.content import Part
+from digests.copies import Copy
+from digests.pool import Pool
+from digests.rendering import StoryView, View
+from digests.selection import Known
+from digests.why import Reason
+from subscribers.models import Taste
+
+MOST = 20_000
+"""Groups whose copies are kept; with more, it begins anew, so that memory stays flat."""
+_MOST_WAVES = 4
+
+
+@dataclass(slots=True)
+class Printed:
+    """A copy as it fits into a mail: with its pieces until it is in the database, then with its `content_id`."""
+
+    copy: Copy
+    article_ids: frozenset[int]
+    views: Sequence[View]
+    parts: Sequence[Part]
+    content_id: int | None = None
+
+    def settle(self, content_id: int) -> None:
+        """Keep what it is in the database, and let its pieces go."""
+        self.content_id, self.views, self.parts = content_id, (), ()
+
+
+class Kept:
+    """What is kept of one wave: by group, its copy, or why there is none; and what became of each copy."""
+
+    def __init__(self) -> None:
+        self.tastes: dict[int, Taste] = {}
+        """The tastes of its readers; they belong to no session."""
+        self.reach = timedelta(0)
+        """So far before the wave what may be chosen was looked up."""
+        self.shown = ""
+        """What all pages show, see core.changes, when the views of stories were looked up."""
+        self.views: dict[int, StoryView] = {}
+        self._topics: Mapping[str, int] = {}
+        self._ground: Hashable = None
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget what was chosen, and all that was made of it."""
+        self._ground = None
+        self.pool = Pool(())
+        self.topic_ids: dict[int, frozenset[int] | None] = {}
+        self.known: dict[int | None, dict[int, Known]] = {}
+        self.had_besides: dict[int | None, frozenset[int]] = {}
+        self.chosen: dict[Hashable, Copy | Reason] = {}
+        self.copies: dict[Hashable, Copy] = {}
+        self.printed: dict[Copy, Printed] = {}
+        self.steps: dict[tuple[int | None, Copy], int] = {}
+        """The history that readers have after a copy, by the one that they had before; those in the database."""
+
+    def stand_on_topics(self, known: Mapping[str, int]) -> None:
+        """Forget what was chosen by other topics than these, of which the ids are known by their keys."""
+        if known != self._topics:
+            self.forget()
+            self._topics = known
+
+    def stand_on(self, ground: Hashable, found: Sequence[Candidate]) -> None:
+        """Forget what was chosen on another ground than this, where `found` is what may be chosen."""
+        if ground == self._ground and len(self.chosen) <= MOST:
+            return
+        topic_ids = self.topic_ids
+        self.forget()
+        self._ground, self.pool, self.topic_ids = ground, Pool(found), topic_ids
+
+
+_waves: WeakKeyDictionary[Engine, dict[int, Kept]] = WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def lend(engine: Engine, wave_id: int) -> Kept:
+    """Return what is kept of a wave; nobody else gets it until it is given back."""
+    with _lock:
+        return _waves.get(engine, {}).pop(wave_id, None) or Kept()
+
+
+def give_back(engine: Engine, wave_id: int, kept: Kept) -> None:
+    """Keep it for the task that goes on with the wave."""
+    with _lock:
+        waves = _waves.setdefault(engine, {})
+        waves[wave_id] = kept
+        while len(waves) > _MOST_WAVES:
+            del waves[next(iter(waves))]
