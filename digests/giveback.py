@@ -187,16 +187,17 @@ def _from_readers(lost: Collection[tuple[bytes, Lost]], *, today: date) -> None:
 def _advance(lost: Mapping[int, Sequence[Lost]], *, today: date) -> set[int]:
     """Give readers the histories without what they lost; return with whom it is settled."""
     had = histories.of_readers(sorted(lost))
+    pasts = histories.entries(set(had.values()))
     shorter: dict[int, bytes] = {}
     known: dict[tuple[int, tuple[Lost, ...]], bytes] = {}
-    for reader, (history_id, packed) in had.items():
+    for reader, history_id in had.items():
         key = history_id, tuple(sorted(lost[reader]))
         if key not in known:
-            known[key] = without(packed, lost[reader])
-        if known[key] != packed:
+            known[key] = without(pasts[history_id], lost[reader])
+        if known[key] != pasts[history_id]:
             shorter[reader] = known[key]
     ids = histories.intern(set(shorter.values()), today=today)
-    moves = [Move(reader, had[reader][0], ids[packed]) for reader, packed in shorter.items()]
+    moves = [Move(reader, had[reader], ids[packed]) for reader, packed in shorter.items()]
     return (lost.keys() - shorter.keys()) | histories.advance(moves)
 
 

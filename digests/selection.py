@@ -134,7 +134,7 @@ def choose(
     full: list[Picked] = []
     headlines: list[int] = []
     more = 0
-    alarming = alarm.articles
+    alarming, alerted = alarm.articles, frozenset(article_id for article_id, _at in alarm.alerted)
 
     def worth(one: tuple[Candidate, _How]) -> tuple[bool, int, bool, tuple[int, int, datetime, int]]:
         article_id = one[0].article_id
@@ -143,7 +143,7 @@ def choose(
     coming = [
         (one, how)
         for one in candidates
-        if one.story_id not in stories and (how := _may(one, wish, had, foremost, alarm)) is not None
+        if one.story_id not in stories and (how := _may(one, wish, had, foremost, alarming, alerted)) is not None
     ]
     for one, how in sorted(coming, key=worth, reverse=True):
         if one.story_id in stories:
@@ -174,14 +174,21 @@ def _worth(one: Candidate, wanted: frozenset[int]) -> tuple[int, int, datetime, 
     return one.rank, len(one.topic_ids & wanted), one.published_at, one.article_id
 
 
-def _may(one: Candidate, wish: Wish, had: Mapping[int, Known], foremost: Foremost, alarm: Alarm) -> _How | None:
+def _may(
+    one: Candidate,
+    wish: Wish,
+    had: Mapping[int, Known],
+    foremost: Foremost,
+    alarming: frozenset[int],
+    alerted: frozenset[int],
+) -> _How | None:
     """Return how an article may come, with all that editors and alarms say; None: not at all."""
-    front, alarms = one.article_id == foremost.front, one.article_id in alarm.articles
+    front, alarms = one.article_id == foremost.front, one.article_id in alarming
     how = _how(one, wish, had.get(one.article_id), front=front, alarms=alarms)
     if not one.is_flash or how is None:
         return how
     # There is no more to read than its headline, which an alert has told already.
-    return None if any(one.article_id == article_id for article_id, _at in alarm.alerted) else _How.HEADLINE
+    return None if one.article_id in alerted else _How.HEADLINE
 
 
 def _how(one: Candidate, wish: Wish, known: Known | None, *, front: bool, alarms: bool) -> _How | None:

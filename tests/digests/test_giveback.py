@@ -145,9 +145,10 @@ def test_a_reader_whose_mail_is_composed_meanwhile_is_looked_at_again(house, sen
         if not first:
             first.append(True)
             (reader,) = found
-            grown = histories.pack([*histories.unpack(found[reader][1]), Entry(killed + 1, 1, TUESDAY)])
+            past = histories.entries(found.values())[found[reader]]
+            grown = histories.pack([*histories.unpack(past), Entry(killed + 1, 1, TUESDAY)])
             new = histories.intern([grown], today=TUESDAY)[grown]
-            histories.advance([histories.Move(reader, found[reader][0], new)])
+            histories.advance([histories.Move(reader, found[reader], new)])
         return found
 
     monkeypatch.setattr(histories, "of_readers", stale)
@@ -183,6 +184,6 @@ def test_a_story_that_was_had_before_as_another_revision_stays_had_so(house, sen
     house.go(DUE)
     sender.go()
     subscriber = house.subscription(reader).subscriber_id
-    packed = histories.of_readers([subscriber])[subscriber][1]
+    (packed,) = histories.entries(histories.of_readers([subscriber]).values()).values()
     assert giveback.without(packed, [Lost(story, 2, in_full=True)]) == packed
     assert db.session.get_one(Article, story).state == "published"
