@@ -4,15 +4,16 @@ Robertson and Zaragoza 2009, with the inverse document frequency of Lucene, whic
 """
 
 import math
-import sys
-from array import array
-from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 K1, B = 1.2, 0.75
-_ID = 4
-_MOST = 255
+MOST_OFTEN = 127
+"""What is there more often counts as this."""
+MOST_TERMS = 1 << 28
+"""Ids of terms lie below this."""
+KEY = 4
+"""Octets of a term's id in packed counts; the next one says how often the term is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,55 +23,52 @@ class Scale:
     stories: int
     average: float
 
-    def rarity(self, having: int) -> float:
-        """Return the inverse document frequency of a term that so many stories have."""
-        return math.log1p((self.stories - having + 0.5) / (having + 0.5))
+    def weight(self, having: int) -> float:
+        """Return what a term that so many stories have is worth: more than one story can score for it."""
+        return math.log1p((self.stories - having + 0.5) / (having + 0.5)) * (K1 + 1)
 
-    def score(self, counts: "Counts", length: int, rarities: Mapping[int, float]) -> float:
-        """Return the score of a story for these terms, given as their ids with their rarities."""
-        base = K1 * (1 - B + B * length / self.average)
+    @property
+    def flat(self) -> float:
+        """Return what slows the counting of a term in a story without a length."""
+        return K1 * (1 - B)
+
+    @property
+    def steep(self) -> float:
+        """Return what slows it the more for each term of a story's length."""
+        return K1 * B / self.average
+
+    def score(self, counts: Mapping[int, int], length: int, weights: Mapping[int, float]) -> float:
+        """Return the score of a story for these terms, given as their ids with their weights.
+
+        It is what `articles.ranking` has the database work out, sum by sum.
+        """
+        base = self.flat + self.steep * length
         total = 0.0
-        for term, rarity in rarities.items():
-            found = counts.of(term)
-            if found:
-                total += rarity * found * (K1 + 1) / (found + base)
+        for term, weight in weights.items():
+            often = counts.get(term, 0)
+            total += weight * often / (often + base)
         return total
 
 
-class Counts:
-    """How often a story has which terms, as `pack` wrote it."""
-
-    __slots__ = ("_ids", "_packed", "_start")
-
-    def __init__(self, packed: bytes) -> None:
-        self._start = len(packed) // (_ID + 1) * _ID
-        self._ids = _ids(packed[: self._start])
-        self._packed = packed
-
-    def of(self, term: int) -> int:
-        """Return how often it has a term."""
-        at = bisect_left(self._ids, term)
-        return self._packed[self._start + at] if at < len(self._ids) and self._ids[at] == term else 0
-
-    def all(self) -> dict[int, int]:
-        """Return all ids of terms with their counts."""
-        return dict(zip(self._ids, self._packed[self._start :], strict=True))
-
-
 def pack(counts: Mapping[int, int]) -> bytes:
-    """Return counts as bytes: the ids of the terms in their order, four bytes each, then a byte for each count.
+    """Return counts, by the ids of their terms, as bytes: of each the key, and one octet for how often.
 
-    What is there more than 255 times counts as 255.
+    No octet of a key is below 128, and every other one is: so who looks for a key finds it in its own place only.
     """
-    ids = array("I", sorted(counts))
-    tallies = bytes(min(counts[term], _MOST) for term in ids)
-    if sys.byteorder == "big":
-        ids.byteswap()
-    return ids.tobytes() + tallies
+    return b"".join(key(term) + bytes((min(counts[term], MOST_OFTEN),)) for term in sorted(counts))
 
 
-def _ids(packed: bytes) -> "array[int]":
-    ids = array("I", packed)
-    if sys.byteorder == "big":
-        ids.byteswap()
-    return ids
+def unpack(packed: bytes) -> dict[int, int]:
+    """Return the counts that `pack` wrote."""
+    return {
+        (packed[at] & 127)
+        | (packed[at + 1] & 127) << 7
+        | (packed[at + 2] & 127) << 14
+        | (packed[at + 3] & 127) << 21: (packed[at + KEY])
+        for at in range(0, len(packed), KEY + 1)
+    }
+
+
+def key(term: int) -> bytes:
+    """Return the octets that stand for a term in packed counts. The first ones differ most: a search meets few."""
+    return bytes((128 | term & 127, 128 | term >> 7 & 127, 128 | term >> 14 & 127, 128 | term >> 21 & 127))

@@ -5,14 +5,16 @@ It is worked out when a story is published, and once more a week later; until th
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from math import prod
 
 from sqlalchemy import delete, exists, func, insert, select
 
-from articles import search, shelf, words
-from articles.bm25 import Counts, Scale
+from articles import bm25, ranking, search, shelf, words
+from articles.bm25 import Scale
 from articles.models import Article, ArticleTopic, Topic
+from articles.ranking import Only, Question
 from articles.searchtables import Document, Related, RelatedDue, SearchTerm, documents
-from core import errors, logs
+from core import database, errors, logs
 from core.database import db
 
 log = logs.get(__name__)
@@ -25,6 +27,7 @@ _COMPARED = 1_000
 """Stories that are compared, the newest of all that have one of the rarest of these terms."""
 _KINDS = {"theme": 1.5, "country": 1.3}
 """How much a shared topic adds, once for each kind."""
+_MOST_TIMES = prod(_KINDS.values())
 _HALF_LIFE_S = 365 * 86_400
 _LEAST = 0.12
 """The share of what a story scores for its own terms that another one must score; it holds in archives of any size."""
@@ -116,30 +119,30 @@ def _store(article_id: int, picks: Sequence[int], alike: Sequence[int]) -> None:
 def _alike(document: Document) -> list[int]:
     """Return the ids of the older stories most like one, best first; fewer, or none, when nothing is like it."""
     scale = search.scale_of(document.language)
-    own = Counts(document.counts)
-    having = _telling(own.all(), scale)
+    own = bm25.unpack(document.counts)
+    having = _telling(own, scale)
     if not having:
         return []
-    rarities = {term: scale.rarity(stories) for term, stories in having.items()}
-    least = _LEAST * scale.score(own, document.length, rarities)
-    older = (document.published_at, document.article_id)
-    found = search.candidates(search.rarest(having), search.ANY, every=False, most=_COMPARED, older_than=older)
-    scores = {one.article_id: _score(one, document, scale, rarities) for one in found}
+    weights = {term: scale.weight(stories) for term, stories in having.items()}
+    least = _LEAST * scale.score(own, document.length, weights)
+    question = Question(document.language, search.rarest(having), every=False)
+    older = Only(older_than=(document.published_at, document.article_id))
+    found = ranking.scores(question, weights, scale, older, most=_COMPARED, least=least / _MOST_TIMES)
+    scores = {one.article_id: one.score * _decay(document.published_at - one.published_at) for one in found}
     return _best(document.article_id, scores, least)
 
 
-def _score(one: Document, document: Document, scale: Scale, rarities: Mapping[int, float]) -> float:
-    age = (document.published_at - one.published_at).total_seconds()
-    decay: float = 0.5 ** (age / _HALF_LIFE_S)
-    return decay * scale.score(Counts(one.counts), one.length, rarities)
+def _decay(age: timedelta) -> float:
+    decayed: float = 0.5 ** (age.total_seconds() / _HALF_LIFE_S)
+    return decayed
 
 
 def _telling(counts: Mapping[int, int], scale: Scale) -> dict[int, int]:
     """Return the terms that tell most of a story, with how many stories have each; another one has to, too."""
     wanted = select(SearchTerm.id, SearchTerm.term, SearchTerm.stories).where(SearchTerm.stories > 1)
-    rows = db.session.execute(wanted.where(SearchTerm.id.in_(counts)))
+    rows = db.session.execute(wanted.where(database.one_of(SearchTerm.id, counts)))
     telling = [
-        (counts[term_id] * scale.rarity(stories), term_id, stories)
+        (counts[term_id] * scale.weight(stories), term_id, stories)
         for term_id, term, stories in rows
         if words.tells(term)
     ]
@@ -148,23 +151,17 @@ def _telling(counts: Mapping[int, int], scale: Scale) -> dict[int, int]:
 
 def _best(article_id: int, scores: Mapping[int, float], least: float) -> list[int]:
     """Return the best of all, once shared topics count."""
-    most = 1.0
-    for more in _KINDS.values():
-        most *= more
     order = sorted(scores, key=lambda one: -scores[one])
     enough = scores[order[MOST - 1]] if len(order) >= MOST else 0.0
     # Whatever its topics, none of the others can come among the best.
-    reached = [one for one in order if scores[one] * most >= max(least, enough)]
+    reached = [one for one in order if scores[one] * _MOST_TIMES >= max(least, enough)]
     shared = _shared_kinds(article_id, reached)
     final = {one: scores[one] * _times(shared.get(one, ())) for one in reached}
     return sorted((one for one in final if final[one] >= least), key=lambda one: -final[one])[:MOST]
 
 
 def _times(kinds: Collection[str]) -> float:
-    times = 1.0
-    for kind in kinds:
-        times *= _KINDS[kind]
-    return times
+    return prod((_KINDS[kind] for kind in kinds), start=1.0)
 
 
 def _shared_kinds(article_id: int, others: Sequence[int]) -> Mapping[int, set[str]]:

@@ -1,18 +1,13 @@
 """Search: the stories of a language that have these words, the best first (BM25) or the newest."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Select, select, text, tuple_
-from sqlalchemy.orm import InstrumentedAttribute
-
-from articles import bm25, searchtables, shelf, words
+from articles import ranking, searchtables, shelf, words
 from articles.bm25 import Scale
-from articles.models import Article, ArticleTopic
-from articles.searchtables import COLUMNS, Document, SearchDocument, SearchTotal
+from articles.models import Article
+from articles.ranking import Only, Question
+from articles.searchtables import SearchTotal
 from core.database import db
 
 MOST_CHARACTERS = 200
@@ -23,15 +18,6 @@ MOST = 2_000
 """Stories that are ranked, the newest of all that have the words."""
 MOST_HAVING = 5_000
 """Stories that are looked at when any of the words is enough: the words are taken from the rarest on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Only:
-    """What stories are looked for: those on a shelf, published from `begin` on, and before `end`."""
-
-    topic_id: int | None = None
-    begin: datetime | None = None
-    end: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,86 +59,26 @@ def scale_of(language: str) -> Scale:
     return Scale(total.stories, max(total.length / total.stories, 1.0))
 
 
-def rarest(having: Mapping[int, int]) -> Sequence[int]:
-    """Return terms by which to look for stories with any of them, of terms with their numbers of stories.
+def rarest(having: Mapping[int, int]) -> dict[int, int]:
+    """Return the terms by which to look for stories with any of them, of terms with their numbers of stories.
 
     Those are the rarest, as many as together have no more than `MOST_HAVING` stories; one at least.
     """
-    chosen: list[int] = []
+    chosen: dict[int, int] = {}
     total = 0
     for term, stories in sorted(having.items(), key=lambda one: one[1]):
         total += stories
         if chosen and total > MOST_HAVING:
             break
-        chosen.append(term)
+        chosen[term] = stories
     return chosen
-
-
-def candidates(
-    terms: Sequence[int], only: Only, *, every: bool, most: int, older_than: tuple[datetime, int] | None = None
-) -> list[Document]:
-    """Return the newest stories that have every one of these terms, or any."""
-    wanted = _newest(COLUMNS, searchtables.having(terms, every=every), only, most=most, older_than=older_than)
-    with _by_the_index():
-        return [Document(*row) for row in db.session.execute(wanted)]
 
 
 def _ranked(having: Mapping[int, int], language: str, only: Only, *, newest: bool, every: bool) -> list[int]:
     """Return the ids of the stories found, in their order."""
-    terms = list(having) if every else rarest(having)
-    if newest:
-        wanted = _newest((SearchDocument.article_id,), searchtables.having(terms, every=every), only, most=MOST)
-        with _by_the_index():
-            return list(db.session.scalars(wanted))
-    found = candidates(terms, only, every=every, most=MOST)
+    question = Question(language, having if every else rarest(having), every)
     scale = scale_of(language)
-    rarities = {term: scale.rarity(stories) for term, stories in having.items()}
-    scores = [scale.score(bm25.Counts(one.counts), one.length, rarities) for one in found]
-    # They come newest first, and stay so where they are as good.
-    order = sorted(range(len(found)), key=lambda at: -scores[at])
-    return [found[at].article_id for at in order]
-
-
-def _newest(
-    columns: Sequence[InstrumentedAttribute[Any]],
-    having: ColumnElement[bool],
-    only: Only,
-    *,
-    most: int,
-    older_than: tuple[datetime, int] | None = None,
-) -> Select[Any]:
-    """Return the statement for the newest documents that fit.
-
-    Shelves are looked at after the index: beginning at a shelf, PostgreSQL would unpack each of its documents.
-    """
-    at = (SearchDocument.published_at, SearchDocument.article_id)
-    inner = select(*dict.fromkeys((*columns, *at))).where(having)
-    if older_than is not None:
-        inner = inner.where(tuple_(*at) < tuple_(*older_than))
-    if only.begin is not None:
-        inner = inner.where(SearchDocument.published_at >= only.begin)
-    if only.end is not None:
-        inner = inner.where(SearchDocument.published_at < only.end)
-    found = inner.cte("found").prefix_with("MATERIALIZED", dialect="postgresql")
-    wanted = select(*(found.c[column.key] for column in columns))
-    if only.topic_id is not None:
-        on_it = select(ArticleTopic.article_id).where(ArticleTopic.topic_id == only.topic_id)
-        wanted = wanted.where(found.c.article_id.in_(on_it))
-    return wanted.order_by(found.c.published_at.desc(), found.c.article_id.desc()).limit(most)
-
-
-@contextmanager
-def _by_the_index() -> Iterator[None]:
-    """Have PostgreSQL use the index of terms however many stories have them.
-
-    It takes reading all rows for as cheap, since it does not count what unpacking the terms of each costs.
-    """
-    if db.engine.dialect.name == "sqlite":
-        yield
-        return
-    db.session.execute(_NO_SCAN)
-    yield
-    db.session.execute(_SCAN)
-
-
-_NO_SCAN, _SCAN = text("SET LOCAL enable_seqscan = off"), text("SET LOCAL enable_seqscan = on")
+    if newest:
+        return ranking.newest(question, scale, only, most=MOST)
+    weights = {term: scale.weight(stories) for term, stories in having.items()}
+    return ranking.best(question, weights, scale, only, most=MOST)

@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import delete, exists, func, insert, select, update
 
-from articles import bm25, cleaning, shelf, words
+from articles import bm25, cleaning, periods, shelf, words
 from articles.models import Article
 from articles.searchtables import RelatedDue, SearchDocument, SearchTerm, SearchTotal, documents, known
 from core import database
@@ -17,8 +17,6 @@ HEADLINE, STANDFIRST, BODY = 3, 2, 1
 """How much a term counts where it stands."""
 _TURN = 0x706F7374
 """The key of PostgreSQL's lock that one writer of the index has at a time: the numbers of stories are shared rows."""
-_AT_ONCE = 2_000
-"""Terms asked for in one statement."""
 _SILENT = {"synchronize_session": False}
 
 
@@ -43,7 +41,7 @@ def refresh(articles: Collection[Article]) -> None:
     totals: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     before = documents([article.id for article in articles])
     for document in before.values():
-        shifts.subtract(bm25.Counts(document.counts).all().keys())
+        shifts.subtract(bm25.unpack(document.counts).keys())
         _shift(totals, document.language, -1, -document.length)
     rows = []
     for language, told in _by_language(articles).items():
@@ -120,7 +118,7 @@ def _rows(language: str, told: Mapping[Article, _Text], shifts: Counter[int]) ->
                 "language": language,
                 "published_at": article.published_at,
                 "length": text.length,
-                "terms": " ".join(map(str, counts)),
+                "terms": " ".join([*map(str, counts), *periods.tags(article.published_at)]),
                 "counts": bm25.pack(counts),
             }
         )
@@ -129,10 +127,8 @@ def _rows(language: str, told: Mapping[Article, _Text], shifts: Counter[int]) ->
 
 def _numbered(language: str, terms: Collection[str]) -> Mapping[str, int]:
     """Return the id of each term; those that are new are written."""
-    numbers: dict[str, int] = {}
     inorder = sorted(terms)
-    for at in range(0, len(inorder), _AT_ONCE):
-        numbers |= {term: number for term, (number, _stories) in known(language, inorder[at : at + _AT_ONCE]).items()}
+    numbers = {term: number for term, (number, _stories) in known(language, inorder).items()}
     new = [{"language": language, "term": term, "stories": 0} for term in inorder if term not in numbers]
     if new:
         made = db.session.execute(insert(SearchTerm).returning(SearchTerm.term, SearchTerm.id), new)
@@ -153,11 +149,12 @@ def _shift(totals: dict[str, list[int]], language: str, stories: int, length: in
 
 
 def _write_shifts(shifts: Mapping[int, int], totals: Mapping[str, Sequence[int]]) -> None:
-    changed = [{"term_id": term, "shift": shift} for term, shift in sorted(shifts.items()) if shift]
-    if changed:
-        counted = update(SearchTerm).where(SearchTerm.id == bindparam("term_id"))
-        shifted = counted.values(stories=SearchTerm.stories + bindparam("shift"))
-        db.session.connection().execute(shifted, changed)
+    by_shift: dict[int, list[int]] = defaultdict(list)
+    for term, shift in shifts.items():
+        by_shift[shift].append(term)
+    for shift in sorted(by_shift.keys() - {0}):
+        theirs = update(SearchTerm).where(database.one_of(SearchTerm.id, by_shift[shift]))
+        db.session.execute(theirs.values(stories=SearchTerm.stories + shift), execution_options=_SILENT)
     for language, (stories, length) in sorted(totals.items()):
         row = database.insert_for(db.engine)(SearchTotal).values(language=language, stories=stories, length=length)
         more = {"stories": SearchTotal.stories + stories, "length": SearchTotal.length + length}

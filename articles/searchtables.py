@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TSQUERY, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core import changes
+from core import changes, database
 from core.database import Base, BigId, RowId, db
 
 
@@ -51,9 +51,10 @@ class SearchTotal(Base):
 
 
 class SearchDocument(Base):
-    """A published story as it is found: `terms` and `counts` hold the ids of its terms; see articles.bm25 for these.
+    """A published story as it is found: `terms` has the ids of its terms, and the tags of its time (articles.periods).
 
-    `length` counts its terms as they are weighted. A row is never changed: it goes, and another one comes.
+    `counts` has how often each term is there (articles.bm25.pack). `length` counts its terms as they are weighted.
+    A row is never changed: it goes, and another one comes.
     """
 
     __tablename__ = "search_documents"
@@ -116,10 +117,9 @@ SQLITE = (
     " INSERT INTO search_words (search_words, rowid, terms) VALUES ('delete', old.article_id, old.terms); END",
 )
 POSTGRESQL = (
-    # Rows stay small, so that a term in very many stories is read fast: what is long stands beside them.
+    # Counts are looked through as they are. The terms are longer, so they stand beside the row: no search reads them.
     "ALTER TABLE search_documents ALTER COLUMN terms SET STORAGE EXTERNAL",
     "ALTER TABLE search_documents ALTER COLUMN counts SET STORAGE EXTERNAL",
-    "ALTER TABLE search_documents SET (toast_tuple_target = 128)",
     # Without a list of what is pending, which every search would read through.
     "CREATE INDEX search_words ON search_documents USING gin (terms) WITH (fastupdate = off)",
 )
@@ -137,20 +137,27 @@ def _drop_index(_table: object, connection: Connection, **_more: object) -> None
         connection.exec_driver_sql("DROP TABLE search_words")
 
 
-def having(ids: Iterable[int], *, every: bool) -> ColumnElement[bool]:
-    """Return the condition for documents that have every one of these terms, or any."""
-    if db.engine.dialect.name == "sqlite":
-        wanted = (" AND " if every else " OR ").join(f'"{one}"' for one in ids)
+def having(ids: Iterable[int], *, every: bool, tags: Iterable[str] = ()) -> ColumnElement[bool]:
+    """Return the condition for documents that have every one of these terms, or any; and any of the tags, if given."""
+    is_sqlite = db.engine.dialect.name == "sqlite"
+    both, either = (" AND ", " OR ") if is_sqlite else (" & ", " | ")
+    wanted = f"({(both if every else either).join(map(_quoted, ids))})"
+    if one_of := either.join(map(_quoted, tags)):
+        wanted = f"{wanted}{both}({one_of})"
+    if is_sqlite:
         matching = text("SELECT rowid FROM search_words WHERE search_words MATCH :wanted").bindparams(wanted=wanted)
         return SearchDocument.article_id.in_(matching.columns(column("rowid")))
-    wanted = (" & " if every else " | ").join(map(str, ids))
-    return SearchDocument.terms.op("@@")(cast(literal(wanted, Text), TSQUERY))
+    return SearchDocument.terms.op("@@")(cast(literal(wanted.replace('"', ""), Text), TSQUERY))
+
+
+def _quoted(token: object) -> str:
+    return f'"{token}"'
 
 
 def known(language: str, terms: Iterable[str]) -> Mapping[str, tuple[int, int]]:
     """Return the ids of terms, and how many stories have each; a term that no story ever had is left out."""
     wanted = select(SearchTerm.term, SearchTerm.id, SearchTerm.stories)
-    among = wanted.where(SearchTerm.language == language, SearchTerm.term.in_(terms))
+    among = wanted.where(SearchTerm.language == language, database.one_of_texts(SearchTerm.term, terms))
     return {term: (term_id, stories) for term, term_id, stories in db.session.execute(among)}
 
 

@@ -1,5 +1,6 @@
 """The database: the declarative base, UTC times, the ledger's clock, and the turn that SQLite's writers take."""
 
+import json
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,13 +21,16 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Select,
     String,
     Text,
+    any_,
     bindparam,
     cast,
     create_engine,
     event,
     func,
+    literal,
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -196,8 +200,20 @@ def one_of(column: InstrumentedAttribute[int], values: Iterable[int]) -> ColumnE
     their own, thousands take longer to be written into it than to be looked up.
     """
     if db.engine.dialect.name == "sqlite":
-        return column.in_(list(values))
+        return column.in_(_listed(values))
     return column == func.any(cast(bindparam(None, array_text(values), type_=String), ARRAY(BigInteger)))
+
+
+def one_of_texts(column: InstrumentedAttribute[str], values: Iterable[str]) -> ColumnElement[bool]:
+    """Return the condition that a column is one of these texts, which also are one value for any number of them."""
+    if db.engine.dialect.name == "sqlite":
+        return column.in_(_listed(values))
+    return column == any_(literal(list(values), ARRAY(Text)))
+
+
+def _listed(values: Iterable[int] | Iterable[str]) -> Select[Any]:
+    """Return values that SQLite takes as one: it has a bound for parameters."""
+    return select(func.json_each(json.dumps(list(values))).table_valued("value").c.value)
 
 
 def array_text(values: Iterable[int]) -> str:

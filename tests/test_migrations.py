@@ -1,13 +1,17 @@
 """The migrations make just the tables that the models describe, on both databases."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import flask_migrate
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import ColumnElement
 
 from app import create_app
+from articles import bm25, periods, searchtables
+from articles.searchtables import SearchDocument
 from core import schema
 from core.database import db
 from tests.installation import settings_for
@@ -72,3 +76,41 @@ def _of_search() -> list[object]:
             WHERE attrelid = 'search_documents'::regclass AND attnum > 0
             """
         return [*sorted(map(tuple, connection.execute(db.text(asked))))]
+
+
+def test_an_index_of_before_is_found_in_as_one_that_is_made_anew_and_rules_are_compiled_once(database_url):
+    """Ids 1, 128 and 70,000, as they were packed before revision 0039."""
+    app = create_app(settings_for(database_url))
+    packed = b"".join(one.to_bytes(4, "little") for one in (1, 128, 70_000)) + bytes((3, 1, 200))
+    with app.app_context():
+        flask_migrate.upgrade(revision="0041")
+        with db.engine.begin() as connection:
+            connection.execute(db.text("INSERT INTO stories (id, public_id, created_at) VALUES (1, 's', '2024-02-15')"))
+            connection.execute(_ARTICLE)
+            connection.execute(_DOCUMENT, {"counts": packed})
+        flask_migrate.upgrade()
+        with db.engine.connect() as connection:
+            assert connection.scalar(db.text("SELECT value FROM marks WHERE name = 'topics changed'"))
+            counts, terms = connection.execute(db.text("SELECT counts, terms FROM search_documents")).one()
+            found = connection.scalars(db.select(SearchDocument.article_id).where(_having())).all()
+        db.engine.dispose()
+    assert bm25.unpack(bytes(counts)) == {1: 3, 128: 1, 70_000: 127}
+    assert sorted(str(terms).replace("'", "").split()) == sorted(["1", "128", "70000", *periods.tags(_DAY)])
+    assert found == [1]
+
+
+_DAY = datetime(2024, 2, 15, tzinfo=UTC)
+_ARTICLE = db.text("""
+    INSERT INTO articles (id, story_id, language, public_id, slug, headline, standfirst, dateline_place,
+    dateline_agency, body, author, words, revision, published_at, first_seen_at)
+    VALUES (1, 1, 'en', 'a', '', '', '', '', '', '', '', 1, 1,
+    '2024-02-15 00:00:00.000000', '2024-02-15 00:00:00.000000')
+""")
+_DOCUMENT = db.text("""
+    INSERT INTO search_documents (article_id, language, published_at, length, terms, counts)
+    VALUES (1, 'en', '2024-02-15 00:00:00.000000', 204, '1 128 70000', :counts)
+""")
+
+
+def _having() -> ColumnElement[bool]:
+    return searchtables.having([1, 70_000], every=True, tags=periods.tags(_DAY))

@@ -11,7 +11,7 @@ from articles import cleaning, shelf, words
 from articles import search as stories
 from articles import topics as topic_shelf
 from articles.models import Topic
-from articles.search import Only
+from articles.ranking import Only
 from core import errors
 from core.errors import _
 from core.links import PATHS

@@ -90,12 +90,18 @@ class Archive:
         return self.add_all([(headline, standfirst, body)], days=days, language=language)[0]
 
     def add_all(
-        self, texts: Iterable[tuple[str, str, str]], *, days: float = 0, language: str = "en", state: str = "published"
+        self,
+        texts: Iterable[tuple[str, str, str]],
+        *,
+        days: float = 0,
+        language: str = "en",
+        state: str = "published",
+        hours_apart: int = 1,
     ) -> list[Article]:
-        """Write stories, each published an hour before the one before."""
+        """Write stories, each published an hour before the one before, or more."""
         found = []
         for number, (headline, standfirst, body) in enumerate(texts):
-            at = atom.NOW - timedelta(days=days, hours=number)
+            at = atom.NOW - timedelta(days=days, hours=number * hours_apart)
             name = str(next(self._numbers))
             story = Story(public_id=f"s{name}", created_at=at)
             db.session.add(story)

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from articles import bm25, life, search, searchindex, topics
 from articles.models import Article
-from articles.search import Only
+from articles.ranking import Only
 from articles.searchtables import SearchDocument, SearchTerm, SearchTotal
 from core.database import db
 from tests.articles.atom import NOW, entry
@@ -156,8 +156,8 @@ def test_no_more_than_the_newest_are_ranked(archive, monkeypatch):
 
 def test_looking_for_any_word_begins_at_the_rarest(monkeypatch):
     monkeypatch.setattr(search, "MOST_HAVING", 10)
-    assert search.rarest({1: 9, 2: 100, 3: 1}) == [3, 1]
-    assert search.rarest({2: 100}) == [2]
+    assert search.rarest({1: 9, 2: 100, 3: 1}) == {3: 1, 1: 9}
+    assert search.rarest({2: 100}) == {2: 100}
 
 
 def test_whatever_is_typed_is_words_and_never_an_operator(archive):
@@ -202,7 +202,7 @@ def everything() -> dict[str, object]:
     return {
         "terms": {term.term: term.stories for term in terms.values() if term.stories},
         "documents": {
-            headline: (length, {terms[one].term: count for one, count in bm25.Counts(counts).all().items()})
+            headline: (length, {terms[one].term: count for one, count in bm25.unpack(counts).items()})
             for headline, length, counts in documents
         },
         "totals": sorted(map(tuple, totals)),
@@ -219,8 +219,13 @@ def test_a_story_is_found_from_the_moment_its_feed_is_stored_and_as_it_reads_the
     assert db.session.scalar(select(func.count()).select_from(SearchDocument)) == before == 2
 
 
-@given(st.dictionaries(st.integers(1, 2**32 - 1), st.integers(1, 600)), st.integers(1, 2**32 - 1))
-def test_counts_come_back_as_they_were_packed(counts, other):
-    packed = bm25.Counts(bm25.pack(counts))
-    assert packed.all() == {term: min(count, 255) for term, count in counts.items()}
-    assert all(packed.of(term) == min(counts.get(term, 0), 255) for term in (*counts, other))
+IDS = st.integers(1, bm25.MOST_TERMS - 1)
+
+
+@given(st.dictionaries(IDS, st.integers(1, 600)), IDS)
+def test_counts_come_back_as_they_were_packed_and_each_key_is_met_in_its_own_place_only(counts, other):
+    packed = bm25.pack(counts)
+    assert bm25.unpack(packed) == {term: min(count, bm25.MOST_OFTEN) for term, count in counts.items()}
+    for term in (*counts, other):
+        at = packed.find(bm25.key(term))
+        assert (packed[at + bm25.KEY] if at >= 0 else 0) == min(counts.get(term, 0), bm25.MOST_OFTEN)
