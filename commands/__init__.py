@@ -30,6 +30,7 @@ from commands.mail import mail_commands
 from commands.mail_check import check
 from commands.mailbox import mailbox_commands
 from commands.restore import restore_commands
+from commands.sharing import sharing_commands
 from commands.signups import signup_commands
 from commands.subscribers import subscriber_commands
 from commands.suppression import suppression_commands
@@ -90,6 +91,7 @@ def register(app: Flask) -> None:
         mail_commands,
         mailbox_commands,
         restore_commands,
+        sharing_commands,
         subscriber_commands,
         suppression_commands,
         signup_commands,

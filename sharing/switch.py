@@ -6,8 +6,9 @@ from enum import StrEnum
 
 from sqlalchemy import select
 
-from core import characters, errors, logs
+from core import alerts, characters, errors, logs
 from core.database import db
+from sharing import ending
 from sharing.models import ShareSwitch
 
 log = logs.get(__name__)
@@ -32,6 +33,7 @@ This is no legal advice. Whoever turns the switch to "verified" says that they h
 them. Who that was, and when, is kept.
 """
 WHO_MOST = 100
+ALERT = "sharing:stopped"
 
 
 class Mode(StrEnum):
@@ -94,6 +96,10 @@ def fall_back(why: str, *, now: datetime) -> bool:
 
 
 def _add(to: Mode, *, who: str, why: str, accepted: str | None, now: datetime) -> None:
+    if to is not Mode.VERIFIED:
+        ending.call_back_all("switch", now=now)
+    else:
+        alerts.close(db.session.connection(), [ALERT], now)
     db.session.add(ShareSwitch(at=now, mode=to.value, who=who, why=why, accepted=accepted))
     db.session.flush()
     log.warning("share switch turned", mode=to.value, by_signs=not who)
