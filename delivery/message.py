@@ -11,13 +11,13 @@ from dataclasses import InitVar, dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from core import characters, clock, logs
+from core import characters, logs
 from core.dkimkeys import DomainKeys
 from core.services import Services
 from core.tokens import encode
-from delivery import content, echo, verp
+from delivery import content, echo, personal, verp
 from delivery.content import PlaceOf
-from delivery.models import Lane, LinkSet
+from delivery.models import Lane
 from delivery.moves import Intent
 
 log = logs.get(__name__)
@@ -58,11 +58,14 @@ class Recipe:
     parts: InitVar[Sequence[content.Part]]
     mail: content.Pieces = field(init=False, repr=False)
     offers_to_leave_all: bool = field(init=False, repr=False)
+    offers_to_share: bool = field(init=False, repr=False)
 
     def __post_init__(self, parts: Sequence[content.Part]) -> None:
         """Compile the mail."""
         object.__setattr__(self, "mail", content.merged(_pieces(self, parts)))
-        object.__setattr__(self, "offers_to_leave_all", "unsubscribe_all" in content.places(*parts))
+        offered = content.places(*parts)
+        object.__setattr__(self, "offers_to_leave_all", "unsubscribe_all" in offered)
+        object.__setattr__(self, "offers_to_share", "share" in offered)
         if self.octets > MAX_OCTETS:
             raise ValueError(f"The mail would be longer than {MAX_OCTETS:,} octets: shorten its longest story.")
 
@@ -168,34 +171,6 @@ def message_id(delivery_id: int, services: Services) -> str:
     return f"<{encode(services.links.tokens.mac('message-id', raw))}@{services.identity.domain}>"
 
 
-def values_for(intent: Intent, recipe: Recipe, services: Services) -> Mapping[str, str]:
-    """Return the personal values of one recipient, by the link set of the delivery."""
-    day = clock.day_number(intent.dated_at)
-    if intent.reader_key is None or intent.link_set == LinkSet.NONE:
-        return {}
-    if intent.link_set == LinkSet.REQUEST:
-        return {"confirm": services.links.confirm(intent.reader_key, day=day)}
-    if intent.link_set == LinkSet.ADDRESS:
-        return {"confirm_address": services.links.confirm_address(intent.reader_key, day=day)}
-    if intent.link_set == LinkSet.CHANGED:
-        return _of_changes(intent.reader_key, intent.link_version, day, services)
-    _scheme, _colon, digest = recipe.stream.partition(":")
-    links = services.links.reader(intent.reader_key, digest=digest, version=intent.link_version, day=day)
-    found = {"preferences": links.preferences, "why": links.why, "unsubscribe": links.unsubscribe}
-    if recipe.offers_to_leave_all:
-        everything = services.links.unsubscribe(intent.reader_key, digest="", version=intent.link_version, day=day)
-        found["unsubscribe_all"] = everything
-    return found
-
-
-def _of_changes(key: bytes, version: int, day: int, services: Services) -> Mapping[str, str]:
-    return {
-        "preferences": services.links.preferences(key, version=version, day=day),
-        "undo": services.links.undo(key, version=version, day=day),
-        "not_me": services.links.not_me(key, version=version, day=day),
-    }
-
-
 def envelope_sender(recipe: Recipe, intent: Intent, services: Services) -> str:
     """Return the address that bounces of a delivery come back to, at the bounce domain of its lane."""
     domain = services.identity.bounce_domain_of(_LANE_NAMES[recipe.lane])
@@ -221,7 +196,7 @@ def splice(recipe: Recipe, intent: Intent, *, to: str, services: Services) -> by
 
     Raises ValueError for an address that may not stand in a header, and for a place that the delivery has no value for.
     """
-    values = values_for(intent, recipe, services)
+    values = personal.values_for(intent, recipe, services)
     filled = {
         "to": recipient_header(to),
         "date": _date_header(intent.dated_at.replace(microsecond=0)),
@@ -244,11 +219,12 @@ def _leave_headers(values: Mapping[str, str], recipe: Recipe, intent: Intent, se
 
     One line each, since relays that fold them break signatures; one https address exactly (RFC 8058, section 3.1).
     """
-    if "unsubscribe" not in values:
+    link = values.get("unsubscribe") or values.get("share_opt_out")
+    if link is None:
         return b""
     domain = services.identity.bounce_domain_of(_LANE_NAMES[recipe.lane])
     by_mail = verp.leave_address(intent.id, tokens=services.links.tokens, domain=domain)
-    return header("List-Unsubscribe", f"<{values['unsubscribe']}>, <mailto:{by_mail}>") + _ONE_CLICK
+    return header("List-Unsubscribe", f"<{link}>, <mailto:{by_mail}>") + _ONE_CLICK
 
 
 _ONE_CLICK = b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
@@ -270,7 +246,7 @@ def _pieces(recipe: Recipe, parts: Sequence[content.Part]) -> list[bytes | Place
     ]
     if recipe.reply_to:
         pieces.append(address_header("Reply-To", recipe.reply_to))
-    if recipe.lane == Lane.TRANSACTIONAL:
+    if recipe.lane in (Lane.TRANSACTIONAL, Lane.SHARE):
         # RFC 3834, section 5: what answers a letter by itself says so.
         pieces.append(header("Auto-Submitted", "auto-replied" if recipe.stream == ANSWERS else "auto-generated"))
     if recipe.list_id:

@@ -19,10 +19,13 @@ from delivery.states import State
 
 PLACES = {
     LinkSet.NONE: frozenset[str](),
-    LinkSet.READER: frozenset({"preferences", "why", "unsubscribe", "unsubscribe_all"}),
+    LinkSet.READER: frozenset({"preferences", "why", "unsubscribe", "unsubscribe_all", "share"}),
     LinkSet.REQUEST: frozenset({"confirm"}),
     LinkSet.CHANGED: frozenset({"preferences", "undo", "not_me"}),
     LinkSet.ADDRESS: frozenset({"confirm_address"}),
+    LinkSet.FRIEND: frozenset({"share_opt_out"}),
+    LinkSet.SHARE_ASKED: frozenset({"share_confirm", "share_opt_out"}),
+    LinkSet.SHARE_TOLD: frozenset({"share_not_me"}),
 }
 """The personal values that a mail of each link set may hold."""
 

@@ -14,7 +14,7 @@ from sqlalchemy import and_, func, select
 
 from articles import pictures, shelf
 from articles.models import Article
-from core import logs
+from core import byus, logs
 from core.database import db
 from core.services import Services
 from delivery import content, outbox, recall
@@ -173,7 +173,13 @@ class _Anew:
         if not article.correction or source.role == sources.ALERT:
             return block
         picture = pictures.for_mails([article.id], self._services.links).get(article.id)
-        story = rendering.story_view(article, self._services, language=self._digest.language, picture=picture)
+        story = rendering.story_view(
+            article,
+            self._services,
+            language=self._digest.language,
+            picture=picture,
+            by_us=byus.are_sent(db.session),
+        )
         shown: View = story
         if source.role == "headline":
             shown = rendering.headline_view(story)

@@ -19,6 +19,7 @@ from subscribers.models import Digest
 @dataclass(frozen=True, slots=True)
 class StoryView:
     """What a digest shows of one article in one revision. `share_url` is empty for what is not to be passed on;
+    with `by_us` the reader's own token goes on with it, as a personal value: then we send the story for them.
     `updated` marks what the reader had in another revision, `front` what is on the front page; `correction` says what
     was wrong in it at first. `is_lead` is the first one, which shows its picture. `text_url` is where the text leads
     when `url` is too long to be read.
@@ -43,6 +44,7 @@ class StoryView:
     alerted: str = ""
     is_lead: bool = False
     is_flash: bool = False
+    by_us: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +142,17 @@ LONGEST_LINK = 200
 
 
 def story_view(
-    article: Article, services: Services, *, language: str | None = None, picture: MailPicture | None = None
+    article: Article,
+    services: Services,
+    *,
+    language: str | None = None,
+    picture: MailPicture | None = None,
+    by_us: bool = False,
 ) -> StoryView:
-    """Return an article as a digest in a language shows it: dates are in the digest's, the story is in its own."""
+    """Return an article as a digest in a language shows it: dates are in the digest's, the story is in its own.
+
+    `by_us` says how the switch of sharing stands just now (core.byus).
+    """
     publication = services.publication
     link = {"language": article.language, "story": article.ref}
     url = article.url if article.is_read_elsewhere else services.links.to("story", **link)
@@ -160,6 +170,7 @@ def story_view(
         text_url=services.links.to("story", **link) if len(url) > LONGEST_LINK else "",
         picture=picture,
         is_flash=article.state == "flash",
+        by_us=by_us and article.shareable,
     )
 
 

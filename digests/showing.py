@@ -4,6 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from articles import pictures, shelf, topics
+from core import byus
+from core.database import db
 from core.services import Services
 from digests import notes, rendering, selection
 from digests.desk import Laid
@@ -72,9 +74,11 @@ class Showing:
         """Return these stories as they are now."""
         if not article_ids:
             return {}
-        shown = pictures.for_mails(list(article_ids), self._services.links)
+        shown, by_us = pictures.for_mails(list(article_ids), self._services.links), byus.are_sent(db.session)
         return {
-            one.id: rendering.story_view(one, self._services, language=self._digest.language, picture=shown.get(one.id))
+            one.id: rendering.story_view(
+                one, self._services, language=self._digest.language, picture=shown.get(one.id), by_us=by_us
+            )
             for one in shelf.by_ids(list(article_ids))
         }
 

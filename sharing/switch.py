@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from sqlalchemy import select
 
-from core import alerts, characters, errors, logs
+from core import alerts, byus, characters, errors, logs
 from core.database import db
 from sharing import ending
 from sharing.models import ShareSwitch
@@ -100,6 +100,7 @@ def _add(to: Mode, *, who: str, why: str, accepted: str | None, now: datetime) -
         ending.call_back_all("switch", now=now)
     else:
         alerts.close(db.session.connection(), [ALERT], now)
+    byus.note(db.session, to is Mode.VERIFIED)
     db.session.add(ShareSwitch(at=now, mode=to.value, who=who, why=why, accepted=accepted))
     db.session.flush()
     log.warning("share switch turned", mode=to.value, by_signs=not who)

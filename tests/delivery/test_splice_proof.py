@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from core import links, tokens
-from delivery import content, message, verp
+from delivery import content, message, personal, verp
 from delivery.recipes import Recipes
 from tests.proofs import editions, second_splicer, splice
 
@@ -33,10 +33,10 @@ def test_the_second_splicer_knows_nothing_of_the_product(module):
 
 
 def keeps_the_values_of_the_reader_before(patch):
-    values_for = message.values_for
+    values_for = personal.values_for
     kept: dict[object, object] = {}
     patch.setattr(
-        message,
+        personal,
         "values_for",
         lambda intent, recipe, services: kept.setdefault(
             (intent.link_set, recipe.stream, services.links.base_url, intent.id // 15),
@@ -90,9 +90,9 @@ def mistakes_one_door_for_another(patch):
 
 
 def keeps_a_link_version(patch):
-    values_for = message.values_for
+    values_for = personal.values_for
     patch.setattr(
-        message,
+        personal,
         "values_for",
         lambda intent, recipe, services: values_for(replace(intent, link_version=1), recipe, services),
     )

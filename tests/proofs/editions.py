@@ -35,7 +35,12 @@ AWKWARD = [
         "$unsubscribe",
     ),
 ]
-LINK_SETS = {"none": (), "reader": ("preferences", "why", "unsubscribe"), "request": ("confirm",)}
+LINK_SETS = {
+    "none": (),
+    "reader": ("preferences", "why", "unsubscribe"),
+    "request": ("confirm",),
+    "friend": ("share_opt_out",),
+}
 SUBJECTS = [
     *("{word} and {word} exchange notes", "=?utf-8?Q?not_encoded?=", "{word} " * 40, "A" * 200, ".", "From {word}"),
     'He said "{word}", twice \\ or thrice',
@@ -127,11 +132,15 @@ def _edition(
         "transactional" if house.base_url == STRANGE_HOST else chance.choice(["transactional", *house.bounce_domains])
     )
     system = lane == "transactional"
-    link_set = chance.choice([*LINK_SETS, "reader", "request"] if system else ["none", "reader", "reader", "reader"])
+    link_set = chance.choice(
+        [*LINK_SETS, "reader", "request"] if system else ["none", "reader", "reader", "reader", "friend"]
+    )
     language = list(WORDS)[number % len(WORDS)]
     digest = "" if system else chance.choice(["asia-daily", "d" * 40, "a b/ü?&", "x"])
     head, foot = _frame(chance, language, LINK_SETS[link_set])
-    shown = chance.choice([0, 1, 2, 3, 5, 8, 25])
+    told = chance.choices(stories[language], k=chance.choice([0, 1, 2, 3, 5, 8, 25]))
+    if link_set == "reader" and chance.random() < 0.5:
+        told = [_sharable(number, text, markup) for number, (text, markup) in enumerate(told)]
     return Edition(
         number=number,
         house=house,
@@ -146,8 +155,14 @@ def _edition(
         list_id=None if system else f"<d{number}.monsoon.example.org>",
         feedback=f"d{number}:{lane}:postrider:monsoon",
         subject=" ".join(chance.choice(SUBJECTS).replace("{word}", chance.choice(WORDS[language].split())).split()),
-        parts=(head, *chance.choices(stories[language], k=shown), foot),
+        parts=(head, *told, foot),
     )
+
+
+def _sharable(number: int, text: str, markup: str) -> tuple[str, str]:
+    """Return a story with the link beside it that sends it to a friend: a reader's token in a link of the story's."""
+    link = f"https://news.example.org/en/a{number}-{'x' * (number * 7 % 60)}/send/t/⟦share⟧"
+    return f"{text}{link}\n", f'{markup}<a href="{link}">Send</a>\n'
 
 
 def _frame(chance: random.Random, language: str, names: Sequence[str]) -> tuple[tuple[str, str], tuple[str, str]]:

@@ -19,10 +19,14 @@ from urllib.parse import quote, unquote
 
 from tests.proofs.editions import LINK_SETS, Edition, House, Letter
 
-DOOR = re.compile(r"/(preferences|why|unsubscribe|confirm)(?:/([^/\s\"'<>]+))?/t/([a-z2-7]{47})")
-PURPOSES = {"why": "preferences"}
+DOOR = re.compile(r"/(preferences|why|unsubscribe|confirm|share/never|send)(?:/([^/\s\"'<>]+))?/t/([a-z2-7]{47})")
+PURPOSES = {"why": "preferences", "share/never": "share-opt-out", "send": "share"}
 """The doors that are opened by another one's key; every other door has its own."""
+FOLDERS = {"share_opt_out": "share/never"}
+"""Where a link leads, if not to the page of its name."""
 READERS = "@readers.example.org"
+LEAVES = {"reader": "unsubscribe", "friend": "share_opt_out"}
+"""The link by which one click leaves, by link set."""
 WORD = re.compile(r"=\?utf-8\?B\?([A-Za-z0-9+/=]*)\?=")
 TYPE = 'text/{}; charset="utf-8"'
 QP = "quoted-printable"
@@ -74,11 +78,11 @@ def _wire_faults(raw: bytes) -> Iterator[str]:
 
 def _stranger_faults(letter: Letter, shown: str) -> Iterator[str]:
     """Every token opens its door for this reader, and nobody else's address is anywhere."""
-    names = LINK_SETS[letter.edition.link_set]
+    names = [FOLDERS.get(name, name) for name in LINK_SETS[letter.edition.link_set]]
     if shown.count("/t/") != len(DOOR.findall(shown)):
         yield "a link without a whole token"
     for name, scope, token in DOOR.findall(shown):
-        if name not in names or opened(letter.edition.house, name, scope, token) != _claims(letter, name):
+        if name not in (*names, "send") or opened(letter.edition.house, name, scope, token) != _claims(letter, name):
             yield f"a token for {name} {scope!r} that is not this reader's"
     if names and not {name for name, _scope, _token in DOOR.findall(shown)} >= set(names):
         yield "a link is missing"
@@ -87,7 +91,8 @@ def _stranger_faults(letter: Letter, shown: str) -> Iterator[str]:
 
 
 def _claims(letter: Letter, name: str) -> tuple[bytes, int, int]:
-    return letter.key, 0 if name == "confirm" else letter.version % 256, _day(letter.at)
+    version = 0 if name in ("confirm", "share/never") else letter.version % 256
+    return letter.key, version, _day(letter.at)
 
 
 def opened(house: House, name: str, scope: str, token: str) -> tuple[bytes, int, int] | None:
@@ -123,12 +128,20 @@ def links(letter: Letter) -> dict[str, str]:
     made = {}
     for name in LINK_SETS[edition.link_set]:
         scope = edition.digest if name == "unsubscribe" else ""
-        key, version, day = _claims(letter, name)
-        payload = key + bytes([version, day // 256, day % 256])
-        token = _base32(payload + _code(edition.house, PURPOSES.get(name, name), scope, payload))
-        folder = f"{name}/{quote(scope, safe='')}" if scope else name
+        folder = FOLDERS.get(name, name)
+        token = _token(letter, folder, scope)
+        folder = f"{folder}/{quote(scope, safe='')}" if scope else folder
         made[name] = f"{edition.house.base_url}/{folder}/t/{token}"
+    if edition.link_set == "reader":
+        # Of the link beside a story only the token is the reader's own.
+        made["share"] = _token(letter, "send", "")
     return made
+
+
+def _token(letter: Letter, name: str, scope: str) -> str:
+    key, version, day = _claims(letter, name)
+    payload = key + bytes([version, day // 256, day % 256])
+    return _base32(payload + _code(letter.edition.house, PURPOSES.get(name, name), scope, payload))
 
 
 def envelope_sender(letter: Letter) -> str:
@@ -158,12 +171,12 @@ def expected_headers(letter: Letter, own: dict[str, str]) -> Iterator[tuple[str,
     yield "Message-ID", f"<{_base32(_code(house, 'message-id', '', number))}@{house.domain}>"
     if edition.reply_to:
         yield "Reply-To", edition.reply_to
-    if edition.lane == "transactional":
+    if edition.lane in ("transactional", "share"):
         yield "Auto-Submitted", "auto-generated"
     if edition.list_id:
         yield "List-Id", edition.list_id
-    if edition.lane != "transactional" and edition.link_set == "reader":
-        yield "List-Unsubscribe", f"<{own['unsubscribe']}>, <mailto:{leave_address(letter)}>"
+    if edition.lane != "transactional" and edition.link_set in LEAVES:
+        yield "List-Unsubscribe", f"<{own[LEAVES[edition.link_set]]}>, <mailto:{leave_address(letter)}>"
         yield "List-Unsubscribe-Post", "List-Unsubscribe=One-Click"
     yield "Feedback-ID", edition.feedback
     yield "MIME-Version", "1.0"

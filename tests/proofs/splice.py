@@ -143,7 +143,7 @@ class Office:
 
 
 def _compiled(text: str, markup: str) -> content.Part:
-    for name in ("preferences", "why", "unsubscribe", "confirm"):
+    for name in ("preferences", "why", "unsubscribe", "confirm", "share", "share_opt_out"):
         text, markup = (each.replace(f"⟦{name}⟧", str(mailtext.place(name))) for each in (text, markup))
     return content.Part(content.cut(text), content.cut(markup))
 
