@@ -17,13 +17,17 @@ from delivery.classes import COUNTING, RANK, Class, Counting, Row, Then
 from delivery.models import Bounce, Delivery
 from delivery.outcomes import Kind
 
+_SAID = {suppression.BULK: "bulk mail", "share": "mail from friends"}
 KEPT = timedelta(days=90)
 """So long a mail that came back is counted at most; longer than any row of the table looks back."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Returned:
-    """A delivery that came back, with what that means and who told it. `handed_over_at` is its last intent."""
+    """A delivery that came back, with what that means and who told it. `handed_over_at` is its last intent.
+
+    `scope` is what its address is kept from when it is enough.
+    """
 
     id: int
     mailing_id: int
@@ -32,6 +36,7 @@ class Returned:
     handed_over_at: datetime
     row: Row
     source: str
+    scope: str = suppression.BULK
 
     @property
     def counts_as(self) -> Class:
@@ -76,7 +81,7 @@ def follow(returned: Sequence[Returned], *, now: datetime) -> list[str | None]:
         if mail.row.then is Then.SUPPRESS:
             suppressions.append(_suppression(mail, mail.row.means, None))
             kind = Kind.COMPLAINT if mail.row.means is Class.COMPLAINT else Kind.HARD_BOUNCE
-            words.append("The address gets no more bulk mail.")
+            words.append(f"The address gets no more {_SAID.get(mail.scope, mail.scope)}.")
         elif mail not in counted:
             words.append(None)
             continue
@@ -103,7 +108,7 @@ def leave(mail: Returned, *, stream: str, reason: str, now: datetime) -> bool:
 
 
 def _suppression(mail: Returned, why: Class, until: datetime | None) -> Change:
-    return Change(journal.SUPPRESS, mail.addr_hash, suppression.BULK, why.value, mail.source, until)
+    return Change(journal.SUPPRESS, mail.addr_hash, mail.scope, why.value, mail.source, until)
 
 
 def _outcome(mail: Returned, kind: Kind, now: datetime) -> Mapping[str, object]:

@@ -12,7 +12,7 @@ from core import database, mailtext
 from core.addresses import Address
 from core.database import Base, db, insert_for, ledger_now
 from core.services import Services
-from delivery import content, planning, protection, providers
+from delivery import content, planning, private, protection, providers
 from delivery.models import Block, Content, Delivery, Lane, Mailing, Shell
 from delivery.models import LinkSet as LinkSet
 from delivery.states import State
@@ -244,10 +244,12 @@ def queue_mail(
     now: datetime,
     services: Services,
     stream: str = "system",
+    purge_at: datetime | None = None,
 ) -> bool:
     """Write one system mail into the ledger; return whether it is new. Raises ValueError for a wrong place in it.
 
-    One of the stream `answers` says in its headers that a program answers with it.
+    One of the stream `answers` says in its headers that a program answers with it. With `purge_at` its text is of this
+    one mail only, and is wiped then.
     """
     body = content.compile_mail(mail)
     _check_places(body, link_set)
@@ -256,8 +258,10 @@ def queue_mail(
     mailing_id = open_mailing(f"{mailing}:{mail.language}:{frame.fingerprint}", frame=frame, now=now)
     empty = content.Part((), ())
     shell_id = add_shell(mailing_id, language=mail.language, format="both", head=empty, foot=empty)
-    block_id = add_block(body)
+    block_id = add_block(body) if purge_at is None else private.add_block(body)
     content_id = add_content(mailing_id, shell_id=shell_id, subject=mail.subject, block_ids=[block_id])
+    if purge_at is not None:
+        private.keep_until(content_id, purge_at)
     row = Planned(recipient, once_key, content_id)
     return bool(
         queue_bulk(

@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, case, insert, select, update
 from core import errors
 from core.database import db
 from core.tokens import Tokens
-from delivery import aftermath, classes, replies, verp
+from delivery import aftermath, classes, replies, suppression, verp
 from delivery.aftermath import Returned
 from delivery.classes import Class
 from delivery.models import Delivery, DeliveryEvent, Lane, Mailing
@@ -152,7 +152,14 @@ def _apply(found: _Seen | None, signal: Signal, work: _Work) -> Applied | Return
         provider=found.provider,
     )
     mail = Returned(
-        found.id, found.mailing_id, found.reader_key, found.addr_hash, left_at, row=row, source=signal.source
+        found.id,
+        found.mailing_id,
+        found.reader_key,
+        found.addr_hash,
+        left_at,
+        row=row,
+        source=signal.source,
+        scope=_scope(found, row.means),
     )
     if signal.kind is Kind.LEAVE:
         return _leave(found, mail, work.now)
@@ -164,6 +171,12 @@ def _apply(found: _Seen | None, signal: Signal, work: _Work) -> Applied | Return
     _note(found, "returned", f"{row.means.value} ({row.name}), from {signal.source}: {_words(signal)}", signal, work)
     work.returned.append(mail)
     return mail
+
+
+def _scope(found: _Seen, means: Class) -> str:
+    """Return what an address is kept from: a complaint about a friend's mail is none about what they asked for."""
+    of_a_friend = found.lane == Lane.SHARE and means is Class.COMPLAINT
+    return found.stream if of_a_friend else suppression.BULK
 
 
 def _prove(found: _Seen, signal: Signal, work: _Work) -> None:

@@ -165,13 +165,18 @@ def story_view(
         minutes=article.minutes,
         published=languages.instant_text(article.published_at, language or article.language, publication.zone),
         url=url,
-        share_url=services.links.to("share", **link) if article.shareable else "",
+        share_url=_share_url(link, services, by_us=by_us) if article.shareable else "",
         correction=article.correction,
         text_url=services.links.to("story", **link) if len(url) > LONGEST_LINK else "",
         picture=picture,
         is_flash=article.state == "flash",
         by_us=by_us and article.shareable,
     )
+
+
+def _share_url(link: Mapping[str, str], services: Services, *, by_us: bool) -> str:
+    """Return where a story is sent from; `by_us` up to the token, which is each reader's own."""
+    return services.links.to("share_as", **link, token="") if by_us else services.links.to("share", **link)
 
 
 def headline_view(story: StoryView) -> HeadlineView:

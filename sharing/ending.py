@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, exists, select, update
 
+from articles.models import Article
 from core.database import db
 from delivery import recall
 from sharing import counts
@@ -37,6 +38,28 @@ def call_back_all(reason: str, *, now: datetime) -> int:
     """End all shares that are younger than 72 hours, and let nothing of them leave; return how many were open."""
     young = select(Share).where(Share.purged_at.is_(None)).order_by(Share.id).with_for_update()
     return call_back(db.session.scalars(young).all(), reason, now=now)
+
+
+def any_gone() -> bool:
+    """Return whether something is on its way to friends whose story was taken back; a look costs no writer's turn."""
+    return bool(db.session.scalar(select(exists(_gone().subquery().select()))))
+
+
+def call_back_gone(*, now: datetime) -> None:
+    """Let nothing leave whose story was taken back, or may not be passed on any more."""
+    gone = list(db.session.scalars(_gone().order_by(Share.id).with_for_update(of=Share)))
+    if not gone:
+        return
+    call_back(gone, "gone", now=now)
+    for share in gone:
+        share.state = "ended"
+    db.session.flush()
+
+
+def _gone() -> Select[Share]:
+    hidden = (Article.state != "published") | ~Article.shareable
+    queued = (Share.state == "queued", Share.purged_at.is_(None))
+    return select(Share).join(Article, Article.id == Share.article_id).where(*queued, hidden)
 
 
 def refuse(share: Share, reason: str, *, now: datetime) -> None:

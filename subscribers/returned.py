@@ -8,7 +8,7 @@ from core import logs
 from core.database import Mark, db, insert_for
 from delivery import outcomes
 from delivery.outcomes import Kind
-from subscribers import joining, leaving, unsubscribe
+from subscribers import joining, leaving, overall, unsubscribe
 from subscribers.models import Digest, Subscriber
 from subscribers.trail import FormerKey
 
@@ -63,8 +63,8 @@ def _held_cursor() -> int:
 def _record(subscriber: Subscriber, kind: str, stream: str, *, at: datetime, now: datetime) -> None:
     """Have somebody leave what they left at `at`; but not what they have asked for again since then."""
     log.info("news of a reader's mail", subscriber=subscriber.id, kind=kind, stream=stream)
-    if kind not in _LEAVES:
-        return
+    if kind not in _LEAVES or stream == overall.SHARE:
+        return  # what came from a friend says nothing of what they asked for themselves
     joining.hold(subscriber)
     again = joining.opted_in_since(subscriber, at)
     for one in joining.subscriptions_of(subscriber).values():

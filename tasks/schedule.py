@@ -38,6 +38,8 @@ BEAT: Final = {
     "record what came of mails": _every(15.0, "tasks.returns.record_outcomes"),
     "forget what came back long ago": _every(3600.0, "tasks.returns.forget_old"),
     "forget what counts no more": _every(3600.0, "tasks.signup.forget_budgets"),
+    "send to friends": _every(15.0, "tasks.sharing.answer"),
+    "record what friends sent back": _every(15.0, "tasks.sharing.record_outcomes"),
     "forget what was shared": _every(300.0, "tasks.sharing.forget"),
     "forget unconfirmed requests": _every(3600.0, "tasks.signup.forget_unconfirmed"),
 }

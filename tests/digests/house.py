@@ -121,7 +121,8 @@ class House:
                 db.session.add(one)
                 db.session.flush()
                 story = one.id
-            given = {"standfirst": f"What {headline} is about.", "words": 440, "slug": "", "author": "", **values}
+            given = {"standfirst": f"What {headline} is about.", "words": 440, "slug": "", "author": ""}
+            given |= {"body": "<p>Text.</p>", **values}
             article = Article(
                 story_id=story,
                 language=language,
@@ -129,7 +130,6 @@ class House:
                 headline=headline,
                 dateline_place="Seoul",
                 dateline_agency="Masthead",
-                body="<p>Text.</p>",
                 published_at=at,
                 first_seen_at=seen or at,
                 revision=1,

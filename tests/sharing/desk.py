@@ -2,22 +2,30 @@
 
 import itertools
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+from flask import Flask, current_app
 from sqlalchemy import select
 
+from articles.models import Article
 from core import addresses, clock, database, tokens
-from core.database import db
+from core.database import Base, db
 from core.shares import ShareSettings
 from core.windows import Windows
-from sharing import asking, confirming, limits, senders, switch
+from sharing import asking, confirming, friends, limits, senders, sending, switch
 from sharing.asking import Answer, Wish
 from sharing.models import Share, ShareFriend
 from sharing.senders import Sender
 from subscribers.models import Subscriber
+from tasks import nudge
+from tasks import sharing as tasks
+from tests import installation
+from tests.digests import sender as relay
 from tests.digests.house import NOW, House, Mail
 
 WIDE = ShareSettings(
@@ -128,6 +136,65 @@ class Desk:
             done = confirming.confirm(confirming.open_share(token, at), now=at)
             db.session.commit()
         return done
+
+    def work(self, *, at: datetime = NOW, given: ShareSettings = WIDE) -> None:
+        """Do what the task does that answers, at a moment."""
+        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+        settings = replace(installation.settings_for("sqlite://"), sharing=given)
+        app.extensions.update({"postrider": self.services, "postrider settings": settings})
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(clock, "utc_now", lambda: at)
+            patch.setattr(nudge, "post", lambda: None)
+            patch.setattr(nudge, "sharing", lambda: None)
+            tasks.answer()
+        db.session.rollback()
+
+    @contextmanager
+    def services_turn(self) -> Iterator[None]:
+        """Write as a door does."""
+        with database.write_turn():
+            yield
+            db.session.commit()
+
+    def work_shares(self, *, at: datetime = NOW, given: ShareSettings = WIDE) -> None:
+        """Queue what is confirmed, without deciding on any friend."""
+        for share_id in sending.waiting(100, now=at):
+            made = sending.make(share_id, given=given, services=self.services)
+            db.session.rollback()
+            assert made is not None
+            with self.services_turn():
+                assert sending.write(made, given=given, services=self.services, now=at)
+
+    def decide(self, friend_id: int, *, at: datetime = NOW, given: ShareSettings = WIDE) -> None:
+        """Decide on one friend."""
+        with self.services_turn():
+            friends.decide(friend_id, given=given, services=self.services, now=at)
+
+    def change(self, article_id: int, **values: Any) -> None:
+        """Change a story."""
+        with self.services_turn():
+            article = db.session.get_one(Article, article_id)
+            for name, value in values.items():
+                setattr(article, name, value)
+
+    @staticmethod
+    def story_of(article_id: int) -> int:
+        """Return the story that an article is a version of."""
+        return db.session.get_one(Article, article_id).story_id
+
+    def send(self) -> list[str]:
+        """Hand over what may leave; return to whom."""
+        return relay.Sender(self.services).go()
+
+    @staticmethod
+    def all(model: type[Base], column: str) -> list[Any]:
+        """Return one column of all rows."""
+        db.session.rollback()
+        return [getattr(one, column) for one in db.session.scalars(select(model))]
+
+    def mail_to(self, mailbox: str) -> list[Mail]:
+        """Return the mails in the ledger to one address."""
+        return [mail for mail in self.mails() if mail.to == mailbox]
 
     def mails(self) -> Sequence[Mail]:
         """Return the mails in the ledger."""
