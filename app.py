@@ -10,7 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import commands
 import web
-from core import database, journal, logs, schema, services, startup, windows
+from core import database, journal, logs, pile, schema, services, startup, windows
 from core import settings as settings_module
 from core.database import db
 from core.errors import SettingsError, UnfitStart
@@ -41,6 +41,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["postrider"] = services.from_settings(settings)
     app.extensions["postrider settings"] = settings
     app.extensions["postrider windows"] = windows.Windows(settings.redis_url)
+    app.extensions["postrider clicks"] = pile.Pile("clicks", settings.redis_url)
     db.init_app(app)
     with app.app_context():
         database.prepare_engine(db.engine)

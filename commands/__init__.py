@@ -6,6 +6,7 @@ from commands import (
     articles_breaking,
     articles_import,
     control,
+    digests_clicks,
     digests_design,
     digests_desk,
     digests_forecast,
@@ -61,6 +62,7 @@ EDITIONS = (
     *(digests_forecast.show, digests_preview.preview, digests_preview.test_send),
     digests_report.edition_report,
     digests_report.show_numbers,
+    digests_clicks.choose,
     *(digests_special.draft, digests_special.list_all, digests_special.send),
 )
 """The commands of `flask digests` that have modules of their own."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from sqlalchemy import func, select
 
-from commands import files, groups, turns
+from commands import digests_clicks, files, groups, turns
 from core.database import db
 from core.identity import LANES
 from core.services import current
@@ -48,6 +48,8 @@ def apply(file: Path, dry_run: bool, yes: bool) -> None:
         return
     if found and not yes and sys.stdin.isatty():
         click.confirm("Shall it be so?", abort=True)
+    if not yes:
+        digests_clicks.ask_once()
     with turns.writing():
         offer.apply(tables)
     click.echo(f"{len(tables)} digests are on offer.")

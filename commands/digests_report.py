@@ -3,7 +3,8 @@
 import csv
 import json
 import sys
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 
@@ -13,7 +14,11 @@ from commands import turns
 from core import clock
 from core.database import db
 from digests import numbers, report
+from digests.clicks import OfStory
 from subscribers import offer
+
+_MOST_FOLLOWED = 10
+"""So many stories are named of those whose links were followed."""
 
 
 @click.command("report")
@@ -70,6 +75,11 @@ def _sum_up(of: report.Of, *, as_json: bool) -> None:
     click.echo(f"{sum(totals.values()):,} readers.")
 
 
+def _clicks(found: Sequence[OfStory]) -> dict[str, int]:
+    """Return how often the stories that were followed most were, over all editions."""
+    return dict(sum((Counter({one.story: one.clicks}) for one in found), Counter[str]()).most_common(_MOST_FOLLOWED))
+
+
 @click.command("numbers")
 @click.option("--days", default=30, show_default=True, help="How far back.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
@@ -78,7 +88,8 @@ def show_numbers(days: int, as_json: bool, as_csv: bool) -> None:
     """Show the numbers of the last days, from the ledger and the proof of consent alone: nobody's reading is followed.
 
     Of each edition: handed over, bounced, complaints, refused, in doubt, and how many left after it. Of each digest:
-    who came, changed and left, and the reasons that were given. Of all: confirmed sign-ups by page.
+    who came, changed and left, the reasons that were given, and, where clicks are counted (flask digests clicks), the
+    stories that were followed most. Of all: confirmed sign-ups by page.
     """
     since = clock.utc_now() - timedelta(days=days)
     digests = offer.active()
@@ -86,6 +97,7 @@ def show_numbers(days: int, as_json: bool, as_csv: bool) -> None:
     rest = {
         "readers": {one.key: numbers.consents(one, since=since) for one in digests},
         "reasons": {one.key: numbers.reasons(one, since=since) for one in digests},
+        "clicks": {one.key: _clicks(numbers.stories(one, since=since)) for one in digests},
         "sign_ups": {"all": numbers.sign_ups(since=since)},
     }
     if as_json:

@@ -53,6 +53,7 @@ PATHS: Mapping[str, str] = {
     "editions": "/<language>/digests/<digest>",
     "edition": "/<language>/digests/<digest>/<edition>",
     "view": "/<language>/digests/<digest>/<edition>/t/<token>",
+    "click": "/<language>/digests/<digest>/<edition>/<story>/t/<token>",
     "sitemaps": "/sitemap.xml",
     "sitemap": "/<language>/sitemap.xml",
     "news_sitemap": "/<language>/news-sitemap.xml",

@@ -26,6 +26,8 @@ class Purpose(StrEnum):
     """It opens the page on which a reader types a new address."""
     VIEW = "view"
     """It shows the stories of one mail in a browser, to whoever has the link."""
+    CLICK = "click"
+    """It leads to the story that it names, and is counted. All readers of an edition have the same."""
     NEW_ADDRESS = "new-address"
     """It confirms one change of address: only a mail to the new address holds it."""
     SHARE = "share"

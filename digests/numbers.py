@@ -11,6 +11,7 @@ from core.database import db
 from delivery.classes import BOUNCES, Class
 from delivery.models import Delivery, Mailing
 from delivery.states import State
+from digests import clicks
 from digests.models import Edition
 from subscribers.models import ConsentEntry, ConsentParticulars, Digest, SignupRequest
 from subscribers.trail import LeavingReason
@@ -23,7 +24,7 @@ ASKED_AT_ONCE = 500
 @dataclass(frozen=True, slots=True)
 class OfEdition:
     """One edition: to how many it was handed over, and what followed. `left` is who left after it and before the next
-    one that they got."""
+    one that they got; `clicks` how often its links were followed, where that is counted."""
 
     edition: str
     handed_over: int
@@ -32,19 +33,32 @@ class OfEdition:
     refused: int
     in_doubt: int
     left: int
+    clicks: int
 
 
 def editions(digest: Digest, *, since: datetime) -> list[OfEdition]:
     """Return the editions of a digest that were opened since then, newest first."""
-    wanted = select(Edition.mailing_id, Mailing.key).join(Mailing, Mailing.id == Edition.mailing_id)
+    wanted = select(Edition.id, Edition.mailing_id, Mailing.key).join(Mailing, Mailing.id == Edition.mailing_id)
     wanted = wanted.where(Edition.digest_id == digest.id, Edition.opened_at >= since)
-    keys = {row.mailing_id: row.key for row in db.session.execute(wanted.order_by(Edition.opened_at.desc()))}
-    counts = _counts(list(keys))
+    rows = db.session.execute(wanted.order_by(Edition.opened_at.desc())).all()
+    counts = _counts([row.mailing_id for row in rows])
     left = _left(digest, since=since)
-    return [_of_edition(key, counts.get(mailing_id, {}), left[mailing_id]) for mailing_id, key in keys.items()]
+    clicked = Counter[int]()
+    for one in clicks.of_editions([row.id for row in rows]):
+        clicked[one.edition_id] += one.clicks
+    return [
+        _of_edition(row.key, counts.get(row.mailing_id, {}), left=left[row.mailing_id], clicked=clicked[row.id])
+        for row in rows
+    ]
 
 
-def _of_edition(key: str, counts: Mapping[tuple[str, str | None], int], left: int) -> OfEdition:
+def stories(digest: Digest, *, since: datetime) -> list[clicks.OfStory]:
+    """Return how often the stories of these editions were followed, where that is counted."""
+    wanted = select(Edition.id).where(Edition.digest_id == digest.id, Edition.opened_at >= since)
+    return clicks.of_editions(db.session.scalars(wanted).all())
+
+
+def _of_edition(key: str, counts: Mapping[tuple[str, str | None], int], *, left: int, clicked: int) -> OfEdition:
     def of(state: State, returned: Sequence[str] | None = None) -> int:
         return sum(
             count for (one, back), count in counts.items() if one == state and (not returned or back in returned)
@@ -58,6 +72,7 @@ def _of_edition(key: str, counts: Mapping[tuple[str, str | None], int], left: in
         refused=of(State.FAILED),
         in_doubt=of(State.IN_DOUBT),
         left=left,
+        clicks=clicked,
     )
 
 

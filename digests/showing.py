@@ -4,10 +4,11 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from articles import pictures, shelf, topics
+from articles.models import Article
 from core import byus
 from core.database import db
 from core.services import Services
-from digests import notes, rendering, selection
+from digests import clicks, notes, rendering, selection
 from digests.desk import Laid
 from subscribers.models import Digest
 
@@ -35,8 +36,13 @@ class Showing:
         *,
         notice: rendering.NoticeView | None = None,
         views: dict[int, rendering.StoryView] | None = None,
+        counting: clicks.Counting | None = None,
     ) -> None:
-        """Show for a digest. `notice` stands in it; what is no edition never has one."""
+        """Show for a digest. `notice` stands in it; what is no edition never has one.
+
+        With `counting` its links to stories are counted.
+        """
+        self._counting = counting
         self._notice = notice
         self._digest, self._laid, self._services = digest, laid, services
         self._views: dict[int, rendering.StoryView] = {} if views is None else views
@@ -75,12 +81,14 @@ class Showing:
         if not article_ids:
             return {}
         shown, by_us = pictures.for_mails(list(article_ids), self._services.links), byus.are_sent(db.session)
-        return {
-            one.id: rendering.story_view(
-                one, self._services, language=self._digest.language, picture=shown.get(one.id), by_us=by_us
-            )
-            for one in shelf.by_ids(list(article_ids))
-        }
+        return {one.id: self._view(one, shown.get(one.id), by_us=by_us) for one in shelf.by_ids(list(article_ids))}
+
+    def _view(self, article: Article, picture: pictures.MailPicture | None, *, by_us: bool) -> rendering.StoryView:
+        language = self._digest.language
+        view = rendering.story_view(article, self._services, language=language, picture=picture, by_us=by_us)
+        if self._counting is None:
+            return view
+        return replace(view, url=self._counting.link(article, self._services.links), text_url="")
 
     def rest(self, count: int, topic_ids: frozenset[int] | None) -> rendering.MoreView:
         """Return where the rest is: on the topic's page, where it is of one topic; else on the front page."""

@@ -11,7 +11,19 @@ from articles import topics
 from core import changes
 from core.database import db
 from core.services import Services
-from digests import alerted, corrections, desk, elsewhere, histories, notices, outlook, selection, shelves, timetable
+from digests import (
+    alerted,
+    clicks,
+    corrections,
+    desk,
+    elsewhere,
+    histories,
+    notices,
+    outlook,
+    selection,
+    shelves,
+    timetable,
+)
 from digests.copies import Copy, Group, SortedOut
 from digests.kept import Kept
 from digests.outlook import Outlook
@@ -83,6 +95,7 @@ class Reading:
         self._laid = laid or desk.laid_down(digest, slot, due_at=words_at, zone=services.publication.zone)
         self._notice = notices.of(digest, slot)
         self._kept = kept or Kept()
+        self._counting = clicks.of(digest, slot, first=self._first)
         self._outlooks: dict[int | None, Outlook] = {}
         self.seen_until = now
 
@@ -161,7 +174,14 @@ class Reading:
         kept.stand_on((self._digest.revision, self._slot, self._due_at, self._laid, self._notice, tuple(found)), found)
 
     def _showing(self, kept: Kept) -> Showing:
-        return Showing(self._digest, self._laid, self._services, notice=self._notice, views=kept.views)
+        return Showing(
+            self._digest,
+            self._laid,
+            self._services,
+            notice=self._notice,
+            views=kept.views,
+            counting=self._counting,
+        )
 
     def _wanted(self, readers: Sequence[DueReader], kept: Kept) -> frozenset[int] | None:
         """Return all topics that somebody of a first edition's chunk wants; None when somebody wants everything."""

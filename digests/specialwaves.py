@@ -10,7 +10,7 @@ from articles import shelf
 from core.database import db
 from core.services import Services
 from delivery import outbox
-from digests import cohorts, desk, elsewhere, histories, outlook, rendering, selection, specials
+from digests import clicks, cohorts, desk, elsewhere, histories, outlook, rendering, selection, specials
 from digests.cohorts import Chunk
 from digests.copies import Copy, Group, SortedOut
 from digests.kept import Kept
@@ -137,7 +137,7 @@ class Reading:
         count = len(special.article_ids)
         self._wish = selection.Wish(None, count, None, headlines=count, repeat=self._repeat, evenly=False)
         laid = desk.Laid(self._foremost, note=special.note, subject=special.subject)
-        self._showing = Showing(lead, laid, services)
+        self._showing = Showing(lead, laid, services, counting=clicks.of(lead, slot, special=special.key))
         self._once = elsewhere.Once(self._found, lead.language)
 
     def sort_out(self, readers: Sequence[DueReader]) -> SortedOut:

@@ -18,6 +18,7 @@ MODULES = (
     "tasks.breaking",
     "tasks.digests",
     "tasks.corrections",
+    "tasks.clicks",
     "tasks.sharing",
     "tasks.feeds",
     "tasks.websub",

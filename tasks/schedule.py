@@ -16,6 +16,7 @@ BEAT: Final = {
     "answer changes of address": _every(15.0, "tasks.notices.answer_addresses"),
     "forget old changes": _every(3600.0, "tasks.notices.forget_old"),
     "mail breaking news": _every(1.0, "tasks.breaking.look"),
+    "count clicks": _every(60.0, "tasks.clicks.count"),
     "remind of flashes": _every(60.0, "tasks.breaking.remind"),
     "open what is due": _every(5.0, "tasks.digests.open_due"),
     "tell corrections": _every(15.0, "tasks.corrections.tell"),

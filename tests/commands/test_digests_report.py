@@ -3,10 +3,13 @@
 import csv
 import io
 import json
+import sys
 from datetime import timedelta
 
+import click
 import pytest
 
+from commands import digests_clicks
 from core import clock
 from core.database import db
 from core.services import current
@@ -62,3 +65,20 @@ def test_the_numbers_say_after_which_edition_a_reader_left(flask, edition):
     assert (row["edition"], row["left"]) == ("edition:asia-daily:regular:2026-03-03", "1")
     text = flask("digests numbers").output
     assert "1 handed over" in text and "sign-ups, all: none" in text
+
+
+def test_clicks_are_off_until_somebody_says_yes_and_the_question_is_asked_once(flask, edition, monkeypatch):
+    assert flask("digests clicks").output == "Clicks are not counted.\n"
+    asked: list[str] = []
+
+    def confirm(text: str, *, default: bool) -> bool:
+        asked.append(text)
+        return default
+
+    monkeypatch.setattr(sys.stdin.__class__, "isatty", lambda _self: True, raising=False)
+    monkeypatch.setattr(click, "confirm", confirm)
+    for _time in range(2):
+        digests_clicks.ask_once()
+    assert asked == ["Shall clicks be counted?"]
+    assert flask("digests clicks --count").output == "Clicks are counted.\n"
+    assert json.loads(flask("digests numbers --json").output)["clicks"]["asia-daily"] == {}

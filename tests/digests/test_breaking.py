@@ -634,12 +634,12 @@ def test_the_desk_is_reminded_of_a_flash_that_has_no_story_for_half_an_hour(hous
     issued = issue()
     for minutes, expected in ((29, []), (30, ["flash"])):
         monkeypatch.setattr(clock, "utc_now", lambda minutes=minutes: NOW + minutes * MINUTE)
-        tasks.breaking.remind()
+        tasks.breaking.remind.run()
         assert [key.partition(":")[0] for key in alerts.open_keys(db.session.connection())] == expected
         db.session.rollback()
     story = house.article("Ferry aground off Cebu", at=NOW)
     with database.write_turn():
         flash.attach(db.session.get_one(Article, issued), db.session.get_one(Article, story))
         db.session.commit()
-    tasks.breaking.remind()
+    tasks.breaking.remind.run()
     assert not alerts.open_keys(db.session.connection())

@@ -51,7 +51,7 @@ def test_what_left_too_late_comes_the_next_day(house, sender):
     house.article("Missed", at=DUE - HOUR)
     house.go(DUE)
     expire()
-    task.look()
+    task.look.run()
     assert next_day(house) == ["New", "Missed"]
 
 
@@ -65,7 +65,7 @@ def test_what_was_cancelled_comes_the_next_day_but_not_to_who_has_it(house, send
         control.cancel(db.session.scalars(select(Mailing.key).where(Mailing.key.like("edition:%"))).one())
         db.session.commit()
     sweep()
-    task.look()
+    task.look.run()
     (other,) = {"early@example.org", "late@example.org"} - {first}
     mails = {}
     house.article("New", at=DUE + HOUR)
@@ -81,7 +81,7 @@ def test_a_mail_that_ends_as_it_is_about_to_leave_has_brought_nothing_either(hou
     take_back(killed)
     remake(house)
     assert sender.go() == []
-    task.look()
+    task.look.run()
     change(killed, lambda one: life.restore(one, now=DUE + HOUR))
     assert next_day(house) == ["New", "Killed"]
 
@@ -97,11 +97,11 @@ def test_a_story_that_comes_back_comes_to_those_whose_mail_went_without_it_and_t
     remake(house)
     (other,) = sender.go()
     assert headlines(sender.made[other]) == ["Stays"]
-    task.look()
+    task.look.run()
     assert killed in house.had(house.subscriber(other)), "as long as it is not there, nobody can get it"
     change(killed, lambda one: life.restore(one, now=DUE + HOUR))
-    task.look()
-    task.look()
+    task.look.run()
+    task.look.run()
     house.article("New", at=DUE + HOUR)
     mails = {mail.to: set(mail.headlines) for mail in house.go(DUE + DAY)}
     assert mails == {first: {"New"}, other: {"New", "Killed"}}
@@ -118,7 +118,7 @@ def test_a_story_that_is_away_twice_is_given_back_to_each_reader_once(house, sen
     (first,) = sender.go(1)
     change(killed, lambda one: life.restore(one, now=DUE + HOUR))
     remake(house)
-    task.look()
+    task.look.run()
     assert killed not in house.had(house.subscriber(first))
     assert [mail.to for mail in house.go(DUE + DAY)] == [first]
     take_back(killed)
@@ -128,7 +128,7 @@ def test_a_story_that_is_away_twice_is_given_back_to_each_reader_once(house, sen
     db.session.commit()
     change(killed, lambda one: life.restore(one, now=DUE + 2 * DAY))
     remake(house)
-    task.look()
+    task.look.run()
     assert killed in house.had(house.subscriber(first)), "their second mail brings it"
 
 
@@ -152,7 +152,7 @@ def test_a_reader_whose_mail_is_composed_meanwhile_is_looked_at_again(house, sen
         return found
 
     monkeypatch.setattr(histories, "of_readers", stale)
-    task.look()
+    task.look.run()
     assert house.had(house.subscriber()) == [killed + 1]
 
 

@@ -205,14 +205,14 @@ def test_a_breaking_mail_waits_for_a_page_that_is_not_there_yet_and_goes_as_soon
     answers: list[int | None] = [404, 404, None]
     monkeypatch.setattr(probing, "answer_if_gone", lambda _url: answers.pop(0))
     monkeypatch.setattr(clock, "utc_now", lambda: NOW)
-    tasks.digests.compose(wave)
+    tasks.digests.compose.run(wave)
     assert house.mails() == [] and breaking.waiting(NOW) == []
     assert "The breaking mail of Asia Daily of 2026-03-02 is stopped: Its story is not fit" in alert().text
     assert "until 2026-03-02 10:00 UTC" in alert().text
     for minutes in (2, 4):
         monkeypatch.setattr(clock, "utc_now", lambda minutes=minutes: NOW + minutes * MINUTE)
         assert breaking.waiting(clock.utc_now()) == [wave]
-        tasks.digests.compose(wave)
+        tasks.digests.compose.run(wave)
     assert [mail.to for mail in house.mails()] == ["reader@example.org"]
     assert alert().closed_at == NOW + 4 * MINUTE
 
@@ -230,7 +230,7 @@ def test_a_breaking_mail_that_would_harm_every_reader_is_stopped(house, monkeypa
 
     monkeypatch.setattr(alarm, "read_chunk", mixed)
     monkeypatch.setattr(clock, "utc_now", lambda: NOW)
-    tasks.digests.compose(wave)
+    tasks.digests.compose.run(wave)
     assert house.mails() == []
     assert "is stopped: A reader's address is not the one" in alert().text
 
