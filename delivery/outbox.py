@@ -5,6 +5,7 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import exists, select
 
@@ -30,8 +31,7 @@ PLACES = {
 """The personal values that a mail of each link set may hold."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(NamedTuple):
     """Whom a mail goes to. `reader_key` is the opaque 16 bytes that the mail's links name."""
 
     address: Address
@@ -58,8 +58,7 @@ class Frame:
         return hashlib.sha256(repr(self).encode()).hexdigest()[:8]
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(NamedTuple):
     """One ledger row to be written by `queue_bulk`."""
 
     recipient: Recipient
@@ -183,17 +182,10 @@ def queue_bulk(
 
 
 def _own(row: Planned, services: Services) -> planning.Own:
-    address = row.recipient.address
+    (address, reader_key, link_version), once_key, content_id = row
     addr_hash, sealed = services.keyring.close(address)
-    return planning.Own(
-        once_key=row.once_key,
-        content_id=row.content_id,
-        reader_key=row.recipient.reader_key,
-        link_version=row.recipient.link_version,
-        addr_hash=addr_hash,
-        address_sealed=sealed,
-        provider=providers.number(address.folded.rpartition("@")[2]),
-    )
+    provider = providers.number(address.folded.rpartition("@")[2])
+    return planning.Own(once_key, content_id, reader_key, link_version, addr_hash, sealed, provider)
 
 
 def already_queued(mailing_id: int, once_keys: Sequence[bytes]) -> set[bytes]:

@@ -50,14 +50,20 @@ class Chunk:
     kept: Kept
 
 
-def read_chunk(wave_id: int, now: datetime, services: Services, kept: Kept | None = None) -> Chunk:
-    """Read the next readers of a wave and choose their stories, but for what is `kept`. Writes nothing."""
+def read_chunk(
+    wave_id: int, now: datetime, services: Services, kept: Kept | None = None, *, after: int | None = None
+) -> Chunk:
+    """Read the next readers of a wave and choose their stories, but for what is `kept`. Writes nothing.
+
+    They are those after the wave's cursor, or `after` where it will stand when the chunk before is written.
+    """
     wave = db.session.get_one(Wave, wave_id, populate_existing=True)
     edition = db.session.get_one(Edition, wave.edition_id)
     digest = db.session.get_one(Digest, edition.digest_id)
-    most = most_at_once(first=not wave.cursor)
+    cursor = wave.cursor if after is None else after
+    most = most_at_once(first=not cursor)
     kept = kept or Kept()
-    readers = _readers(edition, wave, most, kept)
+    readers = _readers(edition, wave.due_at, cursor, most, kept)
     slot, due_at = edition.slot, wave.due_at
     reading = Reading(
         digest, edition.kind, slot=slot, due_at=due_at, now=now, services=services, unfit=wave.unfit, kept=kept
@@ -72,8 +78,8 @@ def read_chunk(wave_id: int, now: datetime, services: Services, kept: Kept | Non
         kind=edition.kind,
         slot=edition.slot,
         due_at=wave.due_at,
-        cursor=wave.cursor,
-        last=readers[-1].subscription_id if readers else wave.cursor,
+        cursor=cursor,
+        last=readers[-1].subscription_id if readers else cursor,
         finished=len(readers) < most,
         groups=sorted_out.groups,
         empty=sorted_out.empty,
@@ -91,14 +97,10 @@ def most_at_once(*, first: bool = False) -> int:
     return min(most, CHUNK_IN_TURN) if db.engine.dialect.name == "sqlite" else most
 
 
-def _readers(edition: Edition, wave: Wave, most: int, kept: Kept) -> list[schedule.DueReader]:
+def _readers(edition: Edition, due_at: datetime, cursor: int, most: int, kept: Kept) -> list[schedule.DueReader]:
+    digest_id = edition.digest_id
     if edition.kind == "first":
-        return schedule.readers_first(digest_id=edition.digest_id, due_at=wave.due_at, after_id=wave.cursor, limit=most)
+        return schedule.readers_first(digest_id=digest_id, due_at=due_at, after_id=cursor, limit=most)
     return schedule.readers_due(
-        digest_id=edition.digest_id,
-        slot=edition.slot,
-        due_at=wave.due_at,
-        after_id=wave.cursor,
-        limit=most,
-        tastes=kept.tastes,
+        digest_id=digest_id, slot=edition.slot, due_at=due_at, after_id=cursor, limit=most, tastes=kept.tastes
     )

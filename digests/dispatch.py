@@ -5,7 +5,7 @@ makes several digests at one instant safe together.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -22,7 +22,7 @@ from digests.copies import Copy, Group
 from digests.making import Made
 from digests.models import Cohort, Wave, WaveCount
 from digests.why import Reason
-from subscribers import leaving, rhythm, schedule
+from subscribers import leaving, rhythm, schedule, served
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,16 @@ class _Won:
     readers: tuple[schedule.DueReader, ...]
 
 
-def write_chunk(made: Made, now: datetime, services: Services) -> bool:
-    """Write a chunk's ledger rows and histories, and move the wave's cursor. Return whether the wave is done.
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How far a wave is: the last subscription of which all is settled, and whether there is nothing left to do."""
+
+    reached: int
+    finished: bool
+
+
+def write_chunk(made: Made, now: datetime, services: Services) -> Written:
+    """Write a chunk's ledger rows and histories, and move the wave's cursor.
 
     Waves of one instant share readers, histories and blocks. So that no two of them wait for each other in a circle,
     every chunk takes its rows in one order: its wave, then shells and blocks, histories, readers, contents, deliveries,
@@ -69,8 +77,8 @@ def _hold_wave(chunk: Chunk) -> None:
         raise WaveTaken
 
 
-def _move_wave(chunk: Chunk, losers: Sequence[schedule.DueReader], now: datetime) -> bool:
-    """Move the wave's cursor on, but not beyond who must be looked at again; return whether the wave is done."""
+def _move_wave(chunk: Chunk, losers: Sequence[schedule.DueReader], now: datetime) -> Written:
+    """Move the wave's cursor on, but not beyond who must be looked at again."""
     finished = chunk.finished and not losers
     cursor = _reached(chunk, losers)
     db.session.execute(
@@ -85,7 +93,7 @@ def _move_wave(chunk: Chunk, losers: Sequence[schedule.DueReader], now: datetime
     )
     if finished and chunk.kind == "regular":
         schedule.move_on(chunk.digest_id, chunk.slot, chunk.due_at, now=now)
-    return finished
+    return Written(cursor, finished)
 
 
 def _reached(chunk: Chunk, losers: Sequence[schedule.DueReader]) -> int:
@@ -98,7 +106,7 @@ def _note_waits(chunk: Chunk, won: Sequence[_Won], losers: Sequence[schedule.Due
     settled = _reached(chunk, losers)
     waits = {one.subscription_id: one.waited + 1 for one in chunk.waiting if one.subscription_id <= settled}
     over = {one.subscription_id: 0 for group in won for one in group.readers if one.waited}
-    schedule.note_waits(waits | over)
+    served.note_waits(waits | over)
 
 
 def _count_unmailed(chunk: Chunk, losers: Sequence[schedule.DueReader]) -> None:
@@ -159,7 +167,7 @@ def _article_ids(made: Made) -> set[int]:
 def _advance(made: Made, groups: Sequence[Group], *, today: date) -> set[int]:
     """Give readers their new histories; return those whose history was still the one that was read."""
     steps = {(group.history_id, group.copy) for group in groups}
-    new = steps - made.chunk.kept.steps.keys()
+    new = steps - made.known_steps.keys()
     pasts = histories.entries({history_id for history_id, _copy in new if history_id is not None})
     grown = {
         (history_id, copy): histories.grown(
@@ -169,7 +177,7 @@ def _advance(made: Made, groups: Sequence[Group], *, today: date) -> set[int]:
     }
     ids = histories.intern(grown.values(), today=today)
     made.steps.update({step: ids[packed] for step, packed in grown.items()})
-    to = {step: made.steps.get(step) or made.chunk.kept.steps[step] for step in steps}
+    to = {step: made.steps.get(step) or made.known_steps[step] for step in steps}
     return histories.advance(
         [
             histories.Move(reader.subscriber_id, group.history_id, to[group.history_id, group.copy])
@@ -209,7 +217,7 @@ def _contents(
 def _queue(made: Made, won: Sequence[_Won], services: Services) -> None:
     chunk = made.chunk
     outbox.queue_bulk(
-        [_planned(reader, made.content_id(one.group.copy)) for one in won for reader in one.readers],
+        [row for one in won for row in _planned(one.readers, made.content_id(one.group.copy))],
         mailing_id=chunk.mailing_id,
         lane=Lane.DIGEST,
         link_set=outbox.LinkSet.READER,
@@ -228,15 +236,16 @@ def _note_first(chunk: Chunk, groups: Sequence[Group], won: Sequence[_Won], now:
     all_readers = {reader.subscription_id for group in chunk.groups for reader in group.readers}
     for reader in sorted(sent.values(), key=lambda one: one.subscription_id):
         slot = rhythm.local_date(now, reader.zone)
-        schedule.first_sent(reader.subscription_id, slot=slot, fresh_from=chunk.seen_until)
+        served.first_sent(reader.subscription_id, slot=slot, fresh_from=chunk.seen_until)
     begun = {reader.subscription_id for reader in chunk.empty} | (all_readers - sent.keys() - again)
     for subscription_id in sorted(begun):
-        schedule.first_empty(subscription_id)
+        served.first_empty(subscription_id)
 
 
-def _planned(reader: schedule.DueReader, content_id: int) -> outbox.Planned:
-    recipient = outbox.Recipient(reader.address, reader.reader_key, reader.link_version)
-    return outbox.Planned(recipient, once_key=reader.addr_hash, content_id=content_id)
+def _planned(readers: Iterable[schedule.DueReader], content_id: int) -> Iterator[outbox.Planned]:
+    for one in readers:
+        recipient = outbox.Recipient(one.address, one.reader_key, one.link_version)
+        yield outbox.Planned(recipient, one.addr_hash, content_id)
 
 
 def _cohorts(made: Made, copies: Sequence[Copy]) -> None:

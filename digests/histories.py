@@ -8,6 +8,7 @@ import struct
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from sqlalchemy import LargeBinary, bindparam, func, select, true, update
 
@@ -130,8 +131,7 @@ def intern(packed: Iterable[bytes], *, today: date) -> dict[bytes, int]:
     return {prints[fingerprint]: history_id for fingerprint, history_id in ids.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(NamedTuple):
     """A reader, the history that was read of them (None: nothing was had), and the one they are to have."""
 
     subscriber_id: int
@@ -162,8 +162,8 @@ def _changed(moves: Sequence[Move]) -> set[int]:
         .values(history_id=wanted.c.new)
         .returning(Had.subscriber_id)
     )
-    rows = [(one.subscriber_id, one.read or 0, one.new) for one in moves]
-    return set(connection.scalars(moved, _MOVES.given(dialect, rows)))
+    given = _MOVES.given(dialect, [(reader, read or 0, new) for reader, read, new in moves])
+    return set(connection.scalars(moved, given))
 
 
 def _begun(moves: Sequence[Move]) -> set[int]:

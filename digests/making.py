@@ -14,18 +14,21 @@ from digests.kept import Printed
 class Made:
     """A chunk with its shell, and with its new copies compiled; nothing of it is in the database yet.
 
-    `steps` are histories that its readers have from now on, once the transaction that wrote them is committed.
+    `known` is what was kept of copies, and `known_steps` of histories, when it was made: the next chunk may be read by
+    now, and have forgotten them. `steps` and `content_ids` are those that the transaction of this chunk writes.
     """
 
     chunk: Chunk
     head: content.Part
     foot: content.Part
+    known: dict[Copy, Printed]
+    known_steps: dict[tuple[int | None, Copy], int]
     content_ids: dict[Copy, int] = field(default_factory=dict)
     steps: dict[tuple[int | None, Copy], int] = field(default_factory=dict)
 
     def printed(self, copy: Copy) -> Printed:
         """Return a copy as it fits into a mail, with its pieces."""
-        return self.chunk.kept.printed[copy]
+        return self.known[copy]
 
     def content_id(self, copy: Copy) -> int:
         """Return what a copy is in the database."""
@@ -35,10 +38,9 @@ class Made:
 
     def settle(self) -> None:
         """Keep what was written, for the chunks that follow: the transaction is committed."""
-        kept = self.chunk.kept
-        kept.steps |= self.steps
+        self.known_steps.update(self.steps)
         for copy, content_id in self.content_ids.items():
-            kept.printed[copy].settle(content_id)
+            self.known[copy].settle(content_id)
 
 
 def make(chunk: Chunk, services: Services) -> Made:
@@ -52,7 +54,7 @@ def make(chunk: Chunk, services: Services) -> Made:
     readers = [reader for group in chunk.groups for reader in group.readers[:1]]
     preflight.refuse_unfit(head, foot, list(parts), readers, services)
     printed |= made
-    return Made(chunk, head, foot)
+    return Made(chunk, head, foot, printed, chunk.kept.steps)
 
 
 def _print(fitted: Copy, language: str) -> Printed:

@@ -37,7 +37,7 @@ def of_regular(reader: schedule.DueReader, digest: Digest, *, slot: date) -> Out
 def of_first(reader: schedule.DueReader, digest: Digest, *, now: datetime) -> Outlook:
     """Return what a first edition says."""
     own = db.session.get_one(Subscription, reader.subscription_id)
-    # The regular slot of this date, as it is where the reader is, is skipped: see schedule.first_sent.
+    # The regular slot of this date, as it is where the reader is, is skipped: see served.first_sent.
     today = rhythm.local_date(now, reader.zone)
     comes = _when(own, digest, now=now, not_before=today + timedelta(days=1))
     others = tuple((one.digest.name, _when(one, digest, now=now)) for one in editions.to_begin(own))

@@ -3,7 +3,7 @@
 What was chosen for a group is kept from chunk to chunk, see digests.kept: most groups have readers in many of them.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
@@ -97,6 +97,7 @@ class Reading:
         self._kept = kept or Kept()
         self._counting = clicks.of(digest, slot, first=self._first)
         self._outlooks: dict[int | None, Outlook] = {}
+        self._fresh: dict[Hashable, datetime] = {}
         self.seen_until = now
 
     def sort_out(self, readers: Sequence[DueReader]) -> SortedOut:
@@ -122,7 +123,11 @@ class Reading:
         return self._due_at - self._kept.reach
 
     def _fresh_from(self, reader: DueReader) -> datetime:
-        return timetable.fresh_from(reader, recap=self._repeat is Repeat.RECAP, due_at=self._due_at, now=self._now)
+        alike = reader.fresh_from, reader.rhythm, reader.zone, reader.waited, reader.away_from, reader.catch_up
+        if alike not in self._fresh:
+            recap = self._repeat is Repeat.RECAP
+            self._fresh[alike] = timetable.fresh_from(reader, recap=recap, due_at=self._due_at, now=self._now)
+        return self._fresh[alike]
 
     def _sorted(self, readers: Sequence[DueReader], fresh: _Fresh, since: datetime | None, kept: Kept) -> SortedOut:
         """Sort readers out for whom is looked up what was new since then."""

@@ -7,10 +7,9 @@ from celery import shared_task
 from core import clock, database, logs
 from core.database import db
 from core.services import current
-from digests import alarm, breaking, cohorts, dispatch, editions, making, recall, specialwaves
-from digests.kept import Kept, give_back, lend
+from digests import alarm, breaking, dispatch, editions, recall
 from digests.preflight import Stopped
-from tasks import nudge, preflight
+from tasks import chunks, nudge, preflight
 
 log = logs.get(__name__)
 
@@ -33,28 +32,43 @@ def open_due() -> None:
 @shared_task
 def compose(wave_id: int) -> None:
     """Compose a wave, chunk by chunk; a second task for the same wave finds it taken and does nothing."""
-    started = time.monotonic()
+    until = time.monotonic() + SLICE_S
     with database.write_turn():
         ours = editions.begin(wave_id, clock.utc_now())
         db.session.commit()
     news = breaking.is_breaking(wave_id)
-    compose_chunk = _compose_breaking if news else _compose_chunk
-    if ours and not preflight.look(wave_id, is_breaking=news):
+    if not ours or not preflight.look(wave_id, is_breaking=news):
         return
-    while ours:
-        if not news and breaking.anything_waiting(clock.utc_now()):
-            # Threads are few: whoever waits for a long digest waits a moment longer.
-            _hand_on(wave_id)
-            return
-        finished = compose_chunk(wave_id)
+    finished = _compose_breaking(wave_id, until) if news else _compose(wave_id, until)
+    if finished:
+        # Who joined while a first wave was composed is not kept waiting for the beat.
+        nudge.digests()
+    else:
+        _hand_on(wave_id)
+
+
+def _compose(wave_id: int, until: float) -> bool:
+    """Compose a digest's wave until that moment of the monotonic clock, or news breaks; return whether it is done.
+
+    Threads are few: whoever waits for a long digest waits a moment longer.
+    """
+    with chunks.of(wave_id) as wave:
+        while not breaking.anything_waiting(clock.utc_now()):
+            is_last = time.monotonic() > until
+            finished = wave.compose(is_last=is_last)
+            nudge.post()
+            if finished or is_last:
+                return finished
+    return False
+
+
+def _compose_breaking(wave_id: int, until: float) -> bool:
+    while not (finished := _compose_news(wave_id)):
         nudge.post()
-        if finished:
-            # Who joined while a first wave was composed is not kept waiting for the beat.
-            nudge.digests()
-            return
-        if time.monotonic() - started > SLICE_S:
-            _hand_on(wave_id)
-            return
+        if time.monotonic() > until:
+            break
+    nudge.post()
+    return finished
 
 
 def _hand_on(wave_id: int) -> None:
@@ -63,43 +77,6 @@ def _hand_on(wave_id: int) -> None:
         editions.release(wave_id)
         db.session.commit()
     nudge.wave(wave_id)
-
-
-def _compose_chunk(wave_id: int) -> bool:
-    """Read, make and write one chunk; return whether there is nothing more to do here."""
-    kept = lend(db.engine, wave_id)
-    finished = _compose_with(kept, wave_id)
-    if not finished:
-        give_back(db.engine, wave_id, kept)
-    return finished
-
-
-def _compose_with(kept: Kept, wave_id: int) -> bool:
-    now, services = clock.utc_now(), current()
-    if specialwaves.is_special(wave_id):
-        chunk = specialwaves.read_chunk(wave_id, now, services)
-    else:
-        chunk = cohorts.read_chunk(wave_id, now, services, kept)
-    db.session.rollback()
-    try:
-        made = making.make(chunk, services)
-    except Stopped as stopped:
-        preflight.stop(wave_id, str(stopped))
-        return True
-    try:
-        with database.write_turn():
-            finished = dispatch.write_chunk(made, now, services)
-            db.session.commit()
-        made.settle()
-    except dispatch.WaveTaken:
-        log.warning("wave taken over", wave=wave_id)
-        return True
-    except recall.StoryGone:
-        log.info("chunk read anew", wave=wave_id)
-        return False
-    readers = sum(len(group.readers) for group in chunk.groups)
-    log.info("chunk composed", wave=wave_id, readers=readers, groups=len(chunk.groups), nothing=len(chunk.empty))
-    return finished
 
 
 @shared_task
@@ -114,7 +91,7 @@ def remake() -> None:
     db.session.rollback()
 
 
-def _compose_breaking(wave_id: int) -> bool:
+def _compose_news(wave_id: int) -> bool:
     """Read, make and write one chunk of a breaking mail; return whether there is nothing more to do here."""
     now, services = clock.utc_now(), current()
     chunk = alarm.read_chunk(wave_id, now, services)

@@ -241,10 +241,10 @@ class House:
         """Read, make and write one chunk; return whether the wave is done."""
         made = self.made(wave_id, at)
         with database.write_turn():
-            finished = dispatch.write_chunk(made, at, self.services)
+            written = dispatch.write_chunk(made, at, self.services)
             db.session.commit()
         made.settle()
-        return finished
+        return written.finished
 
     def made(self, wave_id: int, at: datetime) -> making.Made:
         """Read and make a chunk, without writing anything."""

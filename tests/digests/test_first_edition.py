@@ -121,7 +121,7 @@ def test_a_story_that_was_being_stored_while_the_first_edition_was_composed_is_n
     made = house.made(wave, NOW)
     house.article("Stored meanwhile", at=NOW - MINUTE, seen=NOW - MINUTE)
     with database.write_turn():
-        assert dispatch.write_chunk(made, NOW, house.services)
+        assert dispatch.write_chunk(made, NOW, house.services).finished
         db.session.commit()
     (mail,) = house.go(DUE)
     assert mail.headlines == ["Stored meanwhile"]

@@ -225,7 +225,7 @@ def test_a_breaking_mail_that_would_harm_every_reader_is_stopped(house, monkeypa
     def mixed(*args):
         chunk = real(*args)
         (group,) = chunk.groups
-        readers = tuple(dataclasses.replace(one, addr_hash=bytes(16)) for one in group.readers)
+        readers = tuple(one._replace(addr_hash=bytes(16)) for one in group.readers)
         return dataclasses.replace(chunk, groups=(dataclasses.replace(group, readers=readers),))
 
     monkeypatch.setattr(alarm, "read_chunk", mixed)
@@ -279,7 +279,7 @@ def test_readers_who_are_mixed_up_stop_the_wave(one_house, monkeypatch):
     real = preflight.refuse_unfit
 
     def mixed(head, foot, blocks, readers, services):
-        real(head, foot, blocks, [dataclasses.replace(one, addr_hash=bytes(16)) for one in readers], services)
+        real(head, foot, blocks, [one._replace(addr_hash=bytes(16)) for one in readers], services)
 
     monkeypatch.setattr("digests.preflight.refuse_unfit", mixed)
     with pytest.raises(preflight.Stopped, match="A reader's address"):

@@ -28,7 +28,7 @@ def work_on(house: House, wave: int) -> Callable[[], str]:
             made = house.made(wave, DUE)
             try:
                 with database.write_turn():
-                    finished = dispatch.write_chunk(made, DUE, house.services)
+                    finished = dispatch.write_chunk(made, DUE, house.services).finished
                     db.session.commit()
             except dispatch.WaveTaken:
                 return "taken"
@@ -100,7 +100,7 @@ def test_whoever_had_a_mail_composed_meanwhile_is_looked_at_again_and_gets_the_r
     slow = house.made(daily, DUE)
     house.compose(trade, DUE)
     with database.write_turn():
-        assert not dispatch.write_chunk(slow, DUE, house.services), "r1 must be looked at again"
+        assert not dispatch.write_chunk(slow, DUE, house.services).finished, "r1 must be looked at again"
         db.session.commit()
     assert work_on(house, daily)() == "finished"
     got = [(mail.to, len(mail.headlines)) for mail in house.mails()]

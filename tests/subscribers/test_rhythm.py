@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from core.database import db
-from subscribers import offer, overall, schedule, unsubscribe
+from subscribers import offer, overall, schedule, served, unsubscribe
 from subscribers.models import Rhythm, Subscription
 from tests.subscribers import people
 from tests.subscribers.people import NOW, joined, only
@@ -19,7 +19,7 @@ DUE_AT = datetime(2026, 3, 2, 22, 30, tzinfo=UTC)
 def reader(app, services) -> Subscription:
     """A reader of Asia Daily who has had their first edition, so that regular ones come."""
     subscription = only(joined(services))
-    schedule.first_empty(subscription.id)
+    served.first_empty(subscription.id)
     db.session.commit()
     return subscription
 
@@ -107,7 +107,7 @@ def test_a_due_reader_brings_all_that_composing_needs(reader):
 def test_readers_come_in_pages_by_subscription(app, services):
     subscriptions = [only(joined(services, f"r{number}@example.org")) for number in range(5)]
     for subscription in subscriptions:
-        schedule.first_empty(subscription.id)
+        served.first_empty(subscription.id)
     seen: list[int] = []
     while page := due(after_id=seen[-1] if seen else 0, limit=2):
         assert len(page) <= 2
@@ -141,7 +141,7 @@ def test_a_first_edition_is_owed_until_it_was_sent(app, services):
     subscription = only(joined(services))
     assert schedule.due_first(NOW) == [people.asia().id]
     assert [found.subscription_id for found in first()] == [subscription.id]
-    schedule.first_sent(subscription.id, slot=NOW.date(), fresh_from=NOW)
+    served.first_sent(subscription.id, slot=NOW.date(), fresh_from=NOW)
     assert schedule.due_first(NOW) == []
     assert first() == []
 
@@ -166,7 +166,7 @@ def test_a_first_edition_is_not_owed_before_its_instant(app, services):
 
 def test_a_first_edition_stands_for_the_regular_one_of_its_date(app, services):
     subscription = only(joined(services))
-    schedule.first_sent(subscription.id, slot=TOMORROW, fresh_from=NOW - timedelta(minutes=1))
+    served.first_sent(subscription.id, slot=TOMORROW, fresh_from=NOW - timedelta(minutes=1))
     assert subscription.not_before_slot == date(2026, 3, 4)
     assert subscription.fresh_from == NOW - timedelta(minutes=1)
     assert due() == []
@@ -176,7 +176,7 @@ def test_a_first_edition_stands_for_the_regular_one_of_its_date(app, services):
 
 def test_an_empty_first_edition_leaves_the_regular_one_of_its_date(app, services):
     subscription = only(joined(services))
-    schedule.first_empty(subscription.id)
+    served.first_empty(subscription.id)
     assert subscription.not_before_slot is None
     assert [found.subscription_id for found in due()] == [subscription.id]
 
