@@ -97,6 +97,9 @@ def show_numbers(days: int, as_json: bool, as_csv: bool) -> None:
     rest = {
         "readers": {one.key: numbers.consents(one, since=since) for one in digests},
         "reasons": {one.key: numbers.reasons(one, since=since) for one in digests},
+        "reasons_by_edition": {
+            edition: found for one in digests for edition, found in numbers.reasons_by_edition(one, since=since).items()
+        },
         "clicks": {one.key: _clicks(numbers.stories(one, since=since)) for one in digests},
         "sign_ups": {"all": numbers.sign_ups(since=since)},
     }

@@ -1,14 +1,16 @@
 """What has become of the mails of some recipients in a few mailings: one look for many."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import ARRAY, ColumnElement, Connection, LargeBinary, bindparam, func, select
 
-from delivery.models import Delivery
+from delivery.models import Delivery, Mailing
 from delivery.states import State
 
+LOOKED_BACK = timedelta(days=60)
+"""So long before a moment the last mailing is looked for."""
 COUNTED = frozenset({State.PLANNED, State.CLAIMED, State.SENDING, State.SENT, State.IN_DOUBT})
 """What a recipient has had, or is about to: all that has not ended without being handed over."""
 
@@ -36,3 +38,22 @@ def of(connection: Connection, mailing_ids: Collection[int], once_keys: Sequence
         for mailing_id in sorted(mailing_ids)
         for row in connection.execute(wanted.where(Delivery.mailing_id == mailing_id, keys))
     ]
+
+
+def last_handed_over(connection: Connection, once_key: bytes, *, stream: str, before: datetime) -> str:
+    """Return the key of the last mailing of a stream of which this recipient's mail was handed over; empty for none.
+
+    It is looked for in mailings whose `once_key` is the hash of an address.
+    """
+    wanted = (
+        select(Mailing.key)
+        .join(Delivery, Delivery.mailing_id == Mailing.id)
+        .where(
+            Mailing.stream == stream,
+            Mailing.created_at > before - LOOKED_BACK,
+            Delivery.once_key == once_key,
+            Delivery.state == State.SENT.value,
+            Delivery.done_at <= before,
+        )
+    )
+    return connection.scalar(wanted.order_by(Delivery.done_at.desc(), Delivery.id.desc()).limit(1)) or ""

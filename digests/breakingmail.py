@@ -46,6 +46,7 @@ def _compiled(story: StoryView, digest: Digest, services: Services, *, is_flash:
         "publication": services.publication,
         "digest": digest.name,
         "headline": story.headline,
+        "standfirst": story.standfirst,
         "subscribe_url": services.links.to("subscribe", language=digest.language),
     }
     mail = mailtext.render(NAME, digest.language, values)

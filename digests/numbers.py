@@ -127,6 +127,17 @@ def reasons(digest: Digest, *, since: datetime) -> dict[str, int]:
     return {row[0]: int(row[1]) for row in db.session.execute(wanted.group_by(LeavingReason.reason))}
 
 
+def reasons_by_edition(digest: Digest, *, since: datetime) -> dict[str, dict[str, int]]:
+    """Return the same by the edition that had reached the reader last, as the key of its mailing."""
+    wanted = select(LeavingReason.after, LeavingReason.reason, func.sum(LeavingReason.count)).where(
+        LeavingReason.digest_id == digest.id, LeavingReason.day >= since.date(), LeavingReason.after != ""
+    )
+    found: dict[str, dict[str, int]] = {}
+    for after, reason, count in db.session.execute(wanted.group_by(LeavingReason.after, LeavingReason.reason)):
+        found.setdefault(after, {})[reason] = int(count)
+    return found
+
+
 def consents(digest: Digest, *, since: datetime) -> dict[str, int]:
     """Return how many readers came, changed their choices, and left."""
     wanted = select(ConsentEntry.kind, func.count()).where(

@@ -153,6 +153,7 @@ class _Anew:
         self._held, self._digest, self._services = held, digest, services
         self._laid_down = laid_down
         self._told, self._framing, self._articles = told, framing, articles
+        self._lead = self._next_lead()
 
     def made(self) -> Remade:
         """Return what is left. What is left as it was is the same content as before."""
@@ -167,10 +168,21 @@ class _Anew:
         kept = self._numbered(kept)
         return self._remade(self._subject(stories), tuple(self._block(block, views) for block in kept))
 
+    def _next_lead(self) -> int | None:
+        """Return the block that leads in the place of one that is taken out; None where none was.
+
+        What the reader was alerted to stays as it is: at what time that was is told in it alone.
+        """
+        full = [block for block in self._held.block_ids if self._is_full(block)]
+        if not full or self._stays(full[0]) or "lead" not in self._told[full[0]].role:
+            return None
+        first = next((block for block in full if self._stays(block)), None)
+        return first if first is not None and "alerted" not in self._told[first].role else None
+
     def _anew(self, source: BlockSource, block: int) -> int | tuple[View, content.Part]:
-        """Return a story that was corrected as it reads now; any other as it was."""
-        article = self._articles[source.article_id]
-        if not article.correction or source.role == sources.ALERT:
+        """Return a story that was corrected, or leads from now on, as it reads now; any other as it was."""
+        article, leads = self._articles[source.article_id], block == self._lead
+        if not (article.correction or leads) or source.role == sources.ALERT:
             return block
         picture = pictures.for_mails([article.id], self._services.links).get(article.id)
         story = rendering.story_view(
@@ -185,7 +197,8 @@ class _Anew:
             shown = rendering.headline_view(story)
         else:
             marked = source.role
-            shown = replace(story, is_lead="lead" in marked, updated="updated" in marked, front="front" in marked)
+            is_lead = leads or "lead" in marked
+            shown = replace(story, is_lead=is_lead, updated="updated" in marked, front="front" in marked)
         return shown, rendering.part(shown, self._digest.language)
 
     def _numbered(self, blocks: Sequence[int]) -> list[int]:

@@ -201,7 +201,7 @@ _PIECES: Mapping[type, str] = {
 }
 
 
-_MARKS = {"is_lead": "lead", "updated": "updated", "front": "front"}
+_MARKS = {"is_lead": "lead", "updated": "updated", "front": "front", "alerted": "alerted"}
 """What a story can be marked as, by the field that says so."""
 
 

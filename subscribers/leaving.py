@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 from core import database, errors, tokens
 from core.database import db
 from core.errors import _
-from delivery import suppression
+from delivery import fates, suppression
 from subscribers import consent, joining, linkchanges, overall, preferences, recaps, rhythm, snapshots, unsubscribe
 from subscribers.models import Digest, Subscriber, Subscription
 from subscribers.trail import FormerKey, LeavingReason, LinkChange
@@ -154,8 +154,10 @@ def give_reason(subscriber: Subscriber, digest: Digest | None, *, reason: str, n
     if left is None or left.reason_given:
         return False
     left.reason_given = True
-    for digest_id in _digests_left(left):
-        _count(digest_id, reason, now)
+    connection = db.session.connection()
+    for one in _left(left):
+        after = fates.last_handed_over(connection, subscriber.addr_hash, stream=one.digest.stream, before=left.at)
+        _count(one.digest_id, reason, after, now)
     return True
 
 
@@ -171,10 +173,10 @@ def lately(subscriber: Subscriber, digest: Digest | None, now: datetime) -> Link
     return db.session.scalar(wanted.order_by(LinkChange.id.desc()).limit(1))
 
 
-def _digests_left(left: LinkChange) -> Sequence[int]:
-    """Return the ids of the digests that were turned off by this."""
+def _left(left: LinkChange) -> Sequence[Subscription]:
+    """Return the subscriptions that were turned off by this."""
     return [
-        one.digest_id
+        one
         for one in joining.subscriptions_of(left.subscriber).values()
         if _state(left.before, one) == "on" and _state(left.after, one) == "off"
     ]
@@ -184,10 +186,10 @@ def _state(side: dict[str, dict[str, dict[str, str]]], subscription: Subscriptio
     return side["subscriptions"].get(str(subscription.id), {}).get("state")
 
 
-def _count(digest_id: int, reason: str, now: datetime) -> None:
+def _count(digest_id: int, reason: str, after: str, now: datetime) -> None:
     insert = database.insert_for(db.engine)(LeavingReason)
     db.session.execute(
-        insert.values(day=now.date(), digest_id=digest_id, reason=reason, count=1).on_conflict_do_update(
-            index_elements=["day", "digest_id", "reason"], set_={"count": LeavingReason.count + 1}
+        insert.values(day=now.date(), digest_id=digest_id, reason=reason, after=after, count=1).on_conflict_do_update(
+            index_elements=["day", "digest_id", "reason", "after"], set_={"count": LeavingReason.count + 1}
         )
     )

@@ -115,11 +115,15 @@ class FormerKey(database.Base):
 
 
 class LeavingReason(database.Base):
-    """How often a reason to leave a digest was given on a day. Who gave it is not kept."""
+    """How often a reason to leave a digest was given on a day. Who gave it is not kept.
+
+    `after` is the key of the digest's mailing that had reached them last: the edition that made them leave; or empty.
+    """
 
     __tablename__ = "leaving_reasons"
 
     day: Mapped[date] = mapped_column(primary_key=True)
     digest_id: Mapped[int] = mapped_column(database.BigId, ForeignKey("digests.id"), primary_key=True)
     reason: Mapped[str] = mapped_column(String(20), primary_key=True)
+    after: Mapped[str] = mapped_column(primary_key=True, default="", server_default="")
     count: Mapped[int]

@@ -13,7 +13,7 @@ from commands import digests_clicks
 from core import clock
 from core.database import db
 from core.services import current
-from delivery.models import Delivery
+from delivery.models import Delivery, Mailing
 from digests.models import Edition
 from subscribers import leaving, offer
 from subscribers.models import Subscriber
@@ -55,6 +55,7 @@ def test_the_numbers_say_after_which_edition_a_reader_left(flask, edition):
     now = clock.utc_now()
     db.session.query(Delivery).update({"state": "sent", "done_at": now, "address_sealed": None})
     db.session.query(Edition).update({"opened_at": now})
+    db.session.query(Mailing).update({"created_at": now})
     reader = db.session.query(Subscriber).one()
     leaving.leave(reader, offer.by_key("asia-daily"), now=now + timedelta(minutes=1))
     db.session.commit()
@@ -63,6 +64,12 @@ def test_the_numbers_say_after_which_edition_a_reader_left(flask, edition):
     assert told["readers"]["asia-daily"] == {"opt_out": 1}
     (row,) = csv.DictReader(io.StringIO(flask("digests numbers --csv").output))
     assert (row["edition"], row["left"]) == ("edition:asia-daily:regular:2026-03-03", "1")
+    reader = db.session.query(Subscriber).one()
+    leaving.give_reason(reader, offer.by_key("asia-daily"), reason="too_many", now=now + timedelta(minutes=2))
+    db.session.commit()
+    told = json.loads(flask("digests numbers --json").output)
+    assert told["reasons"]["asia-daily"] == {"too_many": 1}
+    assert told["reasons_by_edition"] == {"edition:asia-daily:regular:2026-03-03": {"too_many": 1}}
     text = flask("digests numbers").output
     assert "1 handed over" in text and "sign-ups, all: none" in text
 

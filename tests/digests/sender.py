@@ -27,6 +27,8 @@ class Sender:
     services: Services
     made: dict[str, str] = field(default_factory=dict)
     """The text of each mail that left, by its address."""
+    html: dict[str, str] = field(default_factory=dict)
+    """The same as HTML."""
     subjects: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -57,5 +59,6 @@ class Sender:
         to = self.services.keyring.unseal(intent.address_sealed, intent.addr_hash)
         raw = message.splice(self._recipes.of(intent.content_id), intent, to=to, services=self.services)
         self.made[to] = mails.text_of(raw, "plain").replace("\r\n", "\n")
+        self.html[to] = mails.text_of(raw, "html")
         self.subjects[to] = str(mails.read(raw)["Subject"])
         return to

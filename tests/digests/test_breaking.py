@@ -643,3 +643,12 @@ def test_the_desk_is_reminded_of_a_flash_that_has_no_story_for_half_an_hour(hous
         db.session.commit()
     tasks.breaking.remind.run()
     assert not alerts.open_keys(db.session.connection())
+
+
+def test_what_a_list_of_mails_shows_of_a_breaking_mail_is_what_it_is_about(house):
+    wants(house)
+    flag(house.article("Ferry aground", standfirst="All are safe."))
+    (mail,) = go(house)
+    shown = mail.html[mail.html.index("<body") :]
+    words = re.sub(r"<[^>]+>", " ", shown).split()
+    assert words[:3] == ["All", "are", "safe."], "before the masthead"

@@ -73,6 +73,17 @@ def test_who_has_the_mail_has_it_and_all_others_get_the_rest(house, sender):
     assert sender.subjects[first] == "The Monsoon Courier: Killed"
 
 
+def test_the_story_below_a_lead_that_is_taken_out_leads(house, sender):
+    house.reader()
+    house.articles(2)
+    killed = house.article("Killed", at=NOW)
+    house.go(DUE)
+    take_back(killed)
+    remake(house)
+    sender.go()
+    assert re.findall(r'<h2( class="lead")?', sender.html["reader@example.org"]) == [' class="lead"', ""]
+
+
 def test_what_a_sender_holds_already_is_not_sent_with_it(house, sender):
     house.reader()
     house.articles(1)

@@ -171,7 +171,9 @@ def test_a_reason_is_counted_once_and_names_nobody(client, both):
     rows = db.session.execute(select(LeavingReason.reason, LeavingReason.count)).all()
     assert [tuple(row) for row in rows] == [("too_many", 1)]
     assert client.post(both.unsubscribe, data={"reason": "my name is"}).status_code == 422
-    assert {column.name for column in LeavingReason.__table__.columns} == {"day", "digest_id", "reason", "count"}
+    assert {column.name for column in LeavingReason.__table__.columns} == {
+        *("day", "digest_id", "reason", "after", "count")
+    }
 
 
 def test_a_reason_without_leaving_counts_nothing(client, both):
