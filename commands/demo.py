@@ -9,6 +9,7 @@ from core.database import db
 from core.services import current
 from demo import publication
 from digests import editions
+from sharing import switch
 from tasks import nudge
 
 demo_commands = groups.group("demo", help="The demo publication.")
@@ -25,7 +26,10 @@ def load_publication() -> Ingested:
     """Load the demo and say how many of its stories were new; the local service does it at its first start."""
     stories = publication.read()
     with database.write_turn():
-        loaded = publication.load(stories, clock.utc_now())
+        now = clock.utc_now()
+        loaded = publication.load(stories, now)
+        if switch.standing().since is None:
+            switch.turn(switch.Mode.VERIFIED, who="the demo", accepted=switch.NOTICE_VERSION, now=now)
         db.session.commit()
     return loaded
 

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
+from checkup import sampling
 from core import addresses
 from core.database import db
 from core.services import Services
 from delivery import content, message, outbox
 from delivery.models import Lane, LinkSet
-from digests import desk, editions, layout, making, rendering, samples, sorting
+from digests import desk, editions, layout, making, rendering, sorting
 from digests.cohorts import Chunk
 from digests.copies import Copy, Group
 from digests.kept import Kept
@@ -54,10 +55,10 @@ class Galley:
     parts: tuple[content.Part, ...]
     frame: outbox.Frame
 
-    def raw(self, services: Services, *, now: datetime, to: str = samples.TO) -> bytes:
+    def raw(self, services: Services, *, now: datetime, to: str = sampling.TO) -> bytes:
         """Return the whole mail; its personal links open nothing."""
-        recipe = samples.recipe_of(self.frame, self.subject, self.parts, format=self.format)
-        return message.splice(recipe, samples.intent(LinkSet.READER, now), to=to, services=services)
+        recipe = sampling.recipe_of(self.frame, self.subject, self.parts, format=self.format)
+        return message.splice(recipe, sampling.intent(LinkSet.READER, now), to=to, services=services)
 
 
 class Sizes:
@@ -100,11 +101,11 @@ def of_reader(subscription: Subscription, slot: date, *, by: str, now: datetime,
 
 
 def _made_up(digest: Digest, persona: Persona, now: datetime, services: Services) -> schedule.DueReader:
-    period, address = rhythm.period(digest.default_rhythm), addresses.stored(samples.TO)
+    period, address = rhythm.period(digest.default_rhythm), addresses.stored(sampling.TO)
     return schedule.DueReader(
         subscription_id=_NO_ROW,
         subscriber_id=_NO_ROW,
-        reader_key=samples.NOBODY,
+        reader_key=sampling.NOBODY,
         address=address,
         addr_hash=services.keyring.hash(address),
         link_version=1,

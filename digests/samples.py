@@ -1,23 +1,19 @@
 """One mail of each kind, made and signed as the sender makes them, for nobody: to be looked at, never to be sent."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from checkup import sampling
 from checkup.samples import Sample
+from checkup.sampling import NOBODY, TO
 from core.services import Services
-from delivery import content, dkim, message, outbox
+from delivery import content, outbox
 from delivery.models import Lane
-from delivery.moves import Intent
-from delivery.outbox import Frame, LinkSet
+from delivery.outbox import LinkSet
 from digests import editions, rendering
 from digests.rendering import Opening, ShellView, StoryView
 from subscribers import mails
 from subscribers.models import Digest, SignupRequest
-
-TO = "reader@example.org"
-"""A reserved name (RFC 2606): should a sample ever leave, it comes to nobody."""
-NOBODY = bytes(16)
 
 
 def make(services: Services, now: datetime) -> list[Sample]:
@@ -28,8 +24,8 @@ def make(services: Services, now: datetime) -> list[Sample]:
     title = f"{digest.name}: a sample"
     return [
         _confirmation(digest, services, now),
-        _sample("a digest", frame, title, parts, LinkSet.READER, services, now),
-        _sample("a breaking digest", breaking, title, parts, LinkSet.READER, services, now),
+        sampling.sample("a digest", frame, title, parts, LinkSet.READER, services, now),
+        sampling.sample("a breaking digest", breaking, title, parts, LinkSet.READER, services, now),
     ]
 
 
@@ -48,7 +44,7 @@ def _confirmation(digest: Digest, services: Services, now: datetime) -> Sample:
     mail = mails.make(letter, services).mail
     frame = outbox.system_frame("system:confirm", mail.language, services)
     part = content.compile_mail(mail)
-    return _sample("a confirmation", frame, mail.subject, [part], LinkSet.REQUEST, services, now)
+    return sampling.sample("a confirmation", frame, mail.subject, [part], LinkSet.REQUEST, services, now)
 
 
 def _parts(digest: Digest, services: Services) -> list[content.Part]:
@@ -79,53 +75,3 @@ def _parts(digest: Digest, services: Services) -> list[content.Part]:
         share_url=services.links.to("share", **link),
     )
     return [head, rendering.part(opening, language), rendering.part(story, language), foot]
-
-
-def _sample(
-    title: str,
-    frame: Frame,
-    subject: str,
-    parts: Sequence[content.Part],
-    link_set: LinkSet,
-    services: Services,
-    now: datetime,
-) -> Sample:
-    recipe = recipe_of(frame, subject, parts)
-    mail = message.splice(recipe, intent(link_set, now), to=TO, services=services)
-    keys = message.keys_for(recipe, services)
-    signed = mail if keys is None else dkim.sign(mail, keys=keys, at=now)
-    return Sample(frame.lane.name.lower(), title, signed, signed=keys is not None)
-
-
-def recipe_of(frame: Frame, subject: str, parts: Sequence[content.Part], *, format: str = "both") -> message.Recipe:
-    """Return how a mail of these parts is made. Raises ValueError for what may not stand in its headers."""
-    return message.Recipe(
-        lane=int(frame.lane),
-        stream=frame.stream,
-        list_id=frame.list_id,
-        sender_name=frame.sender_name,
-        sender=frame.sender,
-        reply_to=frame.reply_to,
-        feedback=frame.feedback,
-        subject=subject,
-        format=format,
-        parts=parts,
-    )
-
-
-def intent(link_set: LinkSet, now: datetime) -> Intent:
-    """Return the delivery of a mail that nobody gets: its links open nothing."""
-    return Intent(
-        id=0,
-        epoch=0,
-        mailing_id=0,
-        content_id=0,
-        reader_key=NOBODY,
-        link_set=int(link_set),
-        link_version=1,
-        addr_hash=b"",
-        address_sealed=b"",
-        dated_at=now,
-        attempts=0,
-        provider=0,
-    )

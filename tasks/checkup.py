@@ -15,6 +15,7 @@ from core.names import Names
 from core.services import Services, current
 from core.settings import Settings
 from digests import samples
+from sharing import samples as friends_samples
 
 log = logs.get(__name__)
 
@@ -62,5 +63,6 @@ def look_now(
     plan = checking.plan(services.identity, settings.post, dkim=services.dkim, addresses=addresses, host=host)
     part = plan if domain is None else checking.only(plan, domain)
     lanes = {name for lane in part.lanes for name in lane.names} if not part.supposed else set()
-    mails = [one for one in samples.make(services, now) if one.lane in lanes]
+    made = [*samples.make(services, now), *friends_samples.make(settings.sharing, services, now)]
+    mails = [one for one in made if one.lane in lanes]
     return checking.look(part, names, mails=mails)

@@ -6,6 +6,7 @@ from email import message_from_bytes, policy
 import pytest
 from sqlalchemy import event
 
+from checkup import sampling
 from core.identity import LaneSender
 from digests import samples
 from tests.checkup.signing import NOW, signing
@@ -30,7 +31,7 @@ def test_there_is_one_of_each_lane_that_mails_and_all_are_whole_mails():
         text, markup = mail.iter_parts()
         assert (text.get_content_type(), markup.get_content_type()) == ("text/plain", "text/html")
         assert "http://127.0.0.1:8000/" in text.get_content()
-        assert mail["To"] == samples.TO
+        assert mail["To"] == sampling.TO
 
 
 @pytest.mark.parametrize("lane", ["digest", "breaking"])
