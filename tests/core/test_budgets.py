@@ -110,16 +110,21 @@ def one_room(tmp_path_factory):
         yield app
 
 
-@given(limit=st.integers(1, 4), window=st.integers(1, 20), gaps=st.lists(st.integers(0, 12), max_size=25))
+USES = st.lists(st.tuples(st.integers(0, 12), st.integers(1, 5)), max_size=25)
+
+
+@given(limit=st.integers(1, 4), window=st.integers(1, 20), uses=USES)
 def test_no_stretch_of_the_window_ever_holds_more_than_the_limit_and_none_is_refused_without_need(
-    one_room, limit, window, gaps
+    one_room, limit, window, uses
 ):
-    charge, now = Charge(KEY, window, limit), NOW
+    now = NOW
     passed: list[datetime] = []
-    for gap in gaps:
+    for gap, count in uses:
         now += gap * SECOND
+        charge = Charge(KEY, window, limit, count)
         recent = [at for at in passed if at > now - window * SECOND]
-        assert (budgets.spend(db.session(), [charge], now=now) is None) == (len(recent) < limit)
-        if len(recent) < limit:
-            passed.append(now)
+        has_room = len(recent) + count <= limit
+        assert budgets.has_room(db.session(), [charge], now=now) == has_room
+        assert (budgets.spend(db.session(), [charge], now=now) is None) == has_room
+        passed += [now] * count if has_room else []
     db.session.rollback()
