@@ -179,14 +179,8 @@ class Reading:
         kept.stand_on((self._digest.revision, self._slot, self._due_at, self._laid, self._notice, tuple(found)), found)
 
     def _showing(self, kept: Kept) -> Showing:
-        return Showing(
-            self._digest,
-            self._laid,
-            self._services,
-            notice=self._notice,
-            views=kept.views,
-            counting=self._counting,
-        )
+        of_it = self._digest, self._laid, self._services
+        return Showing(*of_it, notice=self._notice, views=kept.views, counting=self._counting)
 
     def _wanted(self, readers: Sequence[DueReader], kept: Kept) -> frozenset[int] | None:
         """Return all topics that somebody of a first edition's chunk wants; None when somebody wants everything."""
