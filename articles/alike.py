@@ -6,8 +6,9 @@ full.
 """
 
 import hashlib
-from collections import Counter
-from collections.abc import Sequence
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Index, delete, insert, select
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from articles import cleaning, words
 from articles.models import Article
-from core import changes
+from core import changes, database
 from core.database import Base, BigId, db
 
 LENGTH = 5
@@ -42,8 +43,11 @@ class Shingle(Base):
 
 def shingles(text: str) -> frozenset[int]:
     """Return the hashes of a text's shingles, each of 63 bits."""
-    parts = words.in_order(text)
-    return frozenset(_hash(parts[at : at + LENGTH]) for at in range(len(parts) - LENGTH + 1))
+    parts = [part.encode("utf-8", "surrogatepass") for part in words.in_order(text)]
+    joined, begins = b"\n".join(parts), [0, *itertools.accumulate(len(part) + 1 for part in parts)]
+    # A shingle ends before the sign that parts it from the next.
+    spans = zip(begins, begins[LENGTH:], strict=False)
+    return frozenset(_hash(joined[begin : end - 1]) for begin, end in spans)
 
 
 def shingles_of(body: str) -> frozenset[int]:
@@ -51,9 +55,8 @@ def shingles_of(body: str) -> frozenset[int]:
     return shingles(cleaning.text_of(body))
 
 
-def _hash(parts: Sequence[str]) -> int:
-    digest = hashlib.blake2b("\n".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1
+def _hash(shingle: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(shingle, digest_size=8).digest(), "big") >> 1
 
 
 def likeness(one: frozenset[int], other: frozenset[int]) -> float:
@@ -61,32 +64,62 @@ def likeness(one: frozenset[int], other: frozenset[int]) -> float:
     return len(one & other) / len(one | other) if one or other else 0.0
 
 
-def twin(own: frozenset[int], language: str, now: datetime) -> Article | None:
-    """Return the article of the last three days that has nearly these shingles in this language, if there is one."""
-    if len(own) < LEAST:
+class Recent:
+    """What came in during the last three days in a language, as far as some new texts may be it again.
+
+    It is asked for once, for all of them; what is stored of them meanwhile counts, too, and is written in the end.
+    """
+
+    def __init__(self, texts: Iterable[frozenset[int]], language: str, now: datetime) -> None:
+        """Look for what has hashes of these texts, given by their shingles."""
+        self._now = now
+        self._new: dict[Article, frozenset[int]] = {}
+        self._having: dict[int, list[Article | int]] = defaultdict(list)
+        hashes = {one for own in texts for one in _smallest(own)}
+        wanted = select(Shingle.hash, Shingle.article_id).where(
+            Shingle.language == language, database.one_of(Shingle.hash, hashes), Shingle.seen_at > now - WITHIN
+        )
+        for one, article_id in db.session.execute(wanted) if hashes else ():
+            self._having[one].append(article_id)
+
+    def twin(self, own: frozenset[int]) -> Article | None:
+        """Return the article that has nearly these shingles, if there is one; first whoever shares more hashes."""
+        shared = Counter(one for hashed in _smallest(own) for one in self._having.get(hashed, ()))
+        for one, count in shared.most_common():
+            if count < SHARED:
+                break
+            article = one if isinstance(one, Article) else db.session.get_one(Article, one)
+            if likeness(own, self._new.get(article) or shingles_of(article.body)) >= ALIKE:
+                return article
         return None
-    for article in _candidates(own, language, now):
-        if likeness(own, shingles_of(article.body)) >= ALIKE:
-            return article
-    return None
+
+    def add(self, article: Article, own: frozenset[int]) -> None:
+        """Take a new article for one that others may be again."""
+        self._new[article] = own
+        for hashed in _smallest(own):
+            self._having[hashed].append(article)
+
+    def write(self) -> None:
+        """Keep the smallest hashes of the new articles, which are written by now."""
+        _keep([(article, hashed) for article, own in self._new.items() for hashed in _smallest(own)], self._now)
 
 
-def _candidates(own: frozenset[int], language: str, now: datetime) -> list[Article]:
-    """Return the articles that share most of the smallest hashes, those that share more first."""
-    wanted = select(Shingle.article_id).where(
-        Shingle.language == language, Shingle.hash.in_(sorted(own)[:KEPT]), Shingle.seen_at > now - WITHIN
-    )
-    shared = Counter(db.session.scalars(wanted))
-    best = [article_id for article_id, count in shared.most_common() if count >= SHARED]
-    return [db.session.get_one(Article, article_id) for article_id in best]
+def _smallest(own: frozenset[int]) -> list[int]:
+    """Return the hashes by which a text is looked for; none for one that is too short."""
+    return sorted(own)[:KEPT] if len(own) >= LEAST else []
+
+
+def _keep(hashes: Sequence[tuple[Article, int]], now: datetime) -> None:
+    rows = [
+        {"article_id": article.id, "language": article.language, "seen_at": now, "hash": one} for article, one in hashes
+    ]
+    if rows:
+        db.session.execute(insert(Shingle), rows)
 
 
 def remember(article: Article, own: frozenset[int], now: datetime) -> None:
-    """Keep the smallest hashes of an article that has just come in, and has these shingles."""
-    if len(own) < LEAST:
-        return
-    known = {"article_id": article.id, "language": article.language, "seen_at": now}
-    db.session.execute(insert(Shingle), [{**known, "hash": one} for one in sorted(own)[:KEPT]])
+    """Keep the smallest hashes of an article that has these shingles."""
+    _keep([(article, one) for one in _smallest(own)], now)
 
 
 def remember_anew(article: Article, now: datetime) -> None:

@@ -3,6 +3,7 @@
 import os
 import re
 import unicodedata
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -38,16 +39,16 @@ class Manner(Enum):
         return self is Manner.PUSHED or (self is Manner.FETCHED and feed.is_fetched)
 
 
-def add(
+def made(
     feed: Feed, entry: Entry, now: datetime, *, guard: Guard, manner: Manner, story_id: int | None = None
 ) -> Article:
-    """Add an article for an entry, to a story or with one of its own. The flood guard may hold it; so does an embargo
-    that is not over.
+    """Return an article for an entry, of a story or of one of its own. The flood guard may hold it; so does an embargo
+    that is not over. It is not written yet.
     """
     held = guard.holds(entry)
     embargo = entry.embargo_until if entry.embargo_until is not None and entry.embargo_until > now else None
     article = Article(
-        story_id=story_id or _new_story(now),
+        story_id=story_id,
         language=feed.language,
         feed_id=feed.id,
         public_id=_public_id(),
@@ -68,10 +69,20 @@ def add(
         read_at=feed.read_at,
         teaser_only=feed.teaser_only,
     )
-    db.session.add(article)
-    db.session.flush()
     _tell_doubts(feed, article, entry, now)
     return article
+
+
+def write(articles: Sequence[Article], now: datetime) -> None:
+    """Write articles that were made, all at once, with stories for those that have none."""
+    alone = [article for article in articles if not article.story_id]
+    stories = [{"public_id": _public_id(), "created_at": now} for _article in alone]
+    if stories:
+        ids = db.session.scalars(insert(Story).returning(Story.id, sort_by_parameter_order=True), stories)
+        for article, story_id in zip(alone, ids, strict=True):
+            article.story_id = story_id
+    db.session.add_all(articles)
+    db.session.flush()
 
 
 def dated(entry: Entry, now: datetime) -> datetime:
@@ -95,12 +106,15 @@ def slug_of(headline: str) -> str:
 def _first_seen(feed: Feed, entry: Entry, now: datetime, manner: Manner, guard: Guard) -> datetime:
     """Return since when it is news: now, unless it is archive.
 
-    What a feed had long before it was first read is no news, whenever we see it; nor is all that it had without dates.
+    What a feed had long before it was first read is no news, whenever we see it; nor is all that it had without dates,
+    nor what it had with a date that cannot be: nobody knows how old that is.
     """
     if manner is Manner.ARCHIVE:
         return min(dated(entry, now), now - LONG_AGO)
     if feed.last_new_at is not None or not manner.is_guarded(feed):
         return now
+    if flood.is_misdated(entry, now):
+        return now - LONG_AGO
     if flood.is_undated(entry, now):
         return now - LONG_AGO if guard.undated_is_archive else now
     at = dated(entry, now)
@@ -117,11 +131,6 @@ def _tell_doubts(feed: Feed, article: Article, entry: Entry, now: datetime) -> N
     for why in doubts:
         name = {"feed": feed.id, "url": feed.url, "article": article.public_id}
         log.warning("entry mended", **name, why=why, cure="It was taken all the same; only its publisher can mend it.")
-
-
-def _new_story(now: datetime) -> int:
-    made = insert(Story).values(public_id=_public_id(), created_at=now).returning(Story.id)
-    return db.session.execute(made).scalar_one()
 
 
 def _public_id() -> str:

@@ -56,7 +56,7 @@ class Entry:
 
     `opening` is how its text begins.
     `story` is an id that its versions in other languages have, too; `language` is the item's own, where it says one.
-    `doubts` are what was wrong with it, though it could be taken.
+    `doubts` are what was wrong with it, though it could be taken. `is_misdated`: it says a date that nobody believes.
     """
 
     guid: str
@@ -78,6 +78,7 @@ class Entry:
     is_urgent: bool = False
     doubts: tuple[str, ...] = ()
     pictures: tuple[FoundPicture, ...] = ()
+    is_misdated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +208,7 @@ def entry(item: Mapping[str, Any]) -> Entry | Refused:
         is_urgent=bool(item.get("is_breaking")) or any(term.casefold() in _URGENT for term in _terms(item)),
         doubts=tuple(_doubts(item)),
         pictures=pictures,
+        is_misdated=_misdated(item) is not None,
     )
 
 
@@ -215,9 +217,14 @@ def _doubts(item: Mapping[str, Any]) -> Iterator[str]:
     title = " ".join(_text(item, "title").split())
     if len(title) > _HEADLINE:
         yield f"its headline of {len(title)} characters was cut to {_HEADLINE}"
+    if year := _misdated(item):
+        yield f"its date, in the year {year}, was not believed"
+
+
+def _misdated(item: Mapping[str, Any]) -> int | None:
+    """Return the year of a date that was read and cannot be; None for one that can, and where there is none."""
     dated = item.get("published_parsed") or item.get("updated_parsed")
-    if dated is not None and _instant(dated) is None:
-        yield f"its date, in the year {dated[0]}, was not believed"
+    return dated[0] if dated is not None and _instant(dated) is None else None
 
 
 def unfit(*texts: str) -> str:

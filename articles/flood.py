@@ -12,6 +12,8 @@ from articles.models import Feed
 
 FUTURE = timedelta(minutes=10)
 """How far ahead of our clock a publisher's may be. What is dated later is dated now."""
+AHEAD = timedelta(days=2)
+"""How far ahead a publisher's clock may be that is set to another zone. A later date is a mistake."""
 MOST_NEW = 50
 """New entries of one look; more are held, all of them."""
 MOST_OLD = 3
@@ -43,6 +45,11 @@ class Guard:
 def is_undated(entry: Entry, now: datetime) -> bool:
     """Return whether nobody knows when an entry was published: it does not say, or says a time to come."""
     return entry.published_at is None or entry.published_at > now + FUTURE
+
+
+def is_misdated(entry: Entry, now: datetime) -> bool:
+    """Return whether an entry has a date that cannot be (1970, 2099): no clock is so far ahead, in any zone."""
+    return entry.is_misdated or (entry.published_at is not None and entry.published_at > now + AHEAD)
 
 
 def guard(feed: Feed, new: Sequence[Entry], now: datetime) -> Guard:

@@ -134,15 +134,17 @@ class _Storing:
         self._manner = manner
         self._now = now
         self._present = present
-        self._taken = {article.id for article in known}
-        self._texts = fulltext.of(self._taken)
+        self._taken = set(known)
+        self._texts = fulltext.of([article.id for article in known])
         self._guard = flood.Guard()
         self._meanings = rules.meanings(feed.id, feed.language)
         self._pages = frozenset[bytes]()
+        self._recent = alike.Recent((), feed.language, now)
+        self._shingles: dict[Identity, frozenset[int]] = {}
         self._kept: list[tuple[Article, Arrival]] = []
-        self._shelves: dict[int, list[int]] = {}
-        self._pictured: dict[int, Sequence[FoundPicture]] = {}
-        self._unmapped: list[tuple[int, list[str]]] = []
+        self._own: list[tuple[Article, Entry]] = []
+        self._strange: list[tuple[Article, list[str]]] = []
+        self._unwritten: list[tuple[Article, Arrival]] = []
         self._new: list[Article] = []
         self._changed: list[Article] = []
         self.stored: list[tuple[str, Article]] = []
@@ -152,70 +154,90 @@ class _Storing:
         if self._manner.is_guarded(self._feed):
             self._guard = flood.guard(self._feed, [arrival.entry for arrival in fresh], self._now)
         self._pages = identities.pages_known(fresh)
+        if self._manner is not Manner.ARCHIVE:
+            self._shingles = {arrival.identities[0]: alike.shingles_of(arrival.entry.body) for arrival in fresh}
+        if not self._is_import:
+            self._recent = alike.Recent(self._shingles.values(), self._feed.language, self._now)
+
+    @property
+    def _is_import(self) -> bool:
+        """Say whether these are files, each a story of its own, however alike two are."""
+        return self._manner in (Manner.ARCHIVE, Manner.NEWS)
 
     def take(self, arrival: Arrival, known: Article | None) -> None:
         """Store an entry: as the article that it is known to be, as one that it repeats, or as a new one."""
-        entry = arrival.entry
-        own = alike.shingles_of(entry.body) if known is None else frozenset[int]()
-        article = known or self._twin(own)
-        is_double = known is None and article is not None and article.id in self._taken
+        entry, own = arrival.entry, self._shingles.get(arrival.identities[0], frozenset[int]())
+        article = known or (None if self._is_import else self._recent.twin(own))
+        is_double = known is None and article is not None and article in self._taken
         if article is None:
-            article = self._add(arrival, own)
-            identities.claim(self._feed, arrival, self._present, article)
-            self._new.append(article)
+            article = self._made(arrival)
+            self._recent.add(article, own)
         elif article.feed_id == self._feed.id and not is_double:
             self._follow(article, entry)
-        self._taken.add(article.id)
+        self._taken.add(article)
         self._kept.append((article, arrival))
         if article.feed_id == self._feed.id and not is_double:
-            self._note(article, entry)
+            page = publisherpage.of(entry, feed_url=self._feed.url, language=self._feed.language)
+            article.url, article.terms = page or article.url or "", list(entry.terms)
+            self._own.append((article, entry))
         if known is None and not is_double:
-            self._unmapped.append((article.id, self._meanings.unmapped(entry.terms)))
+            self._strange.append((article, self._meanings.unmapped(entry.terms)))
         self.stored.append((entry.guid, article))
 
-    def _twin(self, own: frozenset[int]) -> Article | None:
-        """Return the story that an entry is again, lightly edited. Of an import each file is a story of its own."""
-        is_import = self._manner in (Manner.ARCHIVE, Manner.NEWS)
-        return None if is_import else alike.twin(own, self._feed.language, self._now)
-
-    def _add(self, arrival: Arrival, own: frozenset[int]) -> Article:
+    def _made(self, arrival: Arrival) -> Article:
+        if self._pages:  # Of these articles one may be of the story, in this language, already.
+            self._write()
         story_id = identities.story_of(arrival, self._feed.language, self._pages)
-        article = arriving.add(
+        article = arriving.made(
             self._feed, arrival.entry, self._now, guard=self._guard, manner=self._manner, story_id=story_id
         )
-        if self._manner is not Manner.ARCHIVE:
-            alike.remember(article, own, self._now)
+        self._unwritten.append((article, arrival))
         return article
 
+    def _write(self) -> None:
+        """Write the articles that were made since the last time."""
+        arriving.write([article for article, _arrival in self._unwritten], self._now)
+        for article, arrival in self._unwritten:
+            identities.claim(self._feed, arrival, self._present, article)
+            self._new.append(article)
+        self._unwritten.clear()
+
     def _follow(self, article: Article, entry: Entry) -> None:
-        if article.id not in self._taken:
+        if article not in self._taken:
             self._texts |= fulltext.of([article.id])
         keeps_body = fulltext.stands(self._texts.get(article.id), entry)
         if following.follow(article, entry, self._now, keeps_body=keeps_body):
             self._changed.append(article)
 
-    def _note(self, article: Article, entry: Entry) -> None:
-        """Note what an article of this feed's own has besides its text: page, terms, flag, pictures and shelves."""
-        page = publisherpage.of(entry, feed_url=self._feed.url, language=self._feed.language)
-        article.url, article.terms = page or article.url, list(entry.terms)
+    def _note(self, article: Article, entry: Entry) -> tuple[Sequence[FoundPicture] | None, list[int] | None]:
+        """Note what an article of this feed has besides its text; return its pictures and shelves, if they follow.
+
+        Pictures go with the text that has their places; what leads a story has none in it.
+        """
+        text = self._texts.get(article.id)
         _flag(self._feed, article, entry, self._now, self._manner)
-        if article.body == entry.body:  # Pictures go with the text that has their places.
-            self._pictured[article.id] = entry.pictures
-        elif fulltext.stands(self._texts.get(article.id), entry):  # What leads a story has none in it.
-            self._pictured[article.id] = [one for one in entry.pictures if one.position == LEAD]
-        if self._manner in (Manner.FETCHED, Manner.PUSHED):
-            fulltext.want(self._feed, article, entry, self._texts.get(article.id), now=self._now)
-        if not article.topics_by_hand:
-            texts = {"headline": article.headline, "dateline": article.dateline_place}
-            self._shelves[article.id] = self._meanings.shelves(entry.terms, **texts)
+        pictures_found: Sequence[FoundPicture] | None = None
+        if article.body == entry.body:
+            pictures_found = entry.pictures
+        elif fulltext.stands(text, entry):
+            pictures_found = [one for one in entry.pictures if one.position == LEAD]
+        if not self._is_import:
+            fulltext.want(self._feed, article, entry, text, now=self._now)
+        if article.topics_by_hand:
+            return pictures_found, None
+        texts = {"headline": article.headline, "dateline": article.dateline_place}
+        return pictures_found, self._meanings.shelves(entry.terms, **texts)
 
     def finish(self) -> tuple[int, int]:
         """Write what was put off; return how many articles are new, and how many have changed."""
+        self._write()
+        self._recent.write()
+        noted = [(article.id, *self._note(article, entry)) for article, entry in self._own]
         identities.remember(self._feed, self._kept, self._present)
-        topics.place(self._shelves)
-        pictures.place(self._pictured, self._now)
-        unmapped.note(self._feed, self._unmapped, self._now)
-        searchindex.refresh(list({article.id: article for article in (*self._new, *self._changed)}.values()))
+        topics.place({article_id: shelves for article_id, _found, shelves in noted if shelves is not None})
+        pictures.place({article_id: found for article_id, found, _shelves in noted if found is not None}, self._now)
+        unmapped.note(self._feed, [(article.id, terms) for article, terms in self._strange], self._now)
+        searchindex.refresh(list(dict.fromkeys((*self._new, *self._changed))))
         if self._new:
             _note_new(self._feed, len(self._new), self._now, self._manner)
         return len(self._new), len(self._changed)

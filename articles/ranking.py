@@ -12,7 +12,7 @@ from functools import lru_cache
 from math import prod
 from typing import Any, TypeVar
 
-from sqlalchemy import CTE, Double, Select, column, literal_column, select, text, tuple_
+from sqlalchemy import CTE, Double, Select, TextClause, column, literal_column, select, text, tuple_
 
 from articles import bm25, periods, searchtables
 from articles.bm25 import Scale
@@ -134,8 +134,8 @@ def _scored(newest: CTE, terms: int) -> CTE:
     """Return the scores of these documents for so many terms."""
     often, score = _arithmetic(db.engine.dialect.name, terms)
     theirs = SearchDocument.article_id == newest.c.article_id
-    counted = select(newest.c.article_id, newest.c.published_at, text(often)).join(SearchDocument, theirs)
-    columns = (column("article_id", BigId), column("published_at", UtcTime), text(f"{score} AS score"))
+    counted = select(newest.c.article_id, newest.c.published_at, often).join(SearchDocument, theirs)
+    columns = (column("article_id", BigId), column("published_at", UtcTime), score)
     return _aside(select(*columns).select_from(_aside(counted, "counted")), "scored")
 
 
@@ -152,8 +152,8 @@ def _values(weights: Weights, scale: Scale) -> dict[str, object]:
 
 
 @lru_cache
-def _arithmetic(dialect: str, terms: int) -> tuple[str, str]:
-    """Return in SQL how often a document has each of so many terms, with what slows its counting; and its score.
+def _arithmetic(dialect: str, terms: int) -> tuple[TextClause, TextClause]:
+    """Return how often a document has each of so many terms, with what slows its counting; and its score.
 
     Of packed counts, the octet after a term's key says how often the term is there.
     """
@@ -162,7 +162,7 @@ def _arithmetic(dialect: str, terms: int) -> tuple[str, str]:
     one = sqlite if dialect == "sqlite" else postgresql
     often = [f"coalesce({one.format(at)}, 0) AS often_{at}" for at in range(terms)]
     sums = [f":weight_{at} * often_{at} / (often_{at} + base)" for at in range(terms)]
-    return ", ".join([":flat + :steep * length AS base", *often]), " + ".join(sums)
+    return text(", ".join([":flat + :steep * length AS base", *often])), text(f"{' + '.join(sums)} AS score")
 
 
 def _aside(wanted: Select[*tuple[Any, ...]], name: str) -> CTE:

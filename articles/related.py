@@ -3,6 +3,7 @@
 It is worked out when a story is published, and once more a week later; until then it stays as it is.
 """
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from math import prod
@@ -141,12 +142,9 @@ def _telling(counts: Mapping[int, int], scale: Scale) -> dict[int, int]:
     """Return the terms that tell most of a story, with how many stories have each; another one has to, too."""
     wanted = select(SearchTerm.id, SearchTerm.term, SearchTerm.stories).where(SearchTerm.stories > 1)
     rows = db.session.execute(wanted.where(database.one_of(SearchTerm.id, counts)))
-    telling = [
-        (counts[term_id] * scale.weight(stories), term_id, stories)
-        for term_id, term, stories in rows
-        if words.tells(term)
-    ]
-    return {term_id: stories for _weight, term_id, stories in sorted(telling, reverse=True)[:_TELLING]}
+    weighed = ((counts[term_id] * scale.weight(stories), term_id, term, stories) for term_id, term, stories in rows)
+    telling = (one for one in sorted(weighed, reverse=True) if words.tells(one[2]))
+    return {term_id: stories for _weight, term_id, _term, stories in itertools.islice(telling, _TELLING)}
 
 
 def _best(article_id: int, scores: Mapping[int, float], least: float) -> list[int]:

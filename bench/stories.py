@@ -82,9 +82,9 @@ def _ingest(feed_id: int, count: int) -> dict[str, object]:
 def _store(feed_id: int, read: ReadFeed) -> ingest.Ingested:
     with database.write_turn():
         stored = ingest.store_entries(feed_id, read, clock.utc_now())
+        if stored.refused or any(article.state != "published" for _guid, article in stored.articles):
+            raise BenchError("A story was not taken, or held.")
         db.session.commit()
-    if stored.refused or any(article.state != "published" for _guid, article in stored.articles):
-        raise BenchError("A story was not taken, or held.")
     return stored
 
 

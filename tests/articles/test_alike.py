@@ -1,5 +1,6 @@
 """Two texts are one story when most of what they say is said in the same words; and only then."""
 
+import hashlib
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from articles import alike, feeds, ingest
+from articles import alike, feeds, ingest, words
 from core import database
 from core.database import db
 from tests.articles import atom
@@ -42,6 +43,14 @@ def test_likeness_is_the_share_of_common_runs_of_five_words(one, other):
     union = runs(one) | runs(other)
     expected = len(runs(one) & runs(other)) / len(union) if union else 0.0
     assert alike.likeness(alike.shingles(one), alike.shingles(other)) == pytest.approx(expected)
+
+
+@given(st.text(alphabet="ab é首爾\ud800🙂,ก", max_size=80))
+def test_shingles_are_the_hashes_of_each_five_parts_in_a_row(text):
+    parts = words.in_order(text)
+    rows = ["\n".join(parts[at : at + 5]).encode("utf-8", "surrogatepass") for at in range(len(parts) - 4)]
+    hashes = (hashlib.blake2b(row, digest_size=8).digest() for row in rows)
+    assert alike.shingles(text) == {int.from_bytes(one, "big") >> 1 for one in hashes}
 
 
 def test_case_accents_and_marks_make_no_other_text():

@@ -117,10 +117,31 @@ def test_a_guid_that_comes_again_is_the_same_story_otherwise(desk, title, days):
     assert article.headline == title
 
 
+def fresh(since: datetime) -> list[str]:
+    """Return the headlines of what digests may bring."""
+    found = [one.article_id for one in shelf.candidates("en", since=since)]
+    return list(db.session.scalars(select(Article.headline).where(Article.id.in_(found))))
+
+
+FIRST = NOW + timedelta(hours=9)
+"""In hours ahead of us: another zone's clock."""
+
+
 @pytest.mark.parametrize(("count", "is_news"), [(3, True), (4, False)])
-@pytest.mark.parametrize("date", [None, "2099-01-01T00:00:00Z", "1970-01-01T00:00:00Z"])
+@pytest.mark.parametrize("date", [None, FIRST.isoformat()])
 def test_what_a_feed_has_without_dates_when_it_is_read_first_is_news_only_when_it_is_little(desk, count, is_news, date):
     desk.take(*(entry(str(n), title=f"Undated {n}", published=date, content=f"<p>{n}</p>") for n in range(count)))
     assert [article.first_seen_at == NOW for article in desk.articles()] == [is_news] * count
     desk.take(entry("later", title="Undated and later", published=date, content="<p>x</p>"), at=NOW + DAY)
     assert NOW + DAY in {article.first_seen_at for article in desk.articles()}
+
+
+@pytest.mark.parametrize("count", [1, 3, 4])
+@pytest.mark.parametrize("date", ["2099-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z"])
+def test_what_a_feed_has_with_dates_that_cannot_be_when_it_is_read_first_is_shown_and_never_mailed(desk, count, date):
+    misdated = [entry(str(n), title=f"Misdated {n}", published=date, content=f"<p>{n}</p>") for n in range(count)]
+    desk.take(*misdated, item("today"))
+    assert len(desk.articles()) == count + 1
+    assert fresh(NOW - timedelta(days=60)) == ["Story today"]
+    desk.take(*misdated, entry("later", title="Later", published=date, content="<p>x</p>"), at=NOW + DAY)
+    assert fresh(NOW + DAY / 2) == ["Later"]

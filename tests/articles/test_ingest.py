@@ -1,12 +1,13 @@
 """Storing a feed: every entry once, oldest first, and each article follows its text."""
 
+import random
 import threading
 from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from articles import feeds, ingest, shelf
 from articles.models import Article, ArticleIdentity, ArticleTopic, Story
@@ -225,6 +226,27 @@ def test_what_was_fetched_can_be_read_before_the_transaction(desk):
         feed_id, fetch.Fetched(200, f"{SITE}/en.atom", atom.feed(entry(), entry("b", title=None)))
     )
     assert ingest.store_entries(feed_id, read, NOW) == ingest.Ingested(1, 0, 0, 1)
+
+
+NAMES = [f"word{number}" for number in range(400)]
+
+
+def test_a_feed_of_many_new_stories_asks_no_more_questions_than_one_of_few(desk_on_both):
+    said: list[str] = []
+    counts: list[int] = []
+    event.listen(db.engine, "before_cursor_execute", lambda _c, _cursor, statement, *_more: said.append(statement))
+    chance = random.Random(2)
+    for count in (10, 40):
+        texts = [" ".join(chance.choices(NAMES, k=80)) for _number in range(count)]
+        new = [
+            entry(f"{count}-{at}", title=f"New {count} {at}", published=NOW.isoformat(), content=f"<p>{one}</p>")
+            for at, one in enumerate(texts)
+        ]
+        said.clear()
+        desk_on_both.take(*new)
+        counts.append(sum(statement.startswith("SELECT") for statement in said))
+    assert counts[1] <= counts[0]
+    assert len(desk_on_both.articles()) == 50
 
 
 def test_an_answer_without_a_body_stores_nothing(desk):

@@ -5,7 +5,7 @@ import random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import LargeBinary, literal, select, text
+from sqlalchemy import LargeBinary, literal, select
 
 from articles import bm25, periods, ranking, search, topics
 from articles.bm25 import Scale
@@ -31,8 +31,8 @@ def test_a_database_scores_a_story_just_as_the_formula_does(on_both, counts, len
     weights = {term: scale.weight(stories) for term, stories in having.items()}
     often, score = ranking._arithmetic(db.engine.dialect.name, len(weights))
     story = select(literal(bm25.pack(counts), LargeBinary).label("counts"), literal(length).label("length")).subquery()
-    counted = select(text(often)).select_from(story).subquery()
-    found = db.session.scalar(select(text(score)).select_from(counted), ranking._values(weights, scale))
+    counted = select(often).select_from(story).subquery()
+    found = db.session.scalar(select(score).select_from(counted), ranking._values(weights, scale))
     packed = {term: min(count, bm25.MOST_OFTEN) for term, count in counts.items()}
     assert found == scale.score(packed, length, weights)
 

@@ -28,6 +28,8 @@ from tests.returns import posts
 from tests.web.mail_services import CERTIFICATE_PATH, SNS
 from tests.web.readers import Reader, Readers
 
+SITE = "https://courier.example.org"
+
 
 @pytest.fixture(scope="session")
 def site_and_file(tmp_path_factory) -> Iterator[tuple[Flask, Path, Path]]:
@@ -61,6 +63,31 @@ def app(site_and_file) -> Iterator[Flask]:
         db.session.remove()
         db.engine.dispose()
     before.set_current()
+
+
+@pytest.fixture(scope="session")
+def site_postgres(postgres_server: servers.Postgres) -> Iterator[str]:
+    """A PostgreSQL database with all tables, for sites without stories one after the other."""
+    with postgres_server.database() as url:
+        with create_app(settings_for(url)).app_context():
+            Base.metadata.create_all(db.engine)
+            db.engine.dispose()
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def site(request, tmp_path, nudged) -> Iterator[Flask]:
+    """A site at SITE without stories, on an empty database of each kind, in an application context."""
+    sqlite = request.param == "sqlite"
+    settings = settings_for(f"sqlite:///{tmp_path / 's.db'}" if sqlite else request.getfixturevalue("site_postgres"))
+    app = create_app(replace(settings, publication=replace(settings.publication, base_url=SITE)))
+    with app.app_context():
+        if sqlite:
+            Base.metadata.create_all(db.engine)
+        empty(db.engine)
+        yield app
+        db.session.remove()
+        db.engine.dispose()
 
 
 @pytest.fixture

@@ -1,51 +1,22 @@
 """Publishers push: signed, within five minutes, once; stored in the request, on both databases."""
 
 import json
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
-from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select, update
 
-from app import create_app
 from articles import feeds, push, shelf
 from articles.models import Article, Feed
 from articles.pushmodels import FeedPush
 from core import clock, services, windows
-from core.database import Base, db
+from core.database import db
 from tests.articles import atom
-from tests.delivery.conftest import empty
-from tests.installation import settings_for
 
 URL = "https://news.example.org/en.atom"
 ITEM = {"id": "flash-1", "title": "An earthquake has struck Tokyo", "tags": ["urgent"]}
-
-
-@pytest.fixture(scope="module")
-def pushed_postgres(postgres_server) -> Iterator[str]:
-    with postgres_server.database() as url:
-        with create_app(settings_for(url)).app_context():
-            Base.metadata.create_all(db.engine)
-            db.engine.dispose()
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def site(request, tmp_path, nudged) -> Iterator[Flask]:
-    sqlite = request.param == "sqlite"
-    app = create_app(
-        settings_for(f"sqlite:///{tmp_path / 's.db'}" if sqlite else request.getfixturevalue("pushed_postgres"))
-    )
-    with app.app_context():
-        if sqlite:
-            Base.metadata.create_all(db.engine)
-        empty(db.engine)
-        yield app
-        db.session.remove()
-        db.engine.dispose()
 
 
 @pytest.fixture

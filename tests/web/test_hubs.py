@@ -14,22 +14,19 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from app import create_app
 from articles import feeds, push, shelf, websub
 from articles.models import Feed
 from articles.pushmodels import HubSubscription
 from core import clock, fetch, services
-from core.database import Base, db
+from core.database import db
 from tasks import feeds as reading
 from tasks import websub as task
 from tests.articles import atom
 from tests.core.web import Asked, Web, serving
 from tests.delivery.certificates import Authority
-from tests.delivery.conftest import empty
-from tests.installation import settings_for
+from tests.web.conftest import SITE
 
 HUB, TOPIC = "https://hub.example.org/", "https://hub.example.org/feed.atom"
-SITE = "https://courier.example.org"
 
 
 class Hub:
@@ -81,31 +78,8 @@ class Hub:
 
 
 @pytest.fixture(scope="module")
-def hub_postgres(postgres_server) -> Iterator[str]:
-    with postgres_server.database() as url:
-        with create_app(settings_for(url)).app_context():
-            Base.metadata.create_all(db.engine)
-            db.engine.dispose()
-        yield url
-
-
-@pytest.fixture(scope="module")
 def authority(tmp_path_factory) -> Authority:
     return Authority(tmp_path_factory.mktemp("hub"), "ca")
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def site(request, tmp_path, nudged) -> Iterator[Flask]:
-    sqlite = request.param == "sqlite"
-    settings = settings_for(f"sqlite:///{tmp_path / 's.db'}" if sqlite else request.getfixturevalue("hub_postgres"))
-    app = create_app(replace(settings, publication=replace(settings.publication, base_url=SITE)))
-    with app.app_context():
-        if sqlite:
-            Base.metadata.create_all(db.engine)
-        empty(db.engine)
-        yield app
-        db.session.remove()
-        db.engine.dispose()
 
 
 @pytest.fixture
