@@ -61,7 +61,7 @@ class Slot:
 
     `provider` is the domain that the mail went to, where it is known, `full` that the mailbox was; `until` the end of a
     pause; `topics` are what there was nothing new on, empty for everything, None when that is not known; `breaking` is
-    the headline of a breaking mail.
+    the headline of a breaking mail, `correction` that of a story of whose correction a mail told.
     """
 
     digest: Digest
@@ -74,6 +74,7 @@ class Slot:
     until: date | None = None
     topics: tuple[str, ...] | None = None
     breaking: str = ""
+    correction: str = ""
 
 
 def recent(subscriber: Subscriber, *, now: datetime) -> list[Slot]:

@@ -14,7 +14,7 @@ from core.publication import QuietHours
 from delivery import fates
 from delivery.models import Delivery, Mailing
 from delivery.states import State
-from digests import quiet, why
+from digests import quiet, why, whycorrections
 from digests.models import Edition, Wave
 from digests.why import Reason, Slot
 from subscribers import past
@@ -36,8 +36,9 @@ class _Told:
 
 
 def recent(subscriber: Subscriber, *, now: datetime, hours: QuietHours) -> list[Slot]:
-    """Return what became of a reader's last slots and breaking mails, newest first, as many as why.recent."""
-    slots = [*why.recent(subscriber, now=now), *_breaking(subscriber, now, hours)]
+    """Return what became of a reader's last slots, breaking mails and corrections, newest first, up to why.MOST."""
+    corrected = whycorrections.recent(subscriber, now=now)
+    slots = [*why.recent(subscriber, now=now), *_breaking(subscriber, now, hours), *corrected]
     return sorted(slots, key=lambda slot: slot.at, reverse=True)[: why.MOST]
 
 

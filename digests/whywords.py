@@ -51,6 +51,7 @@ _FULL_SOMEWHERE = _("Handed over to your mail provider; later it came back to us
 _NOTHING_ON = _("No mail: there was nothing new on %(topics)s.")
 _PAUSED_UNTIL = _("No mail: you had paused until %(date)s.")
 _FIRST = _("Your first edition. %(what)s")
+_CORRECTION = _("Correction to “%(headline)s”, which you had from us. %(what)s")
 _BREAKING = _("Breaking news: “%(headline)s”. %(what)s")
 
 
@@ -66,6 +67,8 @@ def sentence(slot: Slot, language: str) -> str:
     text = gettext(message) % values if values else gettext(message)
     if slot.breaking:
         return gettext(_BREAKING) % {"headline": slot.breaking, "what": text}
+    if slot.correction:
+        return gettext(_CORRECTION) % {"headline": slot.correction, "what": text}
     return gettext(_FIRST) % {"what": text} if slot.first else text
 
 

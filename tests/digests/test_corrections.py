@@ -14,7 +14,7 @@ from core import database
 from core.database import db
 from delivery.models import Delivery
 from delivery.states import State
-from digests import correctionmails, corrections, recall
+from digests import correctionmails, corrections, recall, whycorrections, whywords
 from digests.models import Correction
 from tests.digests.house import DAY, DUE, HOUR, MINUTE, NOW, House
 from tests.digests.sender import Sender
@@ -241,3 +241,24 @@ def house_take_back(house: House, article_id: int) -> None:
         recall.hold(article)
         db.session.commit()
     remake(house)
+
+
+def test_the_page_of_reasons_tells_of_the_mail_to_whom_it_went(house, sender):
+    had = house.reader("had@example.org")
+    wrong = house.article("Wrong", at=NOW)
+    house.go(DUE)
+    sender.go()
+    never = house.reader("never@example.org", at=DUE + MINUTE)
+    correct(house, wrong, tell="now", at=DUE + HOUR)
+    compose_corrections(house, DUE + HOUR)
+
+    def lines(subscription: int) -> list[str]:
+        reader = house.subscription(subscription).subscriber
+        found = whycorrections.recent(reader, now=DUE + 2 * HOUR)
+        return [whywords.sentence(one, "en") for one in found]
+
+    assert lines(had) == ["Correction to “Wrong”, which you had from us. It is on its way."]
+    sender.go()
+    (told,) = lines(had)
+    assert told.startswith("Correction to “Wrong”, which you had from us. Handed over to ")
+    assert lines(never) == []
