@@ -31,7 +31,7 @@ _SPECIAL = "special:"
 def show(edition: str, as_json: bool) -> None:
     """Forecast an EDITION: how many get it, how many none and why, its commonest first stories, and when it is through.
 
-    EDITION is a digest and its next date, such as asia-daily:2026-12-01, or special:KEY. It is counted by the code that
+    EDITION is a digest and a date to come, as asia-daily:2026-12-01, or special:KEY. It is counted by the code that
     composes, of what is here now, and nothing is written. What is composed already is not in it.
     """
     with turns.told():

@@ -21,8 +21,8 @@ from digests.copies import SortedOut
 from digests.kept import Kept
 from digests.models import Edition, Special
 from digests.why import Reason
-from subscribers import schedule
-from subscribers.models import Digest, Rhythm, Subscriber, Subscription
+from subscribers import ahead, schedule
+from subscribers.models import Digest, Subscriber, Subscription
 from subscribers.schedule import DueReader
 
 AT_ONCE = 8_000
@@ -114,21 +114,20 @@ def _last_at(mails: Mapping[datetime, int], rate: float, now: datetime) -> datet
 def regular(digest: Digest, slot: date, *, now: datetime, services: Services) -> Iterator[Tally]:
     """Count the readers of a date's waves that have not been composed; yield after each chunk, with the same tally.
 
-    Raises Invalid for a date that is not the next one of anybody.
+    A date may be the next one, or a later one: then it is as if nothing went out before. Raises Invalid for one on
+    which nobody has a wave to come.
     """
-    waves = _coming(digest, slot)
+    waves = ahead.waves_on(digest, slot)
     if not waves:
-        message = "Nobody gets %(digest)s next on %(date)s: a forecast is of the next date of its readers."
+        message = "Nobody gets %(digest)s on %(date)s, or all of it is composed: a forecast is of what is to come."
         raise errors.Invalid("date", message, digest=digest.key, date=slot)
     tally, made, digest_id = Tally(), galleys.Sizes(digest.language), digest.id
-    tally.nothing.update(_left_out(digest, slot))
+    tally.nothing.update(_left_out([one for same in waves.values() for one in same], slot))
     yield tally
-    for due_at in waves:
+    for due_at, rhythm_ids in sorted(waves.items()):
         after, kept = 0, Kept()
         while True:
-            readers = schedule.readers_due(
-                digest_id=digest_id, slot=slot, due_at=due_at, after_id=after, limit=AT_ONCE, tastes=kept.tastes
-            )
+            readers = schedule.readers_on(rhythm_ids, slot=slot, after_id=after, limit=AT_ONCE, tastes=kept.tastes)
             if not readers:
                 break
             after = readers[-1].subscription_id
@@ -163,13 +162,7 @@ def special(key: str, slot: date, *, now: datetime, services: Services) -> Itera
             yield tally
 
 
-def _coming(digest: Digest, slot: date) -> list[datetime]:
-    """Return when the waves of a date begin that are still to come."""
-    wanted = select(Rhythm.next_due_at).where(Rhythm.digest_id == digest.id, Rhythm.slot == slot).distinct()
-    return sorted(db.session.scalars(wanted))
-
-
-def _left_out(digest: Digest, slot: date) -> dict[str, int]:
+def _left_out(rhythm_ids: Sequence[int], slot: date) -> dict[str, int]:
     """Return how many readers the waves of a date leave out, by reason."""
     reason = case(
         (Subscriber.paused_until > slot, Reason.PAUSED.value),
@@ -180,12 +173,10 @@ def _left_out(digest: Digest, slot: date) -> dict[str, int]:
         select(reason, func.count())
         .select_from(Subscription)
         .join(Subscriber, Subscriber.id == Subscription.subscriber_id)
-        .join(Rhythm, Rhythm.id == Subscription.rhythm_id)
         .where(
-            Subscription.digest_id == digest.id,
+            Subscription.rhythm_id.in_(rhythm_ids),
             Subscription.state == "on",
             Subscriber.state == "active",
-            Rhythm.slot == slot,
         )
         .group_by(reason)
     )

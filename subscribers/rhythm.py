@@ -108,6 +108,13 @@ def next_due(choice: RhythmChoice, *, lead_s: int, after: datetime) -> Due:
     raise ValueError("A rhythm without a weekday was stored.")
 
 
+def due_on(choice: RhythmChoice, slot: date, *, lead_s: int) -> datetime | None:
+    """Return when the wave of a date starts; None for a date that is none of the choice's."""
+    if next(slots(choice, slot), None) != slot:
+        return None
+    return wallclock.promised_at(choice.minute, choice.zone, slot) - timedelta(seconds=lead_s)
+
+
 def choice_of(row: Rhythm) -> RhythmChoice:
     """Return what a shared row stands for."""
     return RhythmChoice(row.rhythm, row.weekdays, row.minute, row.zone)

@@ -117,6 +117,24 @@ def readers_due(
     )
 
 
+def readers_on(
+    rhythm_ids: Sequence[int], *, slot: date, after_id: int, limit: int, tastes: dict[int, Taste]
+) -> list[DueReader]:
+    """Return the next `limit` readers with one of these rhythms whom a date is for, as `readers_due` would then."""
+    return _readers(
+        (
+            Subscription.rhythm_id.in_(rhythm_ids),
+            Subscription.first_due_at.is_(None),
+            Subscription.not_before_slot.is_(None) | (Subscription.not_before_slot <= slot),
+            Subscriber.paused_until.is_(None) | (Subscriber.paused_until <= slot),
+        ),
+        after_id=after_id,
+        limit=limit,
+        slot=slot,
+        tastes=tastes,
+    )
+
+
 def readers_first(*, digest_id: int, due_at: datetime, after_id: int, limit: int) -> list[DueReader]:
     """Return the next `limit` readers who wait for their first edition since `due_at` or before.
 

@@ -26,7 +26,7 @@ def test_a_special_is_forecast_before_it_is_sent(flask, stories):
         ("asia-daily:2026-13-01", "An edition is named like"),
         ("asia-daily", "An edition is named like"),
         ("asia-dayly:2026-12-01", "There is no digest asia-dayly"),
-        ("asia-daily:2020-12-01", "Nobody gets asia-daily next on 2020-12-01"),
+        ("asia-daily:2020-12-01", "Nobody gets asia-daily on 2020-12-01"),
         ("special:nothing", "There is no special nothing"),
     ],
 )

@@ -90,10 +90,10 @@ def test_it_names_the_usual_number_and_what_is_much_more(house):
     assert (found.mails, found.usual, found.is_much) == (6, 1, True)
 
 
-def test_a_date_that_is_nobodys_next_is_refused(house):
-    house.reader()
-    with pytest.raises(errors.Invalid, match="Nobody gets asia-daily next on 2026-03-09"):
-        of_date(house, slot=TUESDAY + 6 * DAY)
+def test_a_date_on_which_nobody_gets_it_is_refused(house):
+    house.reader(how_often="weekdays")
+    with pytest.raises(errors.Invalid, match="Nobody gets asia-daily on 2026-03-07"):
+        of_date(house, slot=TUESDAY + 4 * DAY)
 
 
 def test_it_counts_what_the_desk_has_laid_down(house):
@@ -154,3 +154,16 @@ def test_a_special_is_forecast_with_each_reader_once(house):
     assert found.last_at == NOW + timedelta(seconds=2)
     assert 1_000 < found.mean_octets == found.largest_octets < 90_000
     assert rows() == before
+
+
+def test_a_later_date_is_forecast_by_the_same_code_for_those_whom_it_is_for(house):
+    house.reader("daily@example.org")
+    house.reader("weekdays@example.org", how_often="weekdays")
+    house.reader("saturday@example.org", how_often="weekly", weekday=5)
+    house.articles(2, at=DUE)
+    saturday = TUESDAY + 4 * DAY
+    found = of_date(house, slot=TUESDAY + DAY, rate=None)
+    assert found.mails == 2
+    assert of_date(house, slot=saturday).mails == 1, "what is here now is no news for the daily by then"
+    with pytest.raises(errors.Invalid, match="Nobody gets asia-daily on 2026-03-02"):
+        of_date(house, slot=TUESDAY - DAY)
