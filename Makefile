@@ -6,7 +6,7 @@ SETUP = $(PYTHON) tools/setup.py
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .SUFFIXES:
-.PHONY: help run test check format messages pins bench proof-chaos proof-design proof-doorbell proof-feeds proof-fetch proof-flood proof-guards proof-kill proof-mailbox proof-pages proof-scripts proof-signatures proof-splice screenshots clean
+.PHONY: help run test check format messages pins bench proof-chaos proof-design proof-doorbell proof-feeds proof-fetch proof-flood proof-guards proof-kill proof-mailbox proof-pages proof-scripts proof-share proof-signatures proof-splice screenshots clean
 
 help: ## list these commands
 	@echo "Postrider: a newsletter service. The commands:"
@@ -74,6 +74,9 @@ proof-pages: $(VENV)/tests.stamp ## have other programs read every page, mail an
 
 proof-scripts: $(VENV)/tests.stamp ## bring 256 scripts in through every field, see none run in Chromium; writes docs/proofs/scripts.md
 	@$(BIN) -m tests.proofs.scripts
+
+proof-share: $(VENV)/tests.stamp ## send to friends of all kinds, compare answers and times, and 200 at once; writes docs/proofs/share.md
+	@$(BIN) -m tests.proofs.share
 
 proof-signatures: $(VENV)/tests.stamp ## send signed mails through Postfix, have two others verify them; writes docs/proofs/signatures.md
 	@$(BIN) -m tests.proofs.signatures

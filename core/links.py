@@ -18,6 +18,7 @@ PATHS: Mapping[str, str] = {
     "story": "/<language>/<story>",
     "print": "/<language>/<story>/print",
     "share": "/<language>/<story>/send",
+    "share_read": "/<language>/<story>/send/read",
     "share_as": "/<language>/<story>/send/t/<token>",
     "share_confirm": "/share/confirm/t/<token>",
     "share_opt_out": "/share/never/t/<token>",

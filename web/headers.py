@@ -76,7 +76,7 @@ def refuse_foreign_posts() -> None:
     One-click unsubscribing comes from anywhere: from webmail too, whose pages are another site (RFC 8058).
     """
     foreign = request.headers.get("Sec-Fetch-Site") == "cross-site"
-    ours_only = PERSONAL in request.path or request.blueprint == "sharing"
+    ours_only = PERSONAL in request.path or request.blueprint in ("sharing", "sharing_links")
     if request.method == "POST" and foreign and ours_only and not is_one_click():
         raise Forbidden
 

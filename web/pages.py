@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from babel.lists import format_list
-from flask import Flask, Response, g, make_response, redirect, render_template, request
+from flask import Flask, Response, current_app, g, make_response, redirect, render_template, request
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import NotFound
 
@@ -16,7 +16,7 @@ from articles import breaking, topics
 from articles.models import Article, Topic
 from core import clock, errors, links, services
 from core import language as languages
-from core.settings import ROOT
+from core.settings import ROOT, Settings
 from sharing import switch
 
 RECENT = timedelta(days=30)
@@ -130,6 +130,12 @@ def may_be_sent(article: Article) -> bool:
     return article.shareable and switch.mode() is not switch.Mode.OFF
 
 
+def counts_reads() -> bool:
+    """Say whether it is counted how often stories are opened from mails to friends."""
+    settings: Settings = current_app.extensions["postrider settings"]
+    return settings.sharing.count_reads
+
+
 def site_of(address: str) -> str:
     """Return the host of an address, as people say it."""
     return (urlsplit(address).hostname or "").removeprefix("www.")
@@ -155,7 +161,19 @@ def register(app: Flask) -> None:
     env.undefined = StrictUndefined
     env.trim_blocks = env.lstrip_blocks = True
     moments = (date_text, instant_text, iso, moment_text)
-    known = (*moments, asset, is_breaking, local, may_be_sent, number_text, site_of, topic_name, topic_names, translate)
+    known = (
+        *moments,
+        asset,
+        counts_reads,
+        is_breaking,
+        local,
+        may_be_sent,
+        number_text,
+        site_of,
+        topic_name,
+        topic_names,
+        translate,
+    )
     env.globals.update({one.__name__: one for one in known})
     env.globals.update(path=links.path, direction_of=languages.direction, own_name=languages.own_name)
     app.context_processor(_known_to_all)

@@ -10,7 +10,7 @@ from datetime import datetime
 from flask import Blueprint, Response, current_app, request
 
 from articles.models import Article
-from core import clock, database, errors, links, services
+from core import clock, database, errors, links, origins, services
 from core.addresses import Address
 from core.database import db
 from core.errors import _
@@ -35,6 +35,7 @@ NO_SCRIPT = _(
     " program."
 )
 STALE = _("The link of your digest does not work any more for this. Please type your address, and send it again.")
+LATE = _("This was not confirmed in time, or was ended meanwhile. The story can still be sent: here is how.")
 LINKS = (errors.LinkDamaged, errors.LinkExpired)
 _HOUR_S = 3600
 
@@ -55,7 +56,7 @@ class Shown:
 @sharing.get(PATHS["share"])
 def send(story: str) -> Response:
     """Show the ways to pass on a story."""
-    article, mode = _opened(story)
+    article, mode = opened(story)
     if not articles.at_home(article, story):
         return pages.to("share", 301, language=article.language, story=article.ref)
     if mode is switch.Mode.MAILTO:
@@ -68,7 +69,7 @@ def send(story: str) -> Response:
 @sharing.get(PATHS["share_as"])
 def send_as(story: str, token: str) -> Response:
     """Show the same to a reader who comes from their own digest: the link says who they are."""
-    article, mode = _opened(story)
+    article, mode = opened(story)
     if mode is switch.Mode.MAILTO or not articles.at_home(article, story):
         return pages.to("share", language=article.language, story=article.ref)
     try:
@@ -83,14 +84,14 @@ def send_as(story: str, token: str) -> Response:
 @sharing.post(PATHS["share"])
 def note(story: str) -> Response:
     """Write down what somebody asks for who has yet to prove their mailbox."""
-    article, mode = _opened(story)
+    article, mode = opened(story)
     return _closed(article) if mode is switch.Mode.MAILTO else _taken(article)
 
 
 @sharing.post(PATHS["share_as"])
 def note_as(story: str, token: str) -> Response:
     """Write down what a reader sends."""
-    article, mode = _opened(story)
+    article, mode = opened(story)
     if mode is switch.Mode.MAILTO:
         return _closed(article)
     try:
@@ -105,7 +106,15 @@ def _as_nobody(article: Article, error: errors.DomainError) -> Response:
     return _page(article, shown, status=410 if isinstance(error, errors.LinkExpired) else 404)
 
 
-def closed(article: Article, why: errors.DomainError, status: int, *, retry_after_s: int | None = None) -> Response:
+def late(article: Article) -> Response:
+    """Return the page to somebody whose link sends nothing any more."""
+    shown = Shown(has_form=switch.mode() is switch.Mode.VERIFIED, again=errors.DomainError(LATE))
+    return _page(article, shown, status=410)
+
+
+def _closed_with(
+    article: Article, why: errors.DomainError, status: int, *, retry_after_s: int | None = None
+) -> Response:
     """Return the page without a form: one's own mail program goes on working, whatever stopped ours."""
     response = _page(article, Shown(has_form=False, again=why), status=status)
     if retry_after_s is not None:
@@ -114,10 +123,16 @@ def closed(article: Article, why: errors.DomainError, status: int, *, retry_afte
 
 
 def _closed(article: Article) -> Response:
-    return closed(article, errors.DomainError(confirming.CLOSED), 409)
+    return _closed_with(article, errors.DomainError(confirming.CLOSED), 409)
 
 
-def _opened(story: str) -> tuple[Article, switch.Mode]:
+def is_first_read(article: Article) -> bool:
+    """Say whether an origin has not told within the hour that it read a story; who tells it often counts once."""
+    key = services.current().keyring.blur("share read", f"{origins.counted(request.remote_addr)} {article.id}")
+    return _windows().hit(key, limit=1, window_s=_HOUR_S)
+
+
+def opened(story: str) -> tuple[Article, switch.Mode]:
     """Return a story that may be sent. Raises NotFound."""
     article, mode = articles.opened(story), switch.mode()
     if not article.shareable or mode is switch.Mode.OFF:
@@ -156,9 +171,9 @@ def _taken(article: Article, sender: Sender | None = None, token: str = "") -> R
 
 def _answered(article: Article, token: str, answer: asking.Answer | None) -> Response:
     if answer is None:
-        return closed(article, errors.DomainError(AWAY), 503, retry_after_s=error_pages.RETRY_AFTER_S)
+        return _closed_with(article, errors.DomainError(AWAY), 503, retry_after_s=error_pages.RETRY_AFTER_S)
     if answer is asking.Answer.BUSY:
-        return closed(article, errors.DomainError(BUSY), 429, retry_after_s=_HOUR_S)
+        return _closed_with(article, errors.DomainError(BUSY), 429, retry_after_s=_HOUR_S)
     if answer is asking.Answer.CLOSED:
         return _closed(article)
     nudge.sharing()

@@ -39,7 +39,9 @@ def subscribe(house: House, address: str, *digests: str, language: str = "en", z
     path = f"/{language}/subscribe"
     page = house.get(path).data.decode()
     for _time in range(2):
-        fields = {**hidden_fields(page), "email": address, "zone": zone, "altcha": solving.solved(page)}
+        fields = {**hidden_fields(page), "email": address, "zone": zone}
+        if solving.CHALLENGE.search(page):
+            fields["altcha"] = solving.solved(page)
         answer = house.post(path, [*fields.items(), *(("digests", digest) for digest in digests)])
         if answer.status == 303:
             return

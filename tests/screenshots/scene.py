@@ -69,8 +69,15 @@ class Scene:
         return self._address("en", next(ref for ref in self._stories("en") if "ferry" in ref))
 
     def mail(self, language: str, number: int) -> str:
-        """Return where a mail to a reader of the language's first digest is; readers come when they are asked for."""
-        address = self._readers.get(language) or self._join(language)
+        """Return where a mail to a reader of the language's first digest is."""
+        return self.mail_to(self.reader(language), number)
+
+    def reader(self, language: str) -> str:
+        """Return the address of a reader of the language's first digest; readers come when they are asked for."""
+        return self._readers.get(language) or self._join(language)
+
+    def mail_to(self, address: str, number: int) -> str:
+        """Return where a mail to somebody is."""
         self.house.wait_for_mails(number + 1, to=address)
         listed = self.house.http.request("GET", f"{self.house.inbox}/api/messages?limit=1000").json()
         keys = [one["key"] for one in reversed(listed) if address in one["to"]]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from core import links
 from tests.journeys.houses import ROOT
+from tests.screenshots import sending
 from tests.screenshots.scene import Scene
 
 IMAGES = ROOT / "docs" / "images"
@@ -70,6 +71,20 @@ def mail(language: str, number: int) -> Callable[[Scene], str]:
     return lambda scene: scene.mail(language, number)
 
 
+def sends(place: Callable[[Scene, str], str], language: str) -> Callable[[Scene], str]:
+    """Return where a page or a mail of sending a story is."""
+    return lambda scene: place(scene, language)
+
+
+_SENDING = {
+    "as": sending.form,
+    "thanks": sending.thanks,
+    "asked": sending.asked,
+    "confirm": sending.confirm,
+    "never": sending.never,
+    "not-me": sending.not_me,
+}
+_SENT = {"friend": sending.mail, "question": sending.question, "notice": sending.notice}
 SHOTS = (
     Shot("front-en", at("front"), beginning=IMAGES / "site.png"),
     Shot("front-ar", at("front", "ar")),
@@ -93,6 +108,9 @@ SHOTS = (
     *(Shot(f"digest-{language}", mail(language, 1), MAIL) for language in ("ar", "zh-Hans")),
     *(Shot(f"digest-{language}", mail(language, 1), LIGHT) for language in ("ko", "it")),
     Shot("confirm-en", mail("en", 0)),
+    *(Shot(f"send-{name}-{one}", sends(place, one)) for name, place in _SENDING.items() for one in ("en", "ar")),
+    *(Shot(f"mail-{name}-{one}", sends(place, one), MAIL) for name, place in _SENT.items() for one in ("en", "ar")),
+    Shot("mail-friend-zh-Hans", sends(sending.mail, "zh-Hans"), LIGHT),
     # Last, since lists and mails would show these stories, too.
     Shot("story-changed", Scene.changed, SCREENS),
     Shot("story-withdrawn", Scene.withdrawn, LIGHT),

@@ -24,8 +24,8 @@ def house(readers):
 
 
 def test_every_page_with_a_token_is_among_the_doors():
-    # What opens `view` is of no reader: tests/web/test_editions.py.
-    assert {page for page in PATHS if "<token>" in PATHS[page]} == {*OPENS, "view"}
+    # What opens `view` and `click` is of no reader: tests/web/test_editions.py, tests/web/test_clicks.py.
+    assert {page for page in PATHS if "<token>" in PATHS[page]} == {*OPENS, "view", "click"}
 
 
 @pytest.mark.parametrize("page", OPENS)

@@ -14,13 +14,13 @@ from delivery.recipes import Recipes
 from digests.models import Wave
 from subscribers import leaving, offer
 from subscribers.trail import LinkChange
-from tasks import digests, notices
+from tasks import digests, notices, sharing
 from tasks import signup as answering
 from tests.subscribers import people
-from tests.web import doors
+from tests.web import doors, friends
 from tests.web.readers import dump
 
-DOORS = {"confirm", "preferences", "unsubscribe", "undo", "not-me", "address"}
+DOORS = {"confirm", "preferences", "unsubscribe", "undo", "not-me", "address", "share"}
 URL = re.compile(r"http://127\.0\.0\.1:8000(/[^\s<>\"]+)")
 
 
@@ -54,15 +54,23 @@ def sent(client, readers, nudged) -> dict[str, str]:
     moving = doors.ask_to_move(other.row, "elsewhere@example.net")
     link = services.current().links.confirm_address(moving, day=clock.day_number(_now()))
     assert client.post(link.removeprefix(services.current().links.base_url)).status_code == 200
+    friends.turn()
+    friends.form(client).send(friends.form(client).as_reader(house.reader))
+    friends.form(client).send()
     _let_time_pass()
     notices.tell()
+    db.session.rollback()
+    for _time in range(2):
+        sharing.answer()
     digests.open_due()
     for wave in _waves():
         digests.compose(wave)
     found = mails()
     kinds = {key.split(":")[1].split()[0] if key.startswith("system:") else "digest" for key in found}
     assert kinds >= {"confirm", "already", "fresh-link", "new-address", "address-known", "address-changed", "changed"}
+    assert kinds >= {"share-confirm", "share-notice"}
     assert "digest" in kinds
+    assert any(key.startswith("share:") for key in found)
     return found
 
 

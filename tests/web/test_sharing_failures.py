@@ -1,26 +1,31 @@
 """Fifteen ways in which such pages were abused or broken elsewhere, and that none of them is open here.
 
-The numbers are those of the list that the page was built from: what was reported against other systems. What belongs to
-the mails themselves is in tests/sharing/test_mails.py; here is what a stranger at the page could do.
+The numbers are those of the list that the page was built from: what was reported against other systems.
 """
 
 import base64
 import json
 import re
+from collections import Counter
 from dataclasses import replace
+from email import message_from_string, policy
+from email.message import EmailMessage
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from articles import shelf
 from core import links
+from core.database import db
 from core.signups import SignupSettings
 from core.windows import Windows
+from tasks import sharing
 from tests.sharing.corpus import REFUSED
 from tests.web import friends, markup
 from tests.web.friends import TYPED
 from tests.web.readers import dump, hidden_fields, korea_and_cuba
 from tests.web.solving import CHALLENGE, solved
+from tests.web.test_every_link import mails
 
 THREE = {"friend_2": "second@example.org", "friend_3": "third@example.org"}
 
@@ -66,6 +71,27 @@ def test_02_no_chinese_name_with_a_digit_domain_and_none_that_is_a_sentence(form
     names = ("澳门新葡京365888.com", "３６５彩票", "九五八八二点com", *REFUSED["advertisement, Chinese"], "王" * 13)
     assert {form.send(name=name).status_code for name in names} == {422}
     assert form.send(name="王小明").status_code == 303
+
+
+def mail_to_friend(form, reader) -> EmailMessage:
+    """Return the mail that a friend gets, as it leaves."""
+    assert form.send(form.as_reader(reader), name="Mara Rossi").status_code == 303
+    db.session.rollback()
+    for _time in range(2):
+        sharing.answer()
+    (raw,) = [text for key, text in mails().items() if key.startswith("share:")]
+    found = message_from_string(raw, policy=policy.default)
+    assert isinstance(found, EmailMessage)
+    return found
+
+
+def test_02_no_word_that_a_sender_typed_is_in_subject_from_or_reply_to(form, reader):
+    mail = mail_to_friend(form, reader)
+    assert mail["Subject"] == korea_and_cuba().headline
+    assert [mail["Reply-To"]] == ["reader@example.org"]
+    (sender,) = mail["From"].addresses
+    assert (sender.display_name, sender.domain) == ("The Monsoon Courier", "monsoon.example.org")
+    assert not any("Mara" in str(value) for value in mail.values())
 
 
 def test_03_a_day_of_one_origin_and_one_sender_is_a_few_recipients_whatever_they_do(form, given):
@@ -179,6 +205,21 @@ def test_14_no_field_starts_a_header_line(form, given, field):
         text = f"{TYPED.get(field, 'Words')}{end}Bcc: victim@example.org"
         assert form.send(**{field: text}).status_code == 422, repr(end)
     assert friends.shares() == []
+
+
+def test_14_a_mail_has_the_header_lines_of_every_such_mail_and_no_other(form, reader):
+    mail = mail_to_friend(form, reader)
+    assert max(Counter(mail.keys()).values()) == 1
+    assert {"Bcc", "Cc", "Sender"} & set(mail.keys()) == set()
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert "/share/never/t/" in mail["List-Unsubscribe"]
+
+
+def test_15_the_sender_of_each_mail_is_the_publication_never_who_asked(form, reader):
+    mail = mail_to_friend(form, reader)
+    assert mail["From"].addresses[0].domain == "monsoon.example.org"
+    assert "reader@example.org" not in mail["From"]
 
 
 def test_15_no_sender_is_taken_that_is_more_than_one_plain_address(form, given):

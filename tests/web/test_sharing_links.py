@@ -1,5 +1,6 @@
 """What the mails of sharing lead to: confirm, never again, not me. Opening does nothing, a button does it once."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,11 +8,13 @@ import time_machine
 from sqlalchemy import select
 
 from articles import life
-from core import addresses, clock, database, services
+from core import addresses, clock, database, links, services
 from core.database import db
+from core.windows import Windows
 from delivery import suppression
 from delivery.models import Suppression
 from sharing import switch
+from sharing.models import ShareCount
 from tests.web import friends, markup
 from tests.web.readers import dump, korea_and_cuba
 
@@ -71,18 +74,26 @@ def test_the_button_sends_it_once(client, share, nudged):
     assert dump() == before
 
 
-def test_after_a_day_nothing_is_confirmed(client, share):
+def test_after_a_day_nothing_is_confirmed_but_the_story_can_be_sent_anew(client, share):
     path = friends.path_of(share, "share_confirm")
     with time_machine.travel(clock.utc_now() + timedelta(hours=24, seconds=1)):
-        assert (client.get(path).status_code, client.post(path).status_code) == (410, 410)
+        for answer in (client.get(path), client.post(path)):
+            assert answer.status_code == 410
+            assert "not confirmed in time" in answer.text
+            assert 'name="friend_1"' in answer.text
     assert friends.shares()[0].state == "asked"
 
 
 def test_when_the_switch_was_turned_meanwhile_there_is_ones_own_mail_program(client, share):
     friends.turn(switch.Mode.MAILTO)
-    answer = client.post(friends.path_of(share, "share_confirm"))
-    assert (answer.status_code, friends.shares()[0].state) == (409, "asked")
-    assert "mailto:?subject=" in answer.text
+    path = friends.path_of(share, "share_confirm")
+    for answer in (client.get(path), client.post(path)):
+        assert answer.status_code == 410
+        assert "mailto:?subject=" in answer.text
+        assert "<form" not in answer.text
+    assert friends.shares()[0].state == "ended"
+    friends.turn(switch.Mode.OFF)
+    assert (client.get(path).status_code, client.post(path).status_code) == (404, 404)
 
 
 def test_a_story_that_was_withdrawn_meanwhile_is_not_sent(client, share):
@@ -133,3 +144,49 @@ def test_not_me_ends_what_waits_and_can_be_pressed_again(client, share):
     assert [client.post(path).status_code for _time in range(2)] == [200, 200]
     assert (friends.shares()[0].state, friends.to()) == ("ended", [])
     assert client.post(friends.path_of(share, "share_confirm")).status_code == 410
+
+
+# --- reads ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def counting(app, monkeypatch):
+    """An installation whose publisher wants to know how often stories are opened from mails to friends."""
+    settings = app.extensions["postrider settings"]
+    made = replace(settings, sharing=replace(settings.sharing, count_reads=True))
+    monkeypatch.setitem(app.extensions, "postrider settings", made)
+    monkeypatch.setitem(app.extensions, "postrider windows", Windows(None))
+
+
+def reads() -> list[int]:
+    db.session.rollback()
+    return [one.reads for one in db.session.scalars(select(ShareCount))]
+
+
+def test_a_read_is_counted_once_an_hour_for_an_origin_and_only_where_a_publisher_wants_that(client, share, counting):
+    path = links.path("share_read", language="en", story=korea_and_cuba().ref)
+    for origin in ("192.0.2.1", "192.0.2.1", "192.0.2.2"):
+        assert client.post(path, environ_overrides={"REMOTE_ADDR": origin}).status_code == 204
+    assert client.post(path, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert client.get(path).status_code == 405
+    assert reads() == [2]
+
+
+def test_without_the_setting_nothing_is_counted_and_the_page_has_no_script_for_it(client, share):
+    story = korea_and_cuba().ref
+    assert client.post(links.path("share_read", language="en", story=story)).status_code == 204
+    assert reads() == []
+    assert "friend.js" not in client.get(links.path("story", language="en", story=story)).text
+
+
+@pytest.mark.xdist_group("browser")
+def test_a_browser_counts_a_story_from_a_friends_mail_and_takes_the_mark_away(served, share, counting, page):
+    story = served + links.path("story", language="en", story=korea_and_cuba().ref)
+    db.session.rollback()
+    page.goto(story)
+    with page.expect_request(lambda asked: asked.method == "POST") as told:
+        page.goto(f"{story}#from-a-friend")
+        page.reload()
+    assert told.value.response().status == 204
+    assert page.url == story
+    assert reads() == [1]
