@@ -31,7 +31,8 @@ def _fault(name: str, mark: str, reader: Reader, digest: str, world: World, now:
     if mark.startswith("alerted"):
         return "" if name in reader.alerted and not had else "marked as alerted, and it was had, or there was no alert"
     if mark == "updated":
-        is_so = bool(had) and world.articles[name].updated_between(max(had), now)
+        shown = reader.shown.get(name)
+        is_so = shown is not None and world.articles[name].updated_between(shown, now)
         return "" if is_so else "marked as updated, and it was not since it was had"
     return "in full twice" if _is_twice(name, reader, digest, world, now) else ""
 

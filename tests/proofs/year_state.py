@@ -62,6 +62,7 @@ class Reader:
     resumed_at: datetime | None = None
     entries: list[tuple[date, str, int, bool]] = field(default_factory=list)
     in_full: dict[str, list[tuple[datetime, str]]] = field(default_factory=dict)
+    shown: dict[str, datetime] = field(default_factory=dict)
     editions: set[tuple[str, str, str]] = field(default_factory=set)
     alerted: set[str] = field(default_factory=set)
 
@@ -364,5 +365,6 @@ class World:
         reader.entries = [entry for entry in reader.entries if today - entry[0] <= _KEPT]
         reader.entries += [(today, name, self.articles[name].revision, True) for name, _mark in full]
         reader.entries += [(today, name, self.articles[name].revision, False) for name in headlines]
+        reader.shown |= dict.fromkeys([*headlines, *(name for name, _mark in full)], now)
         for name, _mark in full:
             reader.in_full.setdefault(name, []).append((now, one.digest))
