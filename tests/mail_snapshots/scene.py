@@ -18,6 +18,7 @@ from core.database import db
 from delivery.models import Delivery
 from digests import desk
 from returns import answers, bounds, mime
+from sharing.switch import Mode
 from subscribers import address, addressing, leaving, mails, notices, offer, tastes
 from subscribers.models import Subscriber, Subscription
 from subscribers.trail import AddressChange
@@ -29,6 +30,7 @@ from tests.digests.test_breaking import go as go_breaking
 from tests.digests.test_corrections import compose_corrections, correct
 from tests.digests.test_specials import draft, send
 from tests.returns.conftest import DESK, letter
+from tests.sharing.desk import SENDER, Desk
 from tests.subscribers import people
 
 CHINESE = {**ASIA, "key": "asia-chinese", "name": "亚洲日报", "language": "zh-Hans"}
@@ -40,7 +42,9 @@ def mails_by_name(folder: Path) -> dict[str, Mail]:
     with _house(folder) as house:
         found = _System(house).mails()
         _Digests.left()
-        return found | _Digests(house).mails()
+        found |= _Digests(house).mails()
+        _Digests.left()
+        return found | _shared(house)
 
 
 @contextmanager
@@ -106,6 +110,24 @@ class _System:
         assert not isinstance(prepared, str)
         room = bounds.room(NOW)
         answers.queue(prepared, once_key=b"letter", desk=DESK, left=room, services=self._services)
+
+
+def _shared(house: House) -> dict[str, Mail]:
+    """Have a story sent to a friend: its sender is asked, then told, and the friend gets it."""
+    here = Desk(house)
+    here.turn(Mode.VERIFIED)
+    wish = here.wish(
+        here.article("Seoul and Havana exchange notes"), "jo@example.net", note="This is about your street."
+    )
+    here.post(wish)
+    here.work()
+    here.confirm(here.shares()[0])
+    here.work()
+    last = db.session.scalar(select(func.max(Delivery.id)).where(Delivery.state != "planned")) or 0
+    mails = house.mails(after=last)
+    to_sender = {mail.mailing.split(":")[1]: mail for mail in mails if mail.to == SENDER}
+    (friend,) = [mail for mail in mails if mail.to == "jo@example.net"]
+    return {"friend.en": friend, **{f"{name}.en": mail for name, mail in to_sender.items()}}
 
 
 class _Digests:
