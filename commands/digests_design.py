@@ -14,6 +14,7 @@ from werkzeug.serving import make_server
 from articles.entries import Entry
 from articles.models import WORDS_A_MINUTE
 from articles.pictures import MailPicture
+from core import mailtext
 from core.services import Services, current
 from core.settings import ROOT
 from demo import publication as demo
@@ -65,7 +66,7 @@ def design_app(services: Services, base_url: str) -> Flask:
 
     @app.errorhandler(jinja2.TemplateError)
     def say_what_is_wrong(error: jinja2.TemplateError) -> tuple[Response, int]:
-        return Response(_fault(error), content_type="text/plain; charset=utf-8"), 500
+        return Response(mailtext.mistake(error), content_type="text/plain; charset=utf-8"), 500
 
     return app
 
@@ -111,12 +112,6 @@ def _serve_mails(app: Flask, made: Callable[[str, str], designs.Design], base_ur
     @app.get("/picture.jpg")
     def picture() -> Response:
         return Response(_drawn(), content_type="image/jpeg")
-
-
-def _fault(error: jinja2.TemplateError) -> str:
-    """Return a mistake in a template in one sentence, with its file and line where they are known."""
-    where = f"{error.name}, line {error.lineno}: " if isinstance(error, jinja2.TemplateSyntaxError) else ""
-    return f"A template of the mail has a mistake. {where}{error.message}"
 
 
 def _words(language: str, entries: Sequence[Entry]) -> list[Words]:

@@ -4,16 +4,26 @@ Personal values are not rendered: `place('name')` leaves a mark where the post o
 """
 
 import re
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import (
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateSyntaxError,
+    select_autoescape,
+)
 from markupsafe import Markup
 
 from core import language as languages
 from core.settings import ROOT
 
+_FOLDER = ROOT / "templates" / "mail"
 OPEN, CLOSE = "\ue000", "\ue001"
 """Private-use characters around a place's name. No value can bring them in: see `_without_marks`."""
 PLACE = re.compile(f"{OPEN}([a-z_]+){CLOSE}")
@@ -52,7 +62,7 @@ def _without_marks(value: object) -> object:
 @lru_cache
 def environment(language: str) -> Environment:
     """Return the Jinja2 environment of one language's mails: HTML is escaped, an unknown value is an error."""
-    loader = FileSystemLoader(ROOT / "templates" / "mail")
+    loader = FileSystemLoader(_FOLDER)
     env = Environment(
         loader=loader,
         autoescape=select_autoescape(("html",), default=False),
@@ -67,6 +77,17 @@ def environment(language: str) -> Environment:
     env.globals.update(place=place, language=language, direction=direction, upright=upright)
     env.globals.update(direction_of=languages.direction)
     return env
+
+
+def mistake(error: TemplateError) -> str:
+    """Return what is wrong with a template in one sentence, with its file and line where they are known."""
+    where = ""
+    if isinstance(error, TemplateSyntaxError):
+        where = f"{error.name}, line {error.lineno}: "
+    else:
+        frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename.startswith(str(_FOLDER))]
+        where = f"{Path(frames[-1].filename).relative_to(_FOLDER)}, line {frames[-1].lineno}: " if frames else ""
+    return f"A template of the mail has a mistake. {where}{error.message}"
 
 
 def render_piece(template: str, language: str, values: Mapping[str, object]) -> str:

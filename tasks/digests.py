@@ -2,9 +2,10 @@
 
 import time
 
+import jinja2
 from celery import shared_task
 
-from core import clock, database, logs
+from core import clock, database, logs, mailtext
 from core.database import db
 from core.services import current
 from digests import alarm, breaking, dispatch, editions, recall
@@ -39,12 +40,23 @@ def compose(wave_id: int) -> None:
     news = breaking.is_breaking(wave_id)
     if not ours or not preflight.look(wave_id, is_breaking=news):
         return
-    finished = _compose_breaking(wave_id, until) if news else _compose(wave_id, until)
-    if finished:
+    if _compose_unless_wrong(wave_id, until, is_breaking=news):
         # Who joined while a first wave was composed is not kept waiting for the beat.
         nudge.digests()
     else:
         _hand_on(wave_id)
+
+
+def _compose_unless_wrong(wave_id: int, until: float, *, is_breaking: bool) -> bool:
+    """Compose until that moment; return whether there is nothing more to do here. A mistake in a template stops this
+    wave, and no other one.
+    """
+    try:
+        return _compose_breaking(wave_id, until) if is_breaking else _compose(wave_id, until)
+    except jinja2.TemplateError as error:
+        db.session.rollback()
+        preflight.stop(wave_id, mailtext.mistake(error))
+        return True
 
 
 def _compose(wave_id: int, until: float) -> bool:
