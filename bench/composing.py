@@ -2,18 +2,20 @@
 
 import itertools
 import time
+from datetime import timedelta
 
-from sqlalchemy import update
+from sqlalchemy import func, literal_column, select, update
 
 from articles import topics
-from bench import asking, crowd, ground, stories, watch
+from bench import asking, compiling, crowd, ground, pasts, stories, watch
 from bench.ground import BenchError, Ground
 from bench.installation import Installation, Sender, installation
 from bench.sizes import Sizes
 from bench.speed import Keep
 from core import clock, database, services
 from core.database import db
-from subscribers.models import Rhythm
+from subscribers import offer, rhythm
+from subscribers.models import Rhythm, Subscription
 from tasks import nudge
 from tests.digests.house import House
 
@@ -22,6 +24,9 @@ TASTES = 5_000
 STORIES = 150
 """New ones before each of the two waves."""
 ZONE = "Asia/Hong_Kong"
+SLOTS = 96
+"""Quarters of an hour in a day."""
+SLOTS_TRIED = 6
 WITHIN_S = 300.0
 _FIRST_ROW = "SELECT 1 FROM deliveries WHERE mailing_id = (SELECT max(id) FROM mailings) LIMIT 1"
 _ROWS = "SELECT count(*) FROM deliveries WHERE mailing_id = (SELECT max(id) FROM mailings)"
@@ -30,7 +35,9 @@ _COHORTS = "SELECT count(*) FROM cohorts WHERE edition_id = (SELECT max(id) FROM
 
 
 def measure(on: Ground, sizes: Sizes, keep: Keep) -> None:
-    """Measure two editions in a row for `sizes.large` readers: nobody had a thing before the first of them."""
+    """Measure editions in a row for `sizes.large` readers: nobody had a thing before the first of them; before the
+    third all have a quarter behind them; the last ones are of an hour each, of the 96 that readers can choose.
+    """
     with installation(on, smtp_port=9, connections=1) as house, house.rooms():
         asking.offer(house)
         with database.write_turn():
@@ -42,6 +49,10 @@ def measure(on: Ground, sizes: Sizes, keep: Keep) -> None:
         for name in ("first", "second"):
             found[name] = _wave(house, worker, sizes.large)
             keep({**found, "peak_mb": _peak(worker)})
+        found |= {"past": pasts.give(house), "quarter": _wave(house, worker, sizes.large)}
+        keep({**found, "peak_mb": _peak(worker)})
+        found["hours"] = _hours(house, worker, sizes.large)
+        keep({**found, "peak_mb": _peak(worker), "compiling": compiling.measure(DIGEST)})
 
 
 def _tastes() -> list[list[str]]:
@@ -51,8 +62,30 @@ def _tastes() -> list[list[str]]:
     return [list(one) for one in itertools.islice(chosen, TASTES)]
 
 
-def _wave(house: Installation, worker: Sender, readers: int) -> dict[str, object]:
-    """Have stories come in and the wave of everybody be due; return how long it takes to be composed."""
+def _hours(house: Installation, worker: Sender, readers: int) -> dict[str, object]:
+    """Spread readers over all hours that they can choose, and measure some of their waves."""
+    with database.write_turn():
+        choices = (rhythm.choose("daily", minute=15 * slot, zone=ZONE) for slot in range(SLOTS))
+        rows = [rhythm.rhythm_row(offer.by_key(DIGEST), choice, now=clock.utc_now()).id for choice in choices]
+        place = literal_column(f"(ARRAY[{','.join(map(str, rows))}])[1 + id % {SLOTS}]")
+        spread = update(Subscription).values(rhythm_id=place).execution_options(synchronize_session=False)
+        db.session.execute(spread)
+        # On a date of which nobody has the edition yet.
+        latest = db.session.scalar(select(func.max(Rhythm.slot))) or clock.utc_now().date()
+        db.session.execute(update(Rhythm).where(Rhythm.id.in_(rows)).values(slot=latest + timedelta(days=1)))
+        db.session.commit()
+    took = [_wave(house, worker, None, rhythm_id=row) for row in rows[:SLOTS_TRIED]]
+    seconds = [float(str(one["seconds"])) for one in took]
+    mails = int(str(took[-1]["mails"]))
+    if mails < SLOTS_TRIED * (readers // SLOTS - 1):
+        raise BenchError(f"Of {SLOTS_TRIED} waves only {mails:,} mails came.")
+    return {"waves": len(took), "readers": mails // SLOTS_TRIED, "worst": max(seconds), "best": min(seconds)}
+
+
+def _wave(
+    house: Installation, worker: Sender, readers: int | None, *, rhythm_id: int | None = None
+) -> dict[str, object]:
+    """Have stories come in and a wave be due, of everybody or of one rhythm; return how long it takes to compose it."""
     now, desk = clock.utc_now(), House(services.current())
     keys = [str(shelf["key"]) for shelf in stories.SHELVES]
     for number in range(STORIES):
@@ -61,7 +94,8 @@ def _wave(house: Installation, worker: Sender, readers: int) -> dict[str, object
     before = int(str(house.ask("SELECT count(*) FROM waves")[0][0]))
     house.settle()
     with database.write_turn():
-        db.session.execute(update(Rhythm).values(next_due_at=clock.utc_now()))
+        due = update(Rhythm).values(next_due_at=clock.utc_now())
+        db.session.execute(due if rhythm_id is None else due.where(Rhythm.id == rhythm_id))
         db.session.commit()
     began = time.perf_counter()
     nudge.digests()
@@ -75,7 +109,7 @@ def _wave(house: Installation, worker: Sender, readers: int) -> dict[str, object
     took = time.perf_counter() - began
     worker.check()
     mails = int(str(house.ask(_ROWS)[0][0]))
-    if mails != readers:
+    if readers is not None and mails != readers:
         raise BenchError(f"Of {readers:,} readers {mails:,} have a mail.")
     return {"seconds": took, "first mail": first, "mails": mails, "cohorts": int(str(house.ask(_COHORTS)[0][0]))}
 

@@ -25,7 +25,6 @@ from core import clock, services
 from core.database import db
 from core.links import path
 from digests import forecast
-from digests.cohorts import CHUNK
 from subscribers import offer, schedule
 from subscribers.models import Rhythm, SignupRequest, Subscriber, Subscription
 from tests import servers
@@ -36,6 +35,8 @@ DIGEST = "asia-daily"
 FORMS_PER_S = 200.0
 LINES = 64
 """Connections that the proxy keeps to the site."""
+AT_ONCE = 2_000
+"""Readers who are read at once."""
 AWAY_S = 3.0
 """How long Redis is away after it was killed."""
 PAGES = 300
@@ -104,9 +105,9 @@ def _due() -> dict[str, object]:
         "readers of the wave": readers,
         "waves": _timed(lambda: schedule.due_waves(due_at)),
     }
-    for name, after_id in (("first", 0), ("middle", last // 2), ("last", last - 20 * CHUNK)):
+    for name, after_id in (("first", 0), ("middle", last // 2), ("last", last - 20 * AT_ONCE)):
         chunk = functools.partial(
-            schedule.readers_due, digest_id=digest_id, slot=slot, due_at=due_at, after_id=after_id, limit=CHUNK
+            schedule.readers_due, digest_id=digest_id, slot=slot, due_at=due_at, after_id=after_id, limit=AT_ONCE
         )
         if not chunk():
             raise BenchError("The wave has no readers.")

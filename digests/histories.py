@@ -119,16 +119,21 @@ def who_had(subscriber_ids: Sequence[int], *, article_id: int, revision: int) ->
     return {subscriber_id for subscriber_id, history_id in had.items() if history_id in told}
 
 
+def fingerprint(packed: bytes) -> bytes:
+    """Return what tells a packed history from all others."""
+    return hashlib.sha256(packed).digest()
+
+
 def intern(packed: Iterable[bytes], *, today: date) -> dict[bytes, int]:
     """Return the ids of packed histories, new ones written: in one order, whoever writes."""
-    prints = {hashlib.sha256(entries).digest(): entries for entries in packed}
+    prints = {fingerprint(entries): entries for entries in packed}
     rows = {one: {"entries": entries, "last_used_on": today} for one, entries in prints.items()}
     ids = database.intern_rows(History, rows) if rows else {}
     if ids:
         # Taken again, a history is young again: whoever cleans up must not find it unused.
         young = update(History).where(one_of(History.id, sorted(ids.values())), History.last_used_on < today)
         db.session.connection().execute(young.values(last_used_on=today))
-    return {prints[fingerprint]: history_id for fingerprint, history_id in ids.items()}
+    return {prints[one]: history_id for one, history_id in ids.items()}
 
 
 class Move(NamedTuple):

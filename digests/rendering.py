@@ -179,6 +179,7 @@ def _share_url(link: Mapping[str, str], services: Services, *, by_us: bool) -> s
     return services.links.to("share_as", **link, token="") if by_us else services.links.to("share", **link)
 
 
+@lru_cache(maxsize=1024)
 def headline_view(story: StoryView) -> HeadlineView:
     """Return what is left of a story where only its headline is shown."""
     return HeadlineView(

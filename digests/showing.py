@@ -58,13 +58,7 @@ class Showing:
         ids = [*(one.article_id for one in choice.full), *choice.headlines]
         self._views |= self.looked_up([one for one in ids if one not in self._views])
         stories = tuple(
-            replace(
-                self._views[one.article_id],
-                updated=one.updated,
-                front=one.front,
-                alerted=alerted.get(one.article_id, ""),
-                is_lead=place == 0,
-            )
+            _marked(self._views[one.article_id], one, alerted.get(one.article_id, ""), is_lead=place == 0)
             for place, one in enumerate(choice.full)
         )
         return Shown(
@@ -98,3 +92,10 @@ class Showing:
             self._keys = self._keys or {topic.id: topic.key for topic in topics.all_topics()}
             url = self._services.links.to("topic", language=language, topic=self._keys[min(topic_ids)])
         return rendering.MoreView(count, is_of_topics=topic_ids is not None, url=url)
+
+
+def _marked(view: rendering.StoryView, one: selection.Picked, alerted: str, *, is_lead: bool) -> rendering.StoryView:
+    """Return a story with what is said beside it; most have nothing, and are one view for all who get them."""
+    if not (one.updated or one.front or alerted or is_lead):
+        return view
+    return replace(view, updated=one.updated, front=one.front, alerted=alerted, is_lead=is_lead)
