@@ -70,6 +70,10 @@ class Desk:
         """Let a story come in."""
         return self.house.article(headline, **values)
 
+    def sender(self, mailbox: str) -> Sender:
+        """Return somebody who comes from their own digest, without there being one."""
+        return Sender(address(mailbox), link_hash=self.keyring.blur("test", mailbox))
+
     def reader(self, mailbox: str = SENDER) -> Sender:
         """Return a reader who comes from the link in their digest of that day."""
         self.house.subscriber(mailbox)
