@@ -215,6 +215,30 @@ def _alerted(results: Results) -> _Found:
     return _Found(f"{each:.0f} s, at the rate of {found['mails']:,.0f}", each <= 60)
 
 
+def _thousand(results: Results) -> _Found:
+    found = results.of("breaking")["beside"]
+    words = f", beside {found['digests meanwhile']:,} mails of the digest"
+    return _within_ms(words, found["seconds"], 5_000)
+
+
+def _quarter(results: Results) -> _Found:
+    part = results.parts["composing"]
+    found = part["values"]
+    each = found["quarter"]["seconds"] * 1_000_000 / part["readers"]
+    text = f"{each:.0f} s" + ("" if part["readers"] == 1_000_000 else " at the same rate")
+    return _Found(f"{text}, with {found['past']['pasts']:,} pasts of {found['past']['stories']} stories", each <= 60)
+
+
+def _compiling(results: Results) -> _Found:
+    found = results.of("composing")["compiling"]
+    return _within_ms("", found["whole"], 100)
+
+
+def _further(results: Results) -> _Found:
+    seconds = results.of("composing")["compiling"]["further"]
+    return _Found(f"{seconds * 1000:.1f} ms", seconds <= 0.002)
+
+
 FINDING = ("search", "search page", "see also")
 """What is looked for in the archive."""
 PROMISES: Sequence[tuple[str, str, Look, bool]] = (
@@ -256,6 +280,9 @@ PROMISES: Sequence[tuple[str, str, Look, bool]] = (
     ("a page of the preferences, 99th percentile of the slowest kind", "50 ms", _pages, False),
     ("who is due now: the waves, and 2,000 readers of the largest", "100 ms", _due, False),
     ("composing an edition of 1,000,000 readers, 5,000 tastes, to ledger rows", "60 s", _composing, False),
+    ("the same with a quarter behind its readers: pauses, a breaking mail that morning", "60 s", _quarter, False),
+    ("compiling a digest of thirty stories", "100 ms", _compiling, False),
+    ("compiling a further one of the same stories", "2 ms", _further, False),
     ("forecast for 1,000,000", "60 s", _forecast, False),
     ("stories taken in, cleaned, known again and found, beside an archive of 100,000", "100/s", _ingest, False),
     ("a story's page, asked of one core", "500/s", _story_page("whole", 500), False),
@@ -263,6 +290,7 @@ PROMISES: Sequence[tuple[str, str, Look, bool]] = (
     ("search and See also over 100,000 stories, 95th percentile of the slowest", "50 ms", _finding, False),
     ("from push to the story being stored, on its page and breaking", "2 s", _push, False),
     ("from the push of a flagged story to its first mail being claimable", "2 s", _breaking, False),
+    ("the first thousand of a breaking mail handed over, beside a digest for everybody", "5 s", _thousand, False),
     ("a breaking mail for 1,000,000 readers, all of it in the ledger", "aim: 60 s", _alerted, True),
     ("a form with a field of endless length, longer than one as people send it", "50 ms", _fields, False),
 )
