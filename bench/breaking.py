@@ -33,7 +33,7 @@ NEWS = 20
 RUNNING = 20_000
 """Mails of the digest that are handed over before the push."""
 THOUSAND = 1_000
-_HANDED = f"SELECT 1 FROM deliveries WHERE lane = 10 AND state = 'sent' LIMIT {THOUSAND}"
+_HANDED = "SELECT 1 FROM deliveries WHERE lane = 10 AND state = 'sent' LIMIT 1000"
 _FIRST = "SELECT 1 FROM deliveries WHERE mailing_id = (SELECT max(id) FROM mailings WHERE lane = 10) LIMIT 1"
 _DONE = "SELECT 1 FROM waves WHERE state IN ('open', 'composing') LIMIT 1"
 

@@ -32,10 +32,10 @@ def measure(digest_key: str) -> dict[str, object]:
         if len(copy.shown.stories) != STORIES:
             raise ValueError(f"The digest has {len(copy.shown.stories)} stories.")
         whole.append(_compiled(chunk, [copy]))
-        # Others get the same stories but for one, as who has read it has.
-        fewer = replace(copy.shown, stories=(*copy.shown.stories[:number], *copy.shown.stories[number + 1 :]))
-        opening = replace(copy.opening, stories=STORIES - 1, preheader=f"Another one, {number}")
-        further.append(_compiled(chunk, [replace(copy, shown=fewer, opening=opening)]))
+        # Others get the same stories in another order, by their own topics, and have another link to them.
+        turned = replace(copy.shown, stories=(copy.shown.stories[0], *reversed(copy.shown.stories[1:])))
+        opening = replace(copy.opening, preheader=f"Another one, {number}", view_url=f"{copy.opening.view_url}{number}")
+        further.append(_compiled(chunk, [replace(copy, shown=turned, opening=opening)]))
     return {"stories": STORIES, "whole": median(whole), "further": median(further)}
 
 
