@@ -34,6 +34,8 @@ def paths(readers):
         house = doors.built(readers, f"house@{language}.example", language=language)
         pages += [house.path(page) for page in ("undo", "undo_one", "not_me", "address", "confirm_address")]
         pages += [house.path(page) for page in ("unsubscribe", "unsubscribe_all")]
+        pages += [house.path(page) for page in ("share_as", "share_confirm", "share_opt_out", "share_not_me")]
+        pages += [house.path("share_as") + "?sent", links.path("share", language=language, story=house.story) + "?sent"]
         found[language] = pages
     db.session.rollback()
     return found
