@@ -78,7 +78,7 @@ class Sizes:
     def _size(self, view: rendering.View) -> int:
         key: object = type(view) if isinstance(view, rendering.Opening) else view
         if key not in self._known:
-            self._known[key] = rendering.octets(view, self._language)
+            self._known[key] = rendering.compiled(view, self._language).octets
         return self._known[key]
 
 

@@ -64,10 +64,17 @@ class Kept:
         self.known: dict[int | None, dict[int, Known]] = {}
         self.had_besides: dict[int | None, frozenset[int]] = {}
         self.chosen: dict[Hashable, Copy | Reason] = {}
+        self.same: dict[Hashable, Copy | Reason] = {}
+        """The same by what is known of a past, instead of by the past."""
+        self._pasts: dict[frozenset[tuple[int, Known]], int] = {}
         self.copies: dict[Hashable, Copy] = {}
         self.printed: dict[Copy, Printed] = {}
         self.steps: dict[tuple[int | None, Copy], int] = {}
         """The history that readers have after a copy, by the one that they had before; those in the database."""
+
+    def past(self, history_id: int | None) -> int:
+        """Return a number for what is known of a history: the same for all that say the same of what may be chosen."""
+        return self._pasts.setdefault(frozenset(self.known.get(history_id, {}).items()), len(self._pasts))
 
     def stand_on_topics(self, known: Mapping[str, int]) -> None:
         """Forget what was chosen by other topics than these, of which the ids are known by their keys."""

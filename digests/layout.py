@@ -36,26 +36,23 @@ def _numbered(views: Iterable[View], *, first: int) -> Iterator[View]:
         yield view
 
 
-def fitted(copy: Copy, language: str, *, frame: int) -> Copy:
-    """Return a copy that fits, in a frame of so many octets: less is shown of what stands last.
+def shortened(copy: Copy, language: str, *, long: int) -> Copy:
+    """Return a copy that fits, of one with so many octets: less is shown of what stands last.
 
     First standfirsts go, from the last story on; then headlines, then stories, which nobody had then: they come again.
     """
-    long = frame + PERSONAL + sum(rendering.octets(one, language) for one in pieces(copy))
-    if long <= WARNED:
-        return copy
     log.warning("digest is long", stories=len(copy.shown.stories), octets=long, most=MOST_OCTETS)
     stories, headlines = list(copy.shown.stories), list(copy.shown.headlines)
     for place in reversed(range(1, len(stories))):
         if long <= MOST_OCTETS:
             break
         bare = replace(stories[place], standfirst="")
-        long -= rendering.octets(stories[place], language) - rendering.octets(bare, language)
+        long -= rendering.compiled(stories[place], language).octets - rendering.compiled(bare, language).octets
         stories[place] = bare
     while long > MOST_OCTETS and headlines:
-        long -= rendering.octets(headlines.pop(), language)
+        long -= rendering.compiled(headlines.pop(), language).octets
     while long > MOST_OCTETS and len(stories) > 1:
-        long -= rendering.octets(stories.pop(), language)
+        long -= rendering.compiled(stories.pop(), language).octets
     left_out = len(copy.shown.stories) + len(copy.shown.headlines) - len(stories) - len(headlines)
     more = copy.shown.more and replace(copy.shown.more, count=copy.shown.more.count + left_out)
     shown = replace(copy.shown, stories=tuple(stories), headlines=tuple(headlines), more=more)

@@ -49,7 +49,7 @@ def make(chunk: Chunk, services: Services) -> Made:
     frame = head.html_octets + foot.html_octets
     printed = chunk.kept.printed
     new = dict.fromkeys(group.copy for group in chunk.groups if group.copy not in printed)
-    made = {copy: _print(layout.fitted(copy, chunk.language, frame=frame), chunk.language) for copy in new}
+    made = {copy: _print(copy, chunk.language, frame=frame) for copy in new}
     parts = {part for one in made.values() for part in one.parts}
     readers = [reader for group in chunk.groups for reader in group.readers[:1]]
     preflight.refuse_unfit(head, foot, list(parts), readers, services)
@@ -57,6 +57,12 @@ def make(chunk: Chunk, services: Services) -> Made:
     return Made(chunk, head, foot, printed, chunk.kept.steps)
 
 
-def _print(fitted: Copy, language: str) -> Printed:
-    views = layout.pieces(fitted)
-    return Printed(fitted, fitted.article_ids, views, [rendering.part(view, language) for view in views])
+def _print(copy: Copy, language: str, *, frame: int) -> Printed:
+    views = layout.pieces(copy)
+    compiled = [rendering.compiled(view, language) for view in views]
+    long = frame + layout.PERSONAL + sum(one.octets for one in compiled)
+    if long > layout.WARNED:
+        copy = layout.shortened(copy, language, long=long)
+        views = layout.pieces(copy)
+        compiled = [rendering.compiled(view, language) for view in views]
+    return Printed(copy, copy.article_ids, views, [one.part for one in compiled])

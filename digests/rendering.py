@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from articles.models import Article
 from articles.pictures import MailPicture
@@ -212,9 +212,21 @@ def role(view: View) -> str:
     return " ".join([_PIECES[type(view)], *(word for field, word in marks.items() if getattr(view, field))])
 
 
-def part(view: View, language: str) -> content.Part:
-    """Return one piece of a digest in a language, compiled for a mail."""
+class Compiled(NamedTuple):
+    """One piece of a digest, compiled for a mail, and how long it is there as HTML."""
+
+    part: content.Part
+    octets: int
+
+
+def compiled(view: View, language: str) -> Compiled:
+    """Return one piece of a digest in a language, compiled."""
     return _opening(view, language) if isinstance(view, Opening) else _rendered(view, language)
+
+
+def part(view: View, language: str) -> content.Part:
+    """Return one piece of a digest in a language, as a part of a mail."""
+    return compiled(view, language).part
 
 
 _OWN = ("preheader", "view_url")
@@ -222,36 +234,28 @@ _OWN = ("preheader", "view_url")
 
 
 @lru_cache(maxsize=16)
-def _opening(opening: Opening, language: str) -> content.Part:
+def _opening(opening: Opening, language: str) -> Compiled:
     own = {name: value for name in _OWN if (value := getattr(opening, name))}
     marks: dict[str, Any] = {name: mailtext.place(name) for name in own}
-    return content.filled(_rendered(replace(opening, **marks), language), own)
+    filled = content.filled(_rendered(replace(opening, **marks), language).part, own)
+    return Compiled(filled, filled.html_octets)
 
 
 @lru_cache(maxsize=4096)
-def _rendered(view: View, language: str) -> content.Part:
+def _rendered(view: View, language: str) -> Compiled:
     piece = _PIECES[type(view)]
     template = "lead" if isinstance(view, StoryView) and view.is_lead else piece
     text = mailtext.render_piece(f"digest/{template}.txt", language, {piece: view})
     if isinstance(view, NumberView):
-        return content.Part(content.cut(text), ())
+        return Compiled(content.Part(content.cut(text), ()), 0)
     html = mailtext.render_piece(f"digest/{template}.html", language, {piece: view})
-    return content.Part(content.cut(text), content.cut(content.inline_fragment(html, stylesheet(language))))
-
-
-def octets(view: View, language: str) -> int:
-    """Return how long one piece of a digest is as HTML."""
-    return part(view, language).html_octets if isinstance(view, Opening) else _octets(view, language)
-
-
-@lru_cache(maxsize=4096)
-def _octets(view: View, language: str) -> int:
-    return _rendered(view, language).html_octets
+    made = content.Part(content.cut(text), content.cut(content.inline_fragment(html, stylesheet(language))))
+    return Compiled(made, made.html_octets)
 
 
 def forget() -> None:
     """Forget what was compiled."""
-    for cached in (_opening, _rendered, _octets, stylesheet):
+    for cached in (_opening, _rendered, stylesheet):
         cached.cache_clear()
 
 

@@ -183,12 +183,16 @@ def _may(
     alerted: frozenset[int],
 ) -> _How | None:
     """Return how an article may come, with all that editors and alarms say; None: not at all."""
-    front, alarms = one.article_id == foremost.front, one.article_id in alarming
-    how = _how(one, wish, had.get(one.article_id), front=front, alarms=alarms)
+    article_id = one.article_id
+    front, alarms, known = article_id == foremost.front, article_id in alarming, had.get(article_id)
+    if known is None and not (front or alarms or one.is_flash):
+        # As it is with nearly all: asked here once more, since it is asked for each article and group.
+        return _How.NEW if matches(one, wish) else None
+    how = _how(one, wish, known, front=front, alarms=alarms)
     if not one.is_flash or how is None:
         return how
     # There is no more to read than its headline, which an alert has told already.
-    return None if one.article_id in alerted else _How.HEADLINE
+    return None if article_id in alerted else _How.HEADLINE
 
 
 def _how(one: Candidate, wish: Wish, known: Known | None, *, front: bool, alarms: bool) -> _How | None:

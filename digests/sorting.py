@@ -5,7 +5,6 @@ What was chosen for a group is kept from chunk to chunk, see digests.kept: most 
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
 
 from articles import topics
 from core import changes
@@ -24,6 +23,7 @@ from digests import (
     shelves,
     timetable,
 )
+from digests.alike import Alike
 from digests.copies import Copy, Group, SortedOut
 from digests.kept import Kept
 from digests.outlook import Outlook
@@ -40,24 +40,6 @@ _REACHES = (timedelta(days=2), timedelta(days=4), timedelta(days=14), timedelta(
 """So far before a wave what was new then is looked up: as far as its readers go back, in steps, so that it is the same
 for all its chunks. For those who come back from a pause it is looked up apart.
 """
-
-
-class _Alike(NamedTuple):
-    """What readers of one group share; a tuple, since there is one for each reader.
-
-    `freshness` stands for since when stories are new to them (digests.pool). `once` is what they get in better
-    languages, where they want each story once; None: each digest for itself.
-    """
-
-    taste_id: int
-    history_id: int | None
-    freshness: int
-    waited: int
-    catch_up: bool
-    once: elsewhere.Better | None
-    outlook: Outlook
-    corrections: tuple[int, ...]
-    alarm: selection.Alarm
 
 
 _Fresh = Mapping[int, datetime | None]
@@ -139,10 +121,12 @@ class Reading:
         self._recall(new, kept)
         showing, once = self._showing(kept), elsewhere.Once(kept.pool.found, self._digest.language)
         for key, one in new.items():
-            choice = self._choose(key, one.taste, fresh[one.subscription_id], once, kept)
-            kept.chosen[key] = (
-                choice if isinstance(choice, Reason) else self._copy(key, one.taste, choice, showing, kept)
-            )
+            # Most pasts differ in what nobody may choose any more.
+            like = key if key.once is not None else key._replace(history_id=kept.past(key.history_id))
+            if like not in kept.same:
+                new_since = fresh[one.subscription_id]
+                kept.same[like] = self._choose(key, one.taste, new_since, once, showing, kept)
+            kept.chosen[key] = kept.same[like]
         groups: list[Group] = []
         without: dict[Reason, list[DueReader]] = {Reason.NOTHING: [], Reason.TOO_FEW: []}
         for key, same in alike.items():
@@ -196,16 +180,16 @@ class Reading:
         had: Mapping[int, int],
         alerts: Sequence[alerted.Alert],
         kept: Kept,
-    ) -> dict[_Alike, list[DueReader]]:
+    ) -> dict[Alike, list[DueReader]]:
         quiet = self._services.publication.quiet
         alarms = alerted.of_readers(self._digest, readers, had, alerts, quiet_hours=quiet) if alerts else {}
         better = self._better(readers)
         wrong = corrections.to_tell(self._digest, [reader.addr_hash for reader in readers], now=self._now)
         freshness = {at: kept.pool.freshness(at) for at in set(fresh.values())}
-        alike: dict[_Alike, list[DueReader]] = {}
+        alike: dict[Alike, list[DueReader]] = {}
         for reader in readers:
             subscription_id = reader.subscription_id
-            key = _Alike(
+            key = Alike(
                 reader.taste.id,
                 had.get(reader.subscriber_id),
                 freshness[fresh[subscription_id]],
@@ -228,12 +212,11 @@ class Reading:
     def _outlook(self, reader: DueReader) -> Outlook:
         if self._first:
             return outlook.of_first(reader, self._digest, now=self._now)
-        left = reader.left_by_click_id
-        if left not in self._outlooks:
-            self._outlooks[left] = outlook.of_regular(reader, self._digest, slot=self._slot)
-        return self._outlooks[left]
+        if reader.left_by_click_id not in self._outlooks:
+            self._outlooks[reader.left_by_click_id] = outlook.of_regular(reader, self._digest, slot=self._slot)
+        return self._outlooks[reader.left_by_click_id]
 
-    def _recall(self, new: Collection[_Alike], kept: Kept) -> None:
+    def _recall(self, new: Collection[Alike], kept: Kept) -> None:
         """Read what was had by the groups that are new: of what may be chosen, how; of the rest, that it was."""
         besides = {key.history_id for key in new if key.once is not None} - kept.had_besides.keys()
         pasts = besides | ({key.history_id for key in new} - kept.known.keys())
@@ -243,8 +226,14 @@ class Reading:
                 kept.had_besides[history_id] = frozenset(histories.known(packed)) - kept.pool.article_ids
 
     def _choose(
-        self, key: _Alike, taste: Taste, since: datetime | None, once: elsewhere.Once, kept: Kept
-    ) -> selection.Choice | Reason:
+        self,
+        key: Alike,
+        taste: Taste,
+        since: datetime | None,
+        once: elsewhere.Once,
+        showing: Showing,
+        kept: Kept,
+    ) -> Copy | Reason:
         """Return what a group gets, or why nothing."""
         foremost, wish = self._laid.foremost, self._wish(key, taste, since, kept)
         choice = selection.choose(
@@ -259,16 +248,16 @@ class Reading:
             return Reason.NOTHING
         if len(choice.full) < self._digest.least and not self._first and key.waited < MOST_WAITS:
             return Reason.TOO_FEW
-        return choice
+        return self._copy(key, taste, choice, showing, kept)
 
-    def _counted(self, key: _Alike, kept: Kept) -> frozenset[int]:
+    def _counted(self, key: Alike, kept: Kept) -> frozenset[int]:
         """Return which of the articles that a reader had keep their story out: versions in other languages.
 
         What becomes of those in this one, the digest's rule says; a recap takes up what was had anywhere.
         """
         return frozenset() if self._repeat is Repeat.RECAP else kept.had_besides.get(key.history_id, frozenset())
 
-    def _wish(self, key: _Alike, taste: Taste, since: datetime | None, kept: Kept) -> selection.Wish:
+    def _wish(self, key: Alike, taste: Taste, since: datetime | None, kept: Kept) -> selection.Wish:
         wanted, most = kept.topic_ids[taste.id], min(taste.most, self._digest.most)
         if self._first or key.catch_up:
             return selection.Wish(wanted, min(most, selection.FIRST_MOST), since, evenly=False)
@@ -282,7 +271,7 @@ class Reading:
             until=self._due_at if self._repeat is Repeat.RECAP else None,
         )
 
-    def _copy(self, key: _Alike, taste: Taste, choice: selection.Choice, showing: Showing, kept: Kept) -> Copy:
+    def _copy(self, key: Alike, taste: Taste, choice: selection.Choice, showing: Showing, kept: Kept) -> Copy:
         """Return the copy with a choice: the same for all groups to which it says the same."""
         with_rest = not (self._first or key.catch_up)
         wanted = kept.topic_ids[taste.id]

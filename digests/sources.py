@@ -1,7 +1,7 @@
 """Of what the blocks of mails were made: so that a story is found in them, taken out, and a mail made anew."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import Row, Select, select
@@ -28,7 +28,7 @@ def note(blocks: Mapping[rendering.View, int]) -> None:
         row: dict[str, object] = {"block_id": block_id, "role": rendering.role(view)}
         if not isinstance(view, StoryView | HeadlineView):
             if (block_id,) not in framing:
-                others[block_id] = {**row, "shown": asdict(view)}
+                others[block_id] = {**row, "shown": {one.name: getattr(view, one.name) for one in fields(view)}}
         elif (block_id, view.article_id) not in known:
             of_stories[block_id, view.article_id] = {**row, "article_id": view.article_id, "revision": view.revision}
     _write(BlockSource, [of_stories[key] for key in sorted(of_stories)])
