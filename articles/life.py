@@ -32,7 +32,7 @@ def withdraw(article: Article, *, reason: str) -> None:
 
 
 def restore(article: Article, *, now: datetime) -> None:
-    """Bring back what was withdrawn. Who had it does not get it again. Raises Invalid."""
+    """Bring back what was withdrawn: as new as what is released, and as little for who had it. Raises Invalid."""
     _must(article, "withdrawn")
     _publish([article], now)
     _note(article, "story brought back")

@@ -9,6 +9,7 @@ from digests import rendering
 from digests.copies import Group
 from digests.kept import Kept
 from digests.models import Edition, Wave
+from digests.selection import Repeat
 from digests.sorting import Reading
 from subscribers import schedule
 from subscribers.models import Digest
@@ -27,7 +28,7 @@ class Chunk:
 
     For the readers in `empty` there is nothing, for those who are `waiting` too little yet. Stories first seen after
     `seen_until` are new to those who get a first edition, whatever came in meanwhile. `kept` is what is known of the
-    groups of its wave.
+    groups of its wave. What a `recap` brings in full, no recap brings to the same reader again.
     """
 
     wave_id: int
@@ -48,6 +49,7 @@ class Chunk:
     shell: rendering.ShellView
     not_after: datetime
     kept: Kept
+    recap: bool = False
 
 
 def read_chunk(
@@ -88,6 +90,7 @@ def read_chunk(
         shell=rendering.shell_view(digest, services),
         not_after=(now if edition.kind == "first" else wave.due_at) + timedelta(seconds=digest.not_after_s),
         kept=kept,
+        recap=digest.repeat == Repeat.RECAP,
     )
 
 

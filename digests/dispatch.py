@@ -171,7 +171,7 @@ def _advance(made: Made, groups: Sequence[Group], *, today: date) -> set[int]:
     pasts = histories.entries({history_id for history_id, _copy in new if history_id is not None})
     grown = {
         (history_id, copy): histories.grown(
-            b"" if history_id is None else pasts[history_id], _entries(made.printed(copy).copy, today), today=today
+            b"" if history_id is None else pasts[history_id], _entries(made, copy, today), today=today
         )
         for history_id, copy in new
     }
@@ -187,11 +187,11 @@ def _advance(made: Made, groups: Sequence[Group], *, today: date) -> set[int]:
     )
 
 
-def _entries(copy: Copy, today: date) -> list[histories.Entry]:
+def _entries(made: Made, copy: Copy, today: date) -> list[histories.Entry]:
     """Return what readers had who had a copy."""
-    new = [histories.Entry(story.article_id, story.revision, today) for story in copy.shown.stories]
-    new += [histories.Entry(one.article_id, one.revision, today, in_full=False) for one in copy.shown.headlines]
-    return new
+    shown, by_recap = made.printed(copy).copy.shown, made.chunk.recap
+    new = [histories.Entry(one.article_id, one.revision, today, by_recap=by_recap) for one in shown.stories]
+    return new + [histories.Entry(one.article_id, one.revision, today, in_full=False) for one in shown.headlines]
 
 
 def _contents(

@@ -1,6 +1,6 @@
 """What a reader had in the last 60 days, as packed rows of 12 bytes: article id (8), revision (2), day number (2).
 
-The highest bit of the revision says that it was a headline only.
+The highest bit of the revision says that it was a headline only, the next that it stood in full in a recap.
 """
 
 import hashlib
@@ -22,7 +22,8 @@ from digests.selection import Known
 KEPT_DAYS = 60
 _ROW = struct.Struct(">QHH")
 _HEADLINE = 0x8000
-_MOST_REVISION = 0x7FFF
+_RECAP = 0x4000
+_MOST_REVISION = 0x3FFF
 _NEVER = Known(0, in_full=False)
 _MOVES = incoming.Numbers("moves", ("subscriber_id", "read", "new"))
 _BEGUN = incoming.Numbers("begun", ("subscriber_id", "new"))
@@ -30,12 +31,15 @@ _BEGUN = incoming.Numbers("begun", ("subscriber_id", "new"))
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One story that went out to a reader: the article in that revision, on that day, in full or as a headline."""
+    """One story that went out to a reader: the article in that revision, on that day, in full or as a headline; in full
+    `by_recap` when a recap brought it.
+    """
 
     article_id: int
     revision: int
     day: date
     in_full: bool = True
+    by_recap: bool = False
 
 
 def pack(entries: Sequence[Entry]) -> bytes:
@@ -48,28 +52,36 @@ def _row(entry: Entry) -> bytes:
 
 
 def _told(entry: Entry) -> int:
-    return min(entry.revision, _MOST_REVISION) | (0 if entry.in_full else _HEADLINE)
+    how = 0 if entry.in_full else _HEADLINE
+    return min(entry.revision, _MOST_REVISION) | how | (_RECAP if entry.by_recap else 0)
 
 
 def unpack(packed: bytes) -> list[Entry]:
     """Read what `pack` wrote."""
     epoch = EPOCH_DAY.toordinal()
     return [
-        Entry(article, told & _MOST_REVISION, date.fromordinal(epoch + day), in_full=not told & _HEADLINE)
+        Entry(
+            article,
+            told & _MOST_REVISION,
+            date.fromordinal(epoch + day),
+            in_full=not told & _HEADLINE,
+            by_recap=bool(told & _RECAP),
+        )
         for article, told, day in _ROW.iter_unpack(packed)
     ]
 
 
 def known(packed: bytes, among: Collection[int] | None = None) -> dict[int, Known]:
     """Return how each article in a packed history was had, or each of those `among` it: its latest revision, and
-    whether it ever stood in full.
+    whether it ever stood in full, and in a recap.
     """
     found: dict[int, Known] = {}
     for article, told, _day in _ROW.iter_unpack(packed):
         if among is None or article in among:
             before = found.get(article, _NEVER)
             revision, in_full = told & _MOST_REVISION, before.in_full or not told & _HEADLINE
-            found[article] = Known(max(before.revision, revision), in_full=in_full)
+            by_recap = before.by_recap or bool(told & _RECAP)
+            found[article] = Known(max(before.revision, revision), in_full=in_full, by_recap=by_recap)
     return found
 
 

@@ -16,7 +16,8 @@ MOST_OF_TOPIC = 3
 
 class Repeat(StrEnum):
     """What becomes of a story that a reader had: nothing; a headline; in full again, marked, when its text is another
-    by now; or in full again as if they had not had it, which is for the best of a week that dailies brought, too.
+    by now; or in full again as if they had not had it, which is for the best of a week that dailies brought, too; but
+    never what a recap brought.
     """
 
     NEVER = "never"
@@ -45,10 +46,13 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """How a reader had a story: in which revision last, and whether in full or as a headline only."""
+    """How a reader had a story: in which revision last, whether in full or as a headline only, and whether in full in a
+    recap.
+    """
 
     revision: int
     in_full: bool
+    by_recap: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +207,7 @@ def _how(one: Candidate, wish: Wish, known: Known | None, *, front: bool, alarms
         return None
     if alarms and known is None:
         return _How.NEW
-    if known is None or wish.repeat is Repeat.RECAP:
+    if known is None or (wish.repeat is Repeat.RECAP and not known.by_recap):
         return _How.NEW if _is_fresh(one.first_seen_at, wish) else None
     if wish.repeat is Repeat.UPDATED and one.revision > known.revision and one.updated_at is not None:
         return _How.UPDATED if _is_fresh(one.updated_at, wish) else None

@@ -162,7 +162,10 @@ class Reading:
 
     def _choice(self, known: Mapping[int, selection.Known], *, once: bool) -> selection.Choice:
         without = frozenset[int]()
-        if once and self._repeat is not Repeat.RECAP:
+        if self._repeat is Repeat.RECAP:
+            # Picked by hand for all: also for those to whom a recap has brought it.
+            known = {}
+        elif once:
             others = frozenset(known).difference(one.article_id for one in self._found)
             without = self._once.without(frozenset(), had=others)
         return selection.choose(self._found, self._wish, had=known, without=without, foremost=self._foremost)

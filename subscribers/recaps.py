@@ -11,7 +11,7 @@ RECAP = "recap"
 
 def fresh_from(subscription: Subscription, *, at: datetime) -> datetime:
     """Return since when stories are new to a reader whose rhythm is about to be another: since `at`, but not before the
-    last recap that they had ends, since a recap does not ask what was had.
+    last recap that they had ends, since of what was had a recap leaves out just what a recap brought in full.
     """
     digest, row = subscription.digest, subscription.rhythm
     if digest.repeat != RECAP or subscription.waited:

@@ -13,7 +13,8 @@ from core.database import db
 from delivery.models import Delivery
 from subscribers import offer, preferences, unsubscribe
 from subscribers.models import Subscription
-from tests.digests.house import ASIA, DAY, DUE, HOUR, MINUTE, NOW, House
+from tests.digests.house import ASIA, DAY, DUE, HOUR, MINUTE, NOW, TRADE, House
+from tests.digests.test_recall import change
 from tests.subscribers.people import joined
 
 
@@ -149,6 +150,55 @@ def test_a_recap_brings_the_best_of_its_week_though_another_digest_brought_it(ho
     assert sorted(mail.headlines for mail in mails if "asia-daily" in mail.mailing) == [["Story 2", "Story 1"]]
     (next_one,) = [mail for mail in house.go(DUE + 7 * DAY) if "asia-daily" in mail.mailing]
     assert next_one.headlines == ["After the cut-off"], "recaps follow each other without a gap"
+
+
+BACK = {
+    "held and released the same hour": (
+        lambda one: life.hold(one, now=DUE + MINUTE),
+        lambda one: life.release(one, now=DUE + HOUR),
+    ),
+    "withdrawn and brought back days later": (
+        lambda one: life.withdraw(one, reason="It was not so."),
+        lambda one: life.restore(one, now=DUE + 3 * DAY),
+    ),
+}
+
+
+@pytest.mark.parametrize("steps", BACK.values(), ids=BACK)
+def test_a_recap_brings_nothing_again_that_a_recap_brought_though_it_was_away_and_is_new_again(house, steps):
+    rule(repeat="recap", rhythms=["weekly"])
+    house.reader("reader@example.org", how_often="weekly", weekday=1)
+    story = house.article("Away", at=DUE - DAY)
+    assert headlines(house.go(DUE)) == [["Away"]]
+    for step in steps:
+        change(story, step)
+    house.reader("other@example.org", how_often="weekly", weekday=1, at=DUE + DAY)
+    house.article("Later", at=DUE + 4 * DAY)
+    found = {mail.to: sorted(mail.headlines) for mail in house.go(DUE + 7 * DAY)}
+    assert found == {"reader@example.org": ["Later"], "other@example.org": ["Away", "Later"]}
+
+
+def test_a_recap_takes_up_what_a_daily_brought_though_it_was_away(house):
+    rule(repeat="recap", rhythms=["weekly"])
+    house.reader("reader@example.org", digest="asia-trade")
+    house.reader("reader@example.org", how_often="weekly", weekday=1, at=NOW + DAY)
+    story = house.article("Away", at=DUE - DAY)
+    assert headlines(house.go(DUE)) == [["Away"]]
+    for step in BACK["held and released the same hour"]:
+        change(story, step)
+    mails = house.go(DUE + 7 * DAY)
+    assert [(mail.mailing.split(":")[1], mail.headlines) for mail in mails] == [("asia-daily", ["Away"])]
+
+
+def test_of_two_recaps_one_brings_a_story_and_a_first_edition_is_one_of_them(house):
+    for of in (ASIA, TRADE):
+        rule(**{**of, "repeat": "recap", "rhythms": ["weekly"]})
+    house.reader("reader@example.org", how_often="weekly", weekday=1, first=NOW)
+    house.reader("reader@example.org", digest="asia-trade", how_often="weekly", weekday=1)
+    house.article("Before", at=NOW - HOUR)
+    assert headlines(house.go(NOW)) == [["Before"]]
+    house.article("After", at=NOW + HOUR)
+    assert headlines(house.go(DUE)) == [["After"]], "by the other one"
 
 
 def least(house: House, count: int, **reader: object) -> int:

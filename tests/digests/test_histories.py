@@ -21,9 +21,10 @@ entries = st.lists(
     st.builds(
         Entry,
         article_id=st.integers(1, 2**63 - 1),
-        revision=st.integers(1, 0x7FFF),
+        revision=st.integers(1, 0x3FFF),
         day=st.dates(EPOCH_DAY, date(2203, 6, 5)),
         in_full=st.booleans(),
+        by_recap=st.booleans(),
     ),
     max_size=30,
 )
@@ -45,9 +46,9 @@ def test_equal_pasts_are_equal_bytes_in_whatever_order_they_came(given_entries, 
     assert histories.pack(shuffled) == histories.pack(given_entries)
 
 
-def test_a_revision_beyond_fifteen_bits_is_the_greatest_that_fits():
+def test_a_revision_beyond_fourteen_bits_is_the_greatest_that_fits():
     (entry,) = histories.unpack(histories.pack([Entry(1, 70_000, TODAY)]))
-    assert entry.revision == 0x7FFF
+    assert entry == Entry(1, 0x3FFF, TODAY)
 
 
 @given(entries)
@@ -58,6 +59,7 @@ def test_of_each_story_it_is_known_how_it_was_had(given_entries):
         theirs = [entry for entry in given_entries if entry.article_id == article_id]
         assert one.revision == max(entry.revision for entry in theirs)
         assert one.in_full == any(entry.in_full for entry in theirs)
+        assert one.by_recap == any(entry.by_recap for entry in theirs)
 
 
 @pytest.mark.parametrize(("age", "kept"), [(0, True), (1, True), (59, True), (60, True), (61, False), (400, False)])

@@ -38,7 +38,9 @@ wishes = st.builds(
     until=st.none() | minutes,
     evenly=st.booleans(),
 )
-had = st.dictionaries(st.integers(1, 40), st.builds(Known, st.integers(1, 3), st.booleans()), max_size=20)
+had = st.dictionaries(
+    st.integers(1, 40), st.builds(Known, st.integers(1, 3), st.booleans(), st.booleans()), max_size=20
+)
 IN_FULL, UPDATED, HEADLINE, OUTRANKED = "in full", "updated", "headline", "outranked"
 
 
@@ -52,7 +54,7 @@ def may_come(one: Candidate, wish: Wish, known: Known | None) -> str | None:
         too_new = wish.until is not None and at - wish.until > timedelta(0)
         return not too_old and not too_new
 
-    if known is None or wish.repeat == "recap":
+    if known is None or (wish.repeat == "recap" and not known.by_recap):
         return IN_FULL if fresh(one.first_seen_at) else None
     if wish.repeat == "updated":
         changed = one.revision > known.revision and one.updated_at is not None and fresh(one.updated_at)

@@ -13,7 +13,7 @@ from digests import specials, viewing
 from digests.models import Special
 from subscribers import offer
 from subscribers.models import Subscriber, Subscription
-from tests.digests.house import DAY, DUE, HOUR, MINUTE, NOW, TUESDAY, House
+from tests.digests.house import ASIA, DAY, DUE, HOUR, MINUTE, NOW, TUESDAY, House
 
 
 def draft(house: House, *article_ids: int, also: tuple[str, ...] = (), key: str = "vote", **values) -> Special:
@@ -114,6 +114,17 @@ def test_what_a_reader_had_is_left_out_by_the_digests_rule_and_comes_all_the_sam
     draft(house, two, three, key="again", repeat="recap")
     assert [mail.headlines for mail in send(house, "again", at=DUE + 3 * HOUR)] == [["Story 2", "New"]] * 2
     assert [mail.headlines for mail in house.go(DUE + DAY)] == [["Story 1"]], "it counts as had"
+
+
+def test_what_a_recap_brought_comes_in_a_special_that_takes_everything_up(house):
+    with database.write_turn():
+        offer.apply([{**ASIA, "repeat": "recap", "rhythms": ["weekly"]}])
+        db.session.commit()
+    house.reader(how_often="weekly", weekday=1)
+    (one,) = house.articles(1, at=NOW)
+    assert len(house.go(DUE)) == 1
+    draft(house, one)
+    assert [mail.headlines for mail in send(house, at=DUE + HOUR)] == [["Story 1"]]
 
 
 def test_for_whom_nothing_is_left_there_is_no_mail(house):

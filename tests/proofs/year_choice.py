@@ -80,7 +80,7 @@ def _how(one: Article, wish: Picture, had: Had | None) -> str | None:
     """Return how a story may come by its age and how it was had; None: not at all."""
     if had is None and (one.name in wish.alerted or one.name in wish.night):
         return "full"
-    if had is None or wish.repeat == "recap":
+    if had is None or (wish.repeat == "recap" and not had.by_recap):
         return "full" if _is_fresh(one.seen, wish) else None
     if wish.repeat == "updated" and one.updated is not None and one.revision > had.revision:
         return "updated" if _is_fresh(one.updated, wish) else None

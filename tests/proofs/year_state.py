@@ -42,15 +42,18 @@ class Article:
 
 @dataclass(frozen=True, slots=True)
 class Had:
-    """How a reader had a story: in which revision last, on which days, and whether ever in full."""
+    """How a reader had a story: in which revision last, whether ever in full, and whether a recap brought it so."""
 
     revision: int
     in_full: bool
+    by_recap: bool = False
 
 
 @dataclass(slots=True)
 class Reader:
-    """A person. `entries` is what mails brought (day, story, revision, in full), as long as it is remembered."""
+    """A person. `entries` is what mails brought (day, story, revision, in full, by a recap), as long as it is
+    remembered.
+    """
 
     who: str
     zone: str
@@ -60,7 +63,7 @@ class Reader:
     paused_until: date | None = None
     paused_at: datetime | None = None
     resumed_at: datetime | None = None
-    entries: list[tuple[date, str, int, bool]] = field(default_factory=list)
+    entries: list[tuple[date, str, int, bool, bool]] = field(default_factory=list)
     in_full: dict[str, list[tuple[datetime, str]]] = field(default_factory=dict)
     shown: dict[str, datetime] = field(default_factory=dict)
     editions: set[tuple[str, str, str]] = field(default_factory=set)
@@ -70,14 +73,18 @@ class Reader:
     def had(self) -> dict[str, Had]:
         """Return what the reader had."""
         found: dict[str, Had] = {}
-        for _day, name, revision, in_full in self.entries:
+        for _day, name, revision, in_full, by_recap in self.entries:
             before = found.get(name, Had(0, in_full=False))
-            found[name] = Had(max(before.revision, revision), before.in_full or in_full)
+            found[name] = Had(
+                max(before.revision, revision),
+                in_full=before.in_full or in_full,
+                by_recap=before.by_recap or (in_full and by_recap),
+            )
         return found
 
     def had_in_full(self, name: str, revision: int) -> bool:
         """Say whether this revision of a story, or a later one, came in full."""
-        return any(one == name and full and its >= revision for _day, one, its, full in self.entries)
+        return any(one == name and full and its >= revision for _day, one, its, full, _by_recap in self.entries)
 
     def order(self, spoken: Sequence[str]) -> list[str]:
         """Return all languages, those first that the reader likes best."""
@@ -361,10 +368,11 @@ class World:
     ) -> None:
         """Remember what a mail brought."""
         reader, today = self.readers[one.who], now.date()
+        is_recap = self.digests[one.digest]["repeat"] == "recap"
         reader.editions.add((one.digest, wave["kind"], wave["slot"]))
         reader.entries = [entry for entry in reader.entries if today - entry[0] <= _KEPT]
-        reader.entries += [(today, name, self.articles[name].revision, True) for name, _mark in full]
-        reader.entries += [(today, name, self.articles[name].revision, False) for name in headlines]
+        reader.entries += [(today, name, self.articles[name].revision, True, is_recap) for name, _mark in full]
+        reader.entries += [(today, name, self.articles[name].revision, False, is_recap) for name in headlines]
         reader.shown |= dict.fromkeys([*headlines, *(name for name, _mark in full)], now)
         for name, _mark in full:
             reader.in_full.setdefault(name, []).append((now, one.digest))
