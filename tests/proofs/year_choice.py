@@ -1,7 +1,7 @@
 """What becomes of each story for one reader: the best of what is left is taken, again and again."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -40,6 +40,12 @@ class Picture:
     until: datetime | None = None
     alerted: Mapping[str, str] = field(default_factory=dict)
     night: Collection[str] = ()
+    front: str | None = None
+    pins: Sequence[str] = ()
+
+    def is_placed(self, one: Article) -> bool:
+        """Say whether a story comes whatever there is of its topic."""
+        return one.name in self.night or one.name in self.alerted or one.name == self.front
 
 
 @dataclass(slots=True)
@@ -56,7 +62,7 @@ def choose(articles: Collection[Article], wish: Picture, *, had: Mapping[str, Ha
     """Choose from the articles of a digest; the stories in `out` have their fate already."""
     made = Offered()
     told: Counter[str] = Counter()
-    left = [one for one in articles if (not wish.topics or wish.topics & one.topics) and _is_new(one, wish)]
+    left = [one for one in articles if _is_wanted(one, wish) and _is_new(one, wish)]
     while left:
         one = max(left, key=lambda each: _worth(each, wish))
         left.remove(one)
@@ -71,14 +77,28 @@ def choose(articles: Collection[Article], wish: Picture, *, had: Mapping[str, Ha
     return made
 
 
+def _is_wanted(one: Article, wish: Picture) -> bool:
+    return not wish.topics or bool(wish.topics & one.topics) or one.name == wish.front
+
+
 def _worth(one: Article, wish: Picture) -> tuple[object, ...]:
     is_alarming = one.name in wish.night or one.name in wish.alerted
-    return one.name in wish.night, is_alarming, one.rank, len(one.topics & wish.topics), one.published, one.number
+    pinned = len(wish.pins) - wish.pins.index(one.name) if one.name in wish.pins else 0
+    return (
+        one.name in wish.night,
+        one.name == wish.front,
+        pinned,
+        is_alarming,
+        one.rank,
+        len(one.topics & wish.topics),
+        one.published,
+        one.number,
+    )
 
 
 def _how(one: Article, wish: Picture, had: Had | None) -> str | None:
     """Return how a story may come by its age and how it was had; None: not at all."""
-    if had is None and (one.name in wish.alerted or one.name in wish.night):
+    if had is None and wish.is_placed(one):
         return "full"
     if had is None or (wish.repeat == "recap" and not had.by_recap):
         return "full" if _is_fresh(one.seen, wish) else None
@@ -91,8 +111,9 @@ def _how(one: Article, wish: Picture, had: Had | None) -> str | None:
 
 def _is_new(one: Article, wish: Picture) -> bool:
     """Say whether anything of an article is fresh, so that it has to be spoken of."""
-    is_alarming = one.name in wish.alerted or one.name in wish.night
-    return is_alarming or _is_fresh(one.seen, wish) or (one.updated is not None and _is_fresh(one.updated, wish))
+    return (
+        wish.is_placed(one) or _is_fresh(one.seen, wish) or (one.updated is not None and _is_fresh(one.updated, wish))
+    )
 
 
 def _is_fresh(at: datetime, wish: Picture) -> bool:
@@ -101,10 +122,11 @@ def _is_fresh(at: datetime, wish: Picture) -> bool:
 
 def _place(one: Article, how: str, wish: Picture, made: Offered, told: Counter[str]) -> Fate:
     mine = one.topics & wish.topics
-    is_alarming = one.name in wish.night or one.name in wish.alerted
     is_enough = wish.evenly and len(wish.topics) > 1 and all(told[each] >= OF_TOPIC for each in mine)
-    if how != "headline" and len(made.full) < wish.most and (is_alarming or not is_enough):
-        made.full.append((one.name, "updated" if how == "updated" else wish.alerted.get(one.name, "")))
+    if how != "headline" and len(made.full) < wish.most and (wish.is_placed(one) or not is_enough):
+        front = "front" if one.name == wish.front else ""
+        marks = front, wish.alerted.get(one.name, ""), "updated" if how == "updated" else ""
+        made.full.append((one.name, "; ".join(filter(None, marks))))
         told.update(mine)
         return Fate.IN_FULL
     if len(made.headlines) < wish.headlines:

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 _UPDATED = {"en": "Updated since we mailed you", "it": "Aggiornata dopo il nostro invio"}
 _ALERTED = {"en": "You had our alert at ", "it": "Ti abbiamo avvisato alle "}
 _MORE = {"en": r"^(\d+) more stor(?:y|ies)", "it": r"^(\d+) altr[ae] notizi[ae]"}
+_FRONT = {"en": "Front page", "it": "Prima pagina"}
 _TIME = re.compile(r"(\d\d:\d\d)")
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Stories in full, each with its mark ("", "updated", "alerted 14:05"); headlines; how many more; is there HTML."""
+    """Stories in full, each with its marks ("front", "updated", "alerted 14:05", several with "; " between, or "");
+    headlines; how many more; is there HTML.
+    """
 
     full: tuple[tuple[str, str], ...]
     headlines: tuple[str, ...]
@@ -50,7 +53,13 @@ def _part(parsed: email.message.EmailMessage, kind: str) -> str | None:
 
 
 def _mark(line: str, language: str) -> str:
-    if _ALERTED[language] in line:
-        found = _TIME.search(line)
-        return f"alerted {found[1]}" if found else "alerted"
-    return "updated" if _UPDATED[language] in line else ""
+    marks = []
+    for label in line.split(" · "):
+        if label == _FRONT[language]:
+            marks.append("front")
+        elif label.startswith(_ALERTED[language]):
+            found = _TIME.search(label)
+            marks.append(f"alerted {found[1]}" if found else "alerted")
+        elif label == _UPDATED[language]:
+            marks.append("updated")
+    return "; ".join(marks)

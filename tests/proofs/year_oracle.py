@@ -15,7 +15,7 @@ from typing import Any
 from tests.proofs import year_breaking, year_mail, year_rules
 from tests.proofs import year_clock as clocks
 from tests.proofs.year_choice import Fate, Offered, Picture, choose
-from tests.proofs.year_state import Article, Reader, Row, Subscription, World
+from tests.proofs.year_state import Article, Reader, Row, Sheet, Subscription, World
 
 FIRST_MOST = 10
 WAITS = 2
@@ -168,6 +168,7 @@ class Oracle:
         reader = world.readers[one.who]
         due = datetime.fromisoformat(wave["due"])
         alerted, night = self._alarms(one, since)
+        sheet = world.sheets.get((one.digest, wave["slot"]), Sheet())
         catches_up = reader.catch_up and self._pause_before(one, reader, slot) is not None
         most = min(one.most, digest["most"])
         wish = Picture(
@@ -180,8 +181,10 @@ class Oracle:
             until=due if digest["repeat"] == "recap" and not catches_up else None,
             alerted=alerted,
             night=night,
+            front=sheet.front,
+            pins=sheet.pins,
         )
-        made = choose(self._offered(digest, reader), wish, had=reader.had, out=self._elsewhere(one, digest))
+        made = choose(self._on_desk(digest, sheet), wish, had=reader.had, out=self._elsewhere(one, digest))
         made.more = 0 if catches_up else made.more
         again = (one.digest, "regular", wave["slot"]) in reader.editions
         waits = 0 < len(made.full) < digest.get("least", 1) and one.waited < WAITS
@@ -220,6 +223,8 @@ class Oracle:
         ):
             if is_so != should:
                 self._wrong(f"{where}: {what} {is_so}, and should be {should}")
+        for mark in (each.split()[0] for _name, marks in read.full for each in marks.split("; ") if each):
+            self.counts[f"stories in full, marked “{mark}”"] += 1
         self.world.note_mail(one, wave, read.full, read.headlines, self._now)
 
     def _first(self, wave: dict[str, Any]) -> None:
@@ -230,9 +235,10 @@ class Oracle:
         anything = frozenset().union(*wanted) if all(wanted) else None
         for one in waiting:
             reader = world.readers[one.who]
-            articles = self._offered(digest, reader)
-            wish = Picture(topics=one.topics, most=min(one.most, digest["most"], FIRST_MOST), evenly=False)
-            made = choose(articles, wish, had=reader.had, out=self._elsewhere(one, digest))
+            articles, sheet = self._offered(digest), world.sheets.get((one.digest, wave["slot"]), Sheet())
+            most = min(one.most, digest["most"], FIRST_MOST)
+            wish = Picture(topics=one.topics, most=most, evenly=False, front=sheet.front, pins=sheet.pins)
+            made = choose(self._on_desk(digest, sheet), wish, had=reader.had, out=self._elsewhere(one, digest))
             made.more = 0
             again = (one.digest, "first", wave["slot"]) in reader.editions
             comes = bool(made.full) and not again
@@ -245,8 +251,14 @@ class Oracle:
         for who in sorted(mails):
             self._wrong(f"{who} got a first edition of {wave['digest']} that was not asked for")
 
-    def _offered(self, digest: dict[str, Any], reader: Reader) -> list[Article]:
+    def _offered(self, digest: dict[str, Any]) -> list[Article]:
         return [one for one in self.world.articles.values() if self.world.is_on_shelf(one, digest)]
+
+    def _on_desk(self, digest: dict[str, Any], sheet: Sheet) -> list[Article]:
+        """Return the same with the front page, from whatever shelf, and without what is dropped."""
+        found = [one for one in self._offered(digest) if one.name not in sheet.drops]
+        front = self.world.articles.get(sheet.front) if sheet.front else None
+        return [*found, front] if front and front.state == "published" and front not in found else found
 
     def _elsewhere(self, one: Subscription, digest: dict[str, Any]) -> dict[str, Fate]:
         """Return the stories that a reader who wants each once has, or is to have, in another language."""
@@ -267,6 +279,9 @@ class Oracle:
 
     def _brings(self, other: Subscription, article: Article) -> bool:
         """Say whether another digest of a reader may bring an article still, or brings it just now."""
+        since = self.world.coming(self.world.rows[other.key], self._now)
+        if self.world.is_on_front(article.name, other.digest, since=since):
+            return True
         if not self.world.is_on_shelf(article, self.world.digests[other.digest]):
             return False
         fresh = max(other.fresh_from, self._now - 2 * clocks.PERIODS[other.rhythm])

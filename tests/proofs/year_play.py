@@ -25,7 +25,7 @@ from core import clock, database, errors
 from core.database import Base, db
 from core.services import current
 from delivery.models import Delivery, Lane
-from digests import recall
+from digests import desk, recall
 from digests.models import Edition, Wave
 from subscribers import offer, overall, preferences, rhythm, unsubscribe
 from subscribers.models import Digest, Rhythm, Subscriber, Subscription
@@ -313,6 +313,18 @@ class _Player:
         with _turn():
             flags.unflag(self._article(event["name"]))
         self._tell("unflag", name=event["name"])
+
+    def _lay(self, event: Fact) -> None:
+        self._on_desk(event, desk.put)
+
+    def _lift(self, event: Fact) -> None:
+        self._on_desk(event, desk.take_back)
+
+    def _on_desk(self, event: Fact, change: Callable[..., object]) -> None:
+        with _turn():
+            digest, slot = offer.by_key(event["digest"]), date.fromisoformat(event["slot"])
+            change(digest, slot, [self._article(event["name"])], event["role"], now=self._now)
+        self._tell(event["what"], **{name: event[name] for name in ("digest", "slot", "role", "name")})
 
     # Time and mails
 

@@ -28,9 +28,9 @@ def broken(mail: dict[str, Any], world: World, now: datetime) -> Iterator[str]:
 def _fault(name: str, mark: str, reader: Reader, digest: str, world: World, now: datetime) -> str:
     """Say what is wrong with a story in full, if anything is."""
     had = [at for at, _by in reader.in_full.get(name, [])]
-    if mark.startswith("alerted"):
+    if "alerted" in mark:
         return "" if name in reader.alerted and not had else "marked as alerted, and it was had, or there was no alert"
-    if mark == "updated":
+    if "updated" in mark:
         shown = reader.shown.get(name)
         is_so = shown is not None and world.articles[name].updated_between(shown, now)
         return "" if is_so else "marked as updated, and it was not since it was had"

@@ -6,7 +6,7 @@ It knows nothing of the product: only what people can ask of it.
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 BEGIN = datetime(2026, 3, 20, tzinfo=UTC)
@@ -26,6 +26,8 @@ ZONES = (
 )
 LANGUAGES = ("en", "it")
 _LIFE = ("update", "update", "mark", "withdraw", "restore", "hold", "rank", "flag", "flag", "flag", "unflag")
+
+_ROLES = ("front", "front", "front", "pin", "pin", "pin", "drop")
 
 _DIGEST = {
     "language": "en",
@@ -106,7 +108,7 @@ class _Writer:
         events: list[dict[str, Any]] = []
         for day in range(self._days):
             start = self._begin + timedelta(days=day)
-            for drawn in (self._news(), self._of_readers(day)):
+            for drawn in (self._news(), self._of_readers(day), self._desk(start.date())):
                 moments = sorted(self._chance.sample(range(60, 24 * 60 * 60), len(drawn)))
                 events += [{**one, "at": start + timedelta(seconds=at)} for one, at in zip(drawn, moments, strict=True)]
         return Script(
@@ -162,6 +164,19 @@ class _Writer:
             found |= {"hours": chance.choice((3, 20, 40))}
         elif what == "rank":
             found |= {"rank": chance.choice((0, 3, 9))}
+        return found
+
+    def _desk(self, today: date) -> list[dict[str, Any]]:
+        """Lay stories down for a digest and a date, and take some back."""
+        chance = self._chance
+        found: list[dict[str, Any]] = []
+        for _each in range(chance.choice((0, 1, 2, 4))):
+            digest = chance.choice(DIGESTS)
+            names = [name for name in self._recent if name.endswith(digest["language"])]
+            if names:
+                of = {"digest": digest["key"], "slot": str(today + timedelta(days=chance.choice((0, 1, 1, 2))))}
+                what = chance.choice(("lay", "lay", "lay", "lay", "lift"))
+                found.append({"what": what, **of, "role": chance.choice(_ROLES), "name": chance.choice(names)})
         return found
 
     def _of_readers(self, day: int) -> list[dict[str, Any]]:

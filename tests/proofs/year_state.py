@@ -132,6 +132,34 @@ class Subscription:
 
 
 @dataclass(slots=True)
+class Sheet:
+    """What editors have laid down for a digest and a date: stories by their names; of what is dropped, no version."""
+
+    front: str | None = None
+    pins: list[str] = field(default_factory=list)
+    drops: set[str] = field(default_factory=set)
+
+    def lift(self, name: str, role: str | None = None) -> None:
+        """Take a story out of a role; None: out of any."""
+        if role in (None, "front") and self.front == name:
+            self.front = None
+        if role in (None, "pin"):
+            self.pins = [one for one in self.pins if one != name]
+        if role in (None, "drop"):
+            self.drops.discard(name)
+
+    def lay(self, name: str, role: str) -> None:
+        """Give a story a role, in place of the one it had."""
+        self.lift(name)
+        if role == "front":
+            self.front = name
+        elif role == "pin":
+            self.pins.append(name)
+        else:
+            self.drops.add(name)
+
+
+@dataclass(slots=True)
 class Alert:
     """A breaking mail: what became of each reader's copy. `stopped` when its story was taken back."""
 
@@ -182,6 +210,7 @@ class World:
         self.rows: dict[tuple[Any, ...], Row] = {}
         self.articles: dict[str, Article] = {}
         self.alerts: list[Alert] = []
+        self.sheets: dict[tuple[str, str], Sheet] = {}
 
     def learn(self, fact: dict[str, Any], now: datetime) -> None:
         """Take in what somebody did."""
@@ -257,10 +286,17 @@ class World:
 
     def move_on(self, row: Row, now: datetime) -> None:
         """Go to the next date: what an outage has left out is not made up for."""
-        lead, before = timedelta(minutes=self.digests[row.digest]["lead_minutes"]), row.slot
-        while row.slot <= before:
-            after = max(now, row.due)
-            row.due, row.slot = clocks.next_slot(row.days, row.minute, row.zone, lead=lead, after=after)
+        row.due, row.slot = self._after(row, now)
+
+    def coming(self, row: Row, now: datetime) -> date:
+        """Return the next date of which no wave has begun."""
+        return self._after(row, now)[1] if row.due <= now else row.slot
+
+    def _after(self, row: Row, now: datetime) -> tuple[datetime, date]:
+        lead, due, slot = timedelta(minutes=self.digests[row.digest]["lead_minutes"]), row.due, row.slot
+        while slot <= row.slot:
+            due, slot = clocks.next_slot(row.days, row.minute, row.zone, lead=lead, after=max(now, due))
+        return due, slot
 
     # Stories
 
@@ -306,6 +342,19 @@ class World:
 
     def _unflag(self, fact: dict[str, Any], _now: datetime) -> None:
         self.articles[fact["name"]].flagged = None
+
+    def _lay(self, fact: dict[str, Any], _now: datetime) -> None:
+        self.sheets.setdefault((fact["digest"], fact["slot"]), Sheet()).lay(fact["name"], fact["role"])
+
+    def _lift(self, fact: dict[str, Any], _now: datetime) -> None:
+        self.sheets.setdefault((fact["digest"], fact["slot"]), Sheet()).lift(fact["name"], fact["role"])
+
+    def is_on_front(self, name: str, digest: str, *, since: date) -> bool:
+        """Say whether a story is on the front page of a digest from a date on."""
+        ours = [
+            sheet for (key, slot), sheet in self.sheets.items() if key == digest and date.fromisoformat(slot) >= since
+        ]
+        return any(sheet.front == name for sheet in ours)
 
     def release(self, now: datetime) -> None:
         """Publish what was held until now: it is new from now on."""
