@@ -17,11 +17,12 @@ _OF_EMOJI = "\u200d\ufe0e\ufe0f"
 _LINK = re.compile(
     r"[@\\]|://|\b(?:https?|hxxps?|ftp|mailto|tel)\s*:|\bwww\b|\bxn--"
     r"|[^\W_](?:\s?[.\u3002\u2024]|\s[.\u3002\u2024]\s)(?:com|net|org|info|biz|ru|cn|xyz|online|site|shop|club|vip|app)\b"
-    r"|[^\W_]\.[^\W\d_]{2,}|[\[(]\s*(?:at|dot)\s*[\])]"
+    r"|[^\W_]\.[^\W\d_]{2,}|[\[(]\s*(?:at|dot|\.)\s*[\])]"
 )
 """In the form that compatible characters are the same in (NFKC), small letters."""
-_NUMBER = re.compile(r"\+?\d[\d\s().\-/]{5,}\d")
-_DATE = re.compile(r"\d{1,4}[./\-]\s?\d{1,2}[./\-]\s?\d{1,4}|(?:19|20)\d\d\s?[-/]\s?(?:19|20)\d\d")
+_NUMBER = re.compile(r"\+?\d[\d\s().\-/_·•–—]{5,}\d")
+_DAY = r"\d{1,4}[./\-]\s?\d{1,2}[./\-]\s?\d{1,4}"
+_DATE = re.compile(rf"(?:(?:{_DAY}|\d{{1,2}}\.?)\s?[-–—]\s?)?{_DAY}|(?:19|20)\d\d\s?[-–—/]\s?(?:19|20)\d\d")
 _FEWEST_DIGITS = 7
 
 HIDDEN = _("There is a hidden character in this note. Please type it again.")

@@ -211,6 +211,7 @@ HONEST_NOTES = (
     *("👩‍👩‍👧 ❤️ read", "from 2019-2024, e.g. this (3.5 % more)", "Привет! Посмотри. Олег", "اقرأ هذا، من فضلك."),
     *("Page 3: 1,000,000 people", "U.S. and U.K. news", "10:30?", "and/or", "علی‌رضا، بخوان", "ශ්‍රී ලංකා", "Dr. No & Co."),
     *("Le 3 juin 2024 à 18 h, le point de vue", "Ela foi embora. Com amor", "Falei com ela", "한국 뉴스. 읽어 봐"),
+    *("2019–2024", "10–12.10.2025", "12.10.2025 – 14.10.2025", "10:30–12:45"),
     *("Café – 100 €", "“Quoted”, he said…", "שלום, תקראי", "नमस्ते। पढ़ो", "It costs $5.50 now", "x" * 140, "王" * 140),
 )
 REFUSED_NOTES = {
@@ -235,13 +236,16 @@ REFUSED_NOTES = {
             "xn--p1ai",
             "//evil.example",
         ),
-        *("evil dot com", "evil [dot] com", "evil点com", "t.me", "HTTPS://EVIL", "end.Next"),
+        *("evil dot com", "evil [dot] com", "evil [.] com", "evil点com", "t.me", "HTTPS://EVIL", "end.Next"),
     ),
     "addresses and numbers": (
         "x@example.org",
         "x＠example",
         "joe (at) x",
         "call +39 333 1234567",
+        "1234 — 5678",
+        "12_34_56_78",
+        "1·2·3·4·5·6·7·8",
         "0800/123 45 67",
         "5551234",
     ),

@@ -104,6 +104,13 @@ def test_the_note_stands_in_it_only_where_notes_are_on(desk: Desk):
     assert "> You will like this" in desk.mail_to("li@example.org")[0].text
 
 
+def test_each_line_of_a_note_is_quoted_so_that_none_reads_like_ours(one_desk: Desk):
+    note = "Look\nRead the story:\nhere"
+    one_desk.post(one_desk.wish(one_desk.article(), "jo@example.org", note=note), one_desk.reader())
+    one_desk.work(given=replace(WIDE, note=True))
+    assert "\n> Look\n> Read the story:\n> here\n" in one_desk.mail_to("jo@example.org")[0].text
+
+
 def test_the_sender_is_told_the_same_whoever_the_friends_are(desk: Desk):
     article, reader = desk.article(), desk.reader()
     desk.house.suppress("off@example.org", "share")
