@@ -127,6 +127,7 @@ def _write_share(wish: Wish, sender: Sender, *, origin: str | None, now: datetim
         "article_id": wish.article_id,
         "subscriber_id": sender.subscriber_id,
         "sender_hash": sender_hash,
+        "sender_inbox_hash": inbox_hash(sender.address, keyring),
         "sender_sealed": sealed,
         "token_hash": sender.link_hash,
         "name": wish.name,

@@ -34,6 +34,7 @@ class Share(Base):
 
     The sender's address is sealed, and goes with name and note at `purge_at` at the latest; then only keyed hashes
     remain. `token_hash` is that of the link in a digest by which it came. `content_id` is what its friends get.
+    `sender_inbox_hash` is that of the inbox the sender's address ends in; unknown of shares from before it was kept.
     """
 
     __tablename__ = "shares"
@@ -53,6 +54,7 @@ class Share(Base):
     article_id: Mapped[int] = mapped_column(ForeignKey("articles.id"), index=True)
     subscriber_id: Mapped[int | None] = mapped_column(ForeignKey("subscribers.id"), index=True)
     sender_hash: Mapped[bytes] = mapped_column(LargeBinary(16))
+    sender_inbox_hash: Mapped[bytes | None] = mapped_column(LargeBinary(16))
     sender_sealed: Mapped[bytes | None]
     token_hash: Mapped[bytes | None] = mapped_column(LargeBinary(16))
     name: Mapped[str]
@@ -112,7 +114,7 @@ class Friend(Base):
     __table_args__ = (changes.NOT_SHOWN,)
 
     addr_hash: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True)
-    inbox_hash: Mapped[bytes] = mapped_column(LargeBinary(16))
+    inbox_hash: Mapped[bytes] = mapped_column(LargeBinary(16), index=True)
     public_id: Mapped[bytes] = mapped_column(LargeBinary(16), unique=True)
     language: Mapped[str]
     first_at: Mapped[datetime]

@@ -1,5 +1,6 @@
 """A friend wants no more of it: one click, good for ever, and nobody but they can do it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,7 +37,7 @@ def open_link(token: tokens.Token) -> Owner:
     share = db.session.scalar(select(Share).filter_by(public_id=token.key))
     if share is None:
         raise errors.LinkExpired
-    return Owner((share.sender_hash,), share.language)
+    return Owner(tuple({share.sender_hash, share.sender_inbox_hash or share.sender_hash}), share.language)
 
 
 def opt_out(owner: Owner, *, everything: bool, source: str, now: datetime) -> bool:
@@ -46,8 +47,16 @@ def opt_out(owner: Owner, *, everything: bool, source: str, now: datetime) -> bo
     """
     scope = ALL if everything else SHARE
     news = [
-        suppression.suppress(one, scope=scope, reason=OPTED_OUT, source=source, now=now) for one in sorted(owner.hashes)
+        suppression.suppress(one, scope=scope, reason=OPTED_OUT, source=source, now=now) for one in all_of(owner.hashes)
     ]
     if any(news):
         log.info("friend opted out", scope=scope)
     return any(news)
+
+
+def all_of(hashes: Collection[bytes]) -> list[bytes]:
+    """Return these hashes, and those of all addresses that ended in one of these inboxes: the ledger may have mail to
+    another plus-tag of the same person.
+    """
+    others = db.session.scalars(select(Friend.addr_hash).where(Friend.inbox_hash.in_(hashes)))
+    return sorted({*hashes, *others})

@@ -8,6 +8,7 @@ from core import logs
 from core.database import Mark, db, insert_for
 from delivery import outcomes, suppression
 from delivery.outcomes import Kind
+from sharing import optout
 from sharing.models import Friend
 from sharing.optout import SHARE
 from sharing.signs import STREAM
@@ -42,5 +43,5 @@ def record_outcomes(until: int, *, limit: int, now: datetime) -> int:
 
 def _leave_alone(addr_hash: bytes, reason: str, *, now: datetime) -> None:
     friend = db.session.get(Friend, addr_hash)
-    for one in sorted({addr_hash, friend.inbox_hash if friend else addr_hash}):
+    for one in optout.all_of({addr_hash, friend.inbox_hash if friend else addr_hash}):
         suppression.suppress(one, scope=SHARE, reason=reason, source="sharing", now=now)

@@ -93,9 +93,13 @@ def _refusal(share: Share, *, now: datetime) -> str | None:
         return "switch"
     if not may_be_sent(share):
         return "gone"
-    # Somebody must be told, and must be able to say that it was not them; who is asked may want no questions, too.
-    scopes = ["all"] if share.state == "confirmed" else ["all", "share"]
-    return "opted_out" if suppression.is_suppressed(share.sender_hash, scopes, now=now) else None
+    # Somebody must be told, and must be able to say that it was not them; who is asked may want no questions, too,
+    # with whatever plus-tag somebody types.
+    scopes, hashes = ["all"], {share.sender_hash}
+    if share.state == "new":
+        scopes, hashes = ["all", "share"], hashes | {share.sender_inbox_hash or share.sender_hash}
+    is_unwanted = any(suppression.is_suppressed(one, scopes, now=now) for one in hashes)
+    return "opted_out" if is_unwanted else None
 
 
 def may_be_sent(share: Share) -> bool:

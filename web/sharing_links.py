@@ -61,6 +61,8 @@ def end(token: str) -> Response:
 def read(story: str) -> Response:
     """Count that a story was opened from a friend's mail, where the publisher wants that: once an hour an origin."""
     article, now = articles.opened(story), clock.utc_now()
+    if not article.shareable:
+        raise errors.NotFound
     if pages.counts_reads() and sharing.is_first_read(article):
         with database.write_turn():
             counts.add(article.id, day=now.date(), reads=1)

@@ -7,10 +7,11 @@ from datetime import timedelta
 import pytest
 
 from core import clock, errors, tokens
+from core.database import db
 from core.shares import ShareSettings
 from delivery.models import Delivery, Lane
 from sharing import confirming, friends, optout, senders
-from sharing.models import ShareOnce
+from sharing.models import Friend, ShareOnce
 from sharing.switch import Mode
 from tests.digests.house import NOW
 from tests.sharing.desk import HOUR, MINUTE, SENDER, WIDE, Desk, address
@@ -202,6 +203,17 @@ def test_an_opt_out_holds_for_what_the_ledger_has(desk: Desk):
     assert desk.send() == [SENDER]
 
 
+def test_an_opt_out_holds_for_what_the_ledger_has_for_another_plus_tag(desk: Desk):
+    desk.post(desk.wish(desk.article(), "jo+a@example.org"), desk.reader())
+    desk.post(desk.wish(desk.article("Another story"), "jo+b@example.org"), desk.reader())
+    desk.work()
+    with desk.services_turn():
+        key = db.session.get_one(Friend, desk.keyring.hash(address("jo+a@example.org"))).public_id
+        owner = optout.open_link(tokens.Token(key, 0, 0))
+        optout.opt_out(owner, everything=False, source="link", now=NOW)
+    assert desk.send() == [SENDER, SENDER]
+
+
 def test_friends_mails_have_a_lane_of_their_own_before_digests(desk: Desk):
     desk.post(desk.wish(desk.article(), "jo@example.org"), desk.reader())
     desk.work()
@@ -222,6 +234,19 @@ def test_who_never_wants_to_be_asked_again_is_not(desk: Desk):
     desk.post(desk.wish(desk.article(), "jo@example.org"))
     desk.work()
     assert desk.mails() == [] and desk.shares()[0].refusal == "opted_out"
+
+
+def test_never_ask_me_again_is_said_for_every_plus_tag(desk: Desk):
+    desk.post(desk.wish(desk.article(), "jo@example.org"), senders.stranger(address("mara+1@example.org")))
+    desk.work()
+    (share,) = desk.shares()
+    with desk.services_turn():
+        owner = optout.open_link(tokens.Token(share.public_id, 0, 0))
+        optout.opt_out(owner, everything=False, source="link", now=NOW)
+    for typed in ("mara+2@example.org", "mara@example.org"):
+        desk.post(desk.wish(desk.article(), "jo@example.org"), senders.stranger(address(typed)))
+    desk.work(at=NOW + MINUTE)
+    assert [share.refusal for share in desk.shares()] == [None, "opted_out", "opted_out"]
 
 
 def test_turned_away_from_verified_nothing_of_what_waits_goes_out(desk: Desk):

@@ -112,6 +112,7 @@ def test_a_story_that_may_not_be_shared_answers_404_on_every_share_route(client,
     for path in (form.path, mine, friends.path_of(share, "share_confirm")):
         assert (client.get(path).status_code, client.head(path).status_code) == (404, 404)
         assert client.post(path, data=hidden_fields(page) | TYPED).status_code == 404
+    assert client.post(links.path("share_read", language="en", story=story.ref)).status_code == 404
     assert dump() == before
 
 
