@@ -107,17 +107,24 @@ def of_readers(
     had: Mapping[int, int],
     alerts: Sequence[Alert],
     *,
+    fresh: Mapping[int, datetime | None],
     quiet_hours: QuietHours,
 ) -> dict[int, Alarm]:
     """Return what of these alerts there is for the readers of a regular wave, by subscription; most have nothing.
 
-    Whoever had a story since is not asked about: `had` is their histories, by subscriber.
+    An alert of before what is `fresh` to a reader, by subscription, is over, whoever else is in the wave. Whoever had a
+    story since is not asked about: `had` is their histories, by subscriber.
     """
     found: dict[int, list[tuple[int, str]]] = {}
     nights: dict[int, set[int]] = {}
     for alert in alerts:
         holding = histories.holding(set(had.values()), alert.article_id)
-        waiting = [one for one in readers if had.get(one.subscriber_id) not in holding]
+        waiting = [
+            one
+            for one in readers
+            if had.get(one.subscriber_id) not in holding
+            and ((since := fresh[one.subscription_id]) is None or alert.flagged_at > since)
+        ]
         told = {
             one.once_key: one
             for one in fates.of(db.session.connection(), [alert.mailing_id], [one.addr_hash for one in waiting])

@@ -182,7 +182,9 @@ class Reading:
         kept: Kept,
     ) -> dict[Alike, list[DueReader]]:
         quiet = self._services.publication.quiet
-        alarms = alerted.of_readers(self._digest, readers, had, alerts, quiet_hours=quiet) if alerts else {}
+        alarms: dict[int, selection.Alarm] = {}
+        if alerts:
+            alarms = alerted.of_readers(self._digest, readers, had, alerts, fresh=fresh, quiet_hours=quiet)
         better = self._better(readers)
         wrong = corrections.to_tell(self._digest, [reader.addr_hash for reader in readers], now=self._now)
         freshness = {at: kept.pool.freshness(at) for at in set(fresh.values())}

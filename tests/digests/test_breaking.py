@@ -466,6 +466,18 @@ def test_what_the_night_kept_back_leads_the_next_daily(house):
     assert "alert" not in mails["wants"].text
 
 
+def test_what_the_night_kept_back_before_anything_is_fresh_to_a_reader_does_not_come_whoever_else_is_in_the_wave(house):
+    at, due = NIGHT_IN_HONG_KONG, DUE + 6 * DAY
+    wants(house, "weekly@example.org", how_often="weekly", weekday=0)
+    wants(house, "back@example.org", at=due - DAY)
+    flag(house.article("Ferry aground", at=at - 3 * HOUR), at=at)
+    assert go(house, at) == []
+    house.article("New", at=due - HOUR)
+    mails = daily(house, due)
+    assert mails["weekly"].headlines == ["Ferry aground", "New"]
+    assert mails["back"].headlines == ["New"]
+
+
 def test_what_could_not_leave_before_the_night_leads_the_next_daily_too(house):
     at = NIGHT_IN_HONG_KONG - HOUR - 20 * MINUTE
     wants(house)

@@ -27,7 +27,7 @@ from tests.proofs import page, year_oracle, year_play, year_script
 
 STORIES = 6
 """About so many a day."""
-LENGTHS = {"sqlite": (365, 4), "postgresql": (28, 16)}
+LENGTHS = {"sqlite": (365, 12), "postgresql": (28, 16)}
 """How many days, with how many readers: on PostgreSQL, where the code is the same but for how rows are written, a part
 of the year."""
 GUARDED = (14, 10)

@@ -117,9 +117,8 @@ class Oracle:
         ]
         due = [one for one in ours if (until := world.readers[one.who].paused_until) is None or until <= slot]
         fresh = {one.who: self._fresh_from(one, slot, rows[0].due) for one in due}
-        since = min(fresh.values(), default=self._now)
         for one in due:
-            self._for_reader(one, wave, mails.pop(one.who, None), fresh[one.who], since)
+            self._for_reader(one, wave, mails.pop(one.who, None), fresh[one.who])
         for who in sorted(mails):
             self._wrong(f"{who} is not due, and got {wave['digest']} of {wave['slot']}")
         for row in rows:
@@ -162,12 +161,12 @@ class Oracle:
         return reader.paused_at if first == slot else None
 
     def _for_reader(
-        self, one: Subscription, wave: dict[str, Any], mail: dict[str, Any] | None, fresh: datetime, since: datetime
+        self, one: Subscription, wave: dict[str, Any], mail: dict[str, Any] | None, fresh: datetime
     ) -> None:
         world, digest, slot = self.world, self.world.digests[one.digest], date.fromisoformat(wave["slot"])
         reader = world.readers[one.who]
         due = datetime.fromisoformat(wave["due"])
-        alerted, night = self._alarms(one, since)
+        alerted, night = self._alarms(one, fresh)
         sheet = world.sheets.get((one.digest, wave["slot"]), Sheet())
         catches_up = reader.catch_up and self._pause_before(one, reader, slot) is not None
         most = min(one.most, digest["most"])
