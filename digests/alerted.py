@@ -26,6 +26,7 @@ from subscribers.preferences import ALL_BREAKING
 from subscribers.schedule import DueReader
 
 KIND = "breaking"
+_NO_PAST = 0
 _STOPPED = frozenset({State.SENDING, State.SENT, State.IN_DOUBT})
 """What counts of a mailing that was cancelled: what waits in it does not leave any more."""
 
@@ -109,20 +110,22 @@ def of_readers(
     *,
     fresh: Mapping[int, datetime | None],
     quiet_hours: QuietHours,
+    holding: dict[int, dict[int, bool]],
 ) -> dict[int, Alarm]:
     """Return what of these alerts there is for the readers of a regular wave, by subscription; most have nothing.
 
     An alert of before what is `fresh` to a reader, by subscription, is over, whoever else is in the wave. Whoever had a
-    story since is not asked about: `had` is their histories, by subscriber.
+    story since is not asked about: `had` is their histories, by subscriber, and `holding` says, by article, which
+    histories hold it, as far as that is known; what is looked up is added.
     """
     found: dict[int, list[tuple[int, str]]] = {}
     nights: dict[int, set[int]] = {}
     for alert in alerts:
-        holding = histories.holding(set(had.values()), alert.article_id)
+        held = _look_up(alert.article_id, had.values(), holding)
         waiting = [
             one
             for one in readers
-            if had.get(one.subscriber_id) not in holding
+            if not held.get(had.get(one.subscriber_id, _NO_PAST), False)
             and ((since := fresh[one.subscription_id]) is None or alert.flagged_at > since)
         ]
         told = {
@@ -140,6 +143,14 @@ def of_readers(
         one: Alarm(tuple(sorted(dict(found.get(one, ())).items())), frozenset(nights.get(one, ())))
         for one in found.keys() | nights.keys()
     }
+
+
+def _look_up(article_id: int, history_ids: Iterable[int], holding: dict[int, dict[int, bool]]) -> Mapping[int, bool]:
+    held = holding.setdefault(article_id, {})
+    missing = set(history_ids).difference(held)
+    found = histories.holding(missing, article_id) if missing else {}
+    held.update({one: one in found for one in missing})
+    return held
 
 
 def was_kept(alert: Alert, fate: Fate | None, zone: str, hours: QuietHours) -> bool:

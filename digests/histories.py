@@ -5,6 +5,9 @@ The highest bit of the revision says that it was a headline only, the next that 
 
 import hashlib
 import struct
+import sys
+from array import array
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -76,6 +79,9 @@ def known(packed: bytes, among: Collection[int] | None = None) -> dict[int, Know
     whether it ever stood in full, and in a recap.
     """
     found: dict[int, Known] = {}
+    if among is not None:
+        # Rows are in the order of their articles: what may be chosen is new, and stands at the end.
+        packed = packed[_first_row(packed, min(among, default=0)) * _ROW.size :]
     for article, told, _day in _ROW.iter_unpack(packed):
         if among is None or article in among:
             before = found.get(article, _NEVER)
@@ -85,11 +91,38 @@ def known(packed: bytes, among: Collection[int] | None = None) -> dict[int, Know
     return found
 
 
+def _first_row(packed: bytes, article_id: int) -> int:
+    """Return the place of the first row of an article, or of the next one."""
+    wanted = article_id.to_bytes(8, "big")
+    return bisect_left(range(len(packed) // _ROW.size), wanted, key=lambda row: _article(packed, row))
+
+
+def _article(packed: bytes, row: int) -> bytes:
+    return packed[row * _ROW.size : row * _ROW.size + 8]
+
+
 def grown(packed: bytes, new: Sequence[Entry], *, today: date) -> bytes:
     """Return a packed history with new entries, without those older than 60 days."""
-    kept_from = max(0, (today - EPOCH_DAY).days - KEPT_DAYS).to_bytes(2, "big")
-    rows = [packed[at : at + _ROW.size] for at in range(0, len(packed), _ROW.size)]
-    return b"".join(sorted([row for row in rows if row[-2:] >= kept_from] + [_row(one) for one in new]))
+    kept_from = max(0, (today - EPOCH_DAY).days - KEPT_DAYS)
+    if packed and min(_days(packed)) < kept_from:
+        packed = b"".join(row for row, day in zip(_rows(packed), _days(packed), strict=True) if day >= kept_from)
+    rows = [_row(one) for one in new if (one.day - EPOCH_DAY).days >= kept_from]
+    # What is new has the latest articles, most often: the rest stays as it is.
+    end = _first_row(packed, min((one.article_id for one in new), default=0)) * _ROW.size
+    return packed[:end] + b"".join(sorted([*_rows(packed[end:]), *rows]))
+
+
+def _rows(packed: bytes) -> list[bytes]:
+    return [packed[at : at + _ROW.size] for at in range(0, len(packed), _ROW.size)]
+
+
+def _days(packed: bytes) -> "array[int]":
+    """Return the days of the rows, by their numbers."""
+    octets = bytearray(len(packed) // _ROW.size * 2)
+    # The machine's own order: the lower half first.
+    high, low = (0, 1) if sys.byteorder == "big" else (1, 0)
+    octets[high::2], octets[low::2] = packed[10 :: _ROW.size], packed[11 :: _ROW.size]
+    return array("H", bytes(octets))
 
 
 def of_readers(subscriber_ids: Sequence[int]) -> dict[int, int]:

@@ -21,8 +21,10 @@ from digests.selection import Known
 from digests.why import Reason
 from subscribers.models import Taste
 
-MOST = 20_000
-"""Groups whose copies are kept; with more, it begins anew, so that memory stays flat."""
+MOST = 50_000
+"""Groups of which is kept what they get; with more, it begins anew, so that memory stays flat."""
+MOST_COPIES = 20_000
+"""The same of copies."""
 _MOST_WAVES = 4
 
 
@@ -61,14 +63,19 @@ class Kept:
         self._ground = None
         self.pool = Pool(())
         self.topic_ids: dict[int, frozenset[int] | None] = {}
-        self.known: dict[int | None, dict[int, Known]] = {}
-        self.had_besides: dict[int | None, frozenset[int]] = {}
-        self.chosen: dict[Hashable, Copy | Reason] = {}
+        self._forget_pasts()
         self.same: dict[Hashable, Copy | Reason] = {}
         """The same by what is known of a past, instead of by the past."""
         self._pasts: dict[frozenset[tuple[int, Known]], int] = {}
         self.copies: dict[Hashable, Copy] = {}
         self.printed: dict[Copy, Printed] = {}
+
+    def _forget_pasts(self) -> None:
+        self.known: dict[int | None, dict[int, Known]] = {}
+        self.had_besides: dict[int | None, frozenset[int]] = {}
+        self.holding: dict[int, dict[int, bool]] = {}
+        """Whether a history holds a story that was breaking news, by the story's article."""
+        self.chosen: dict[Hashable, Copy | Reason] = {}
         self.steps: dict[tuple[int | None, Copy], int] = {}
         """The history that readers have after a copy, by the one that they had before; those in the database."""
 
@@ -84,11 +91,12 @@ class Kept:
 
     def stand_on(self, ground: Hashable, found: Sequence[Candidate]) -> None:
         """Forget what was chosen on another ground than this, where `found` is what may be chosen."""
-        if ground == self._ground and len(self.chosen) <= MOST:
-            return
-        topic_ids = self.topic_ids
-        self.forget()
-        self._ground, self.pool, self.topic_ids = ground, Pool(found), topic_ids
+        if ground != self._ground or len(self.copies) > MOST_COPIES:
+            topic_ids = self.topic_ids
+            self.forget()
+            self._ground, self.pool, self.topic_ids = ground, Pool(found), topic_ids
+        elif len(self.chosen) > MOST:
+            self._forget_pasts()
 
 
 _waves: WeakKeyDictionary[Engine, dict[int, Kept]] = WeakKeyDictionary()

@@ -181,10 +181,15 @@ class Reading:
         alerts: Sequence[alerted.Alert],
         kept: Kept,
     ) -> dict[Alike, list[DueReader]]:
-        quiet = self._services.publication.quiet
-        alarms: dict[int, selection.Alarm] = {}
-        if alerts:
-            alarms = alerted.of_readers(self._digest, readers, had, alerts, fresh=fresh, quiet_hours=quiet)
+        alarms = alerted.of_readers(
+            self._digest,
+            readers,
+            had,
+            alerts,
+            fresh=fresh,
+            quiet_hours=self._services.publication.quiet,
+            holding=kept.holding,
+        )
         better = self._better(readers)
         wrong = corrections.to_tell(self._digest, [reader.addr_hash for reader in readers], now=self._now)
         freshness = {at: kept.pool.freshness(at) for at in set(fresh.values())}

@@ -146,3 +146,24 @@ def test_of_two_at_once_who_read_the_same_past_exactly_one_moves_each_reader(hou
     assert sorted(map(len, results)) == [0, 0, 20], results
     (winner,) = (100 + 100 * place for place, moved in enumerate(results) if moved)
     assert {tuple(house.had(reader)) for reader in readers} == {(winner,)}
+
+
+near = st.lists(
+    st.builds(
+        Entry,
+        article_id=st.integers(1, 40),
+        revision=st.integers(1, 3),
+        day=st.integers(0, 70).map(lambda age: TODAY - timedelta(days=age)),
+        in_full=st.booleans(),
+    ),
+    max_size=30,
+)
+
+
+@given(near, near, st.sets(st.integers(1, 40)))
+def test_a_history_grows_and_is_looked_through_as_if_it_were_read_whole(before, new, among):
+    packed = histories.pack(before)
+    kept = [one for one in (*before, *new) if (TODAY - one.day).days <= KEPT_DAYS]
+    assert histories.grown(packed, new, today=TODAY) == histories.pack(kept)
+    whole = histories.known(packed)
+    assert histories.known(packed, among) == {article: how for article, how in whole.items() if article in among}

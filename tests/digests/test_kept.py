@@ -199,8 +199,9 @@ def test_what_an_editor_lays_down_meanwhile_is_in_the_chunks_after_it(house):
     assert (found[names[2]], found[names[6]]) == (["Trade", "Talks"], ["Talks", "Trade"])
 
 
-def test_with_more_groups_than_are_kept_it_begins_anew_and_nobody_is_lost(house, monkeypatch):
-    monkeypatch.setattr(kept, "MOST", 1)
+@pytest.mark.parametrize("bound", ["MOST", "MOST_COPIES"])
+def test_with_more_groups_than_are_kept_it_begins_anew_and_nobody_is_lost(house, monkeypatch, bound):
+    monkeypatch.setattr(kept, bound, 1)
     stories(house)
     names = readers(house, 12)
     with chunks.of(begun(house)) as wave:
