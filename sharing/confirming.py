@@ -4,10 +4,12 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from core import errors, logs, tokens
+from core import addresses, budgets, errors, logs, tokens
+from core.addresses import Keyring
 from core.database import db
 from core.errors import _
-from sharing import switch
+from core.shares import ShareSettings
+from sharing import ending, limits, switch
 from sharing.asking import CONFIRM_WITHIN
 from sharing.models import Share
 
@@ -33,10 +35,11 @@ def _is_open(share: Share, now: datetime) -> bool:
     return share.at > now - CONFIRM_WITHIN and share.state in ("asked", *DONE)
 
 
-def confirm(share: Share, *, now: datetime) -> bool:
+def confirm(share: Share, *, given: ShareSettings, keyring: Keyring, now: datetime) -> bool:
     """asked → confirmed: it is sent now. Return False when it was before, and nothing changed.
 
-    Raises LinkExpired, and Conflict when the publisher turned the switch meanwhile.
+    Of a sender who has sent enough that day it is refused, which they are not told, as at the page. Raises LinkExpired,
+    and Conflict when the publisher turned the switch meanwhile.
     """
     db.session.refresh(share, with_for_update=True)
     if not _is_open(share, now):
@@ -45,7 +48,18 @@ def confirm(share: Share, *, now: datetime) -> bool:
         return False
     if switch.mode() is not switch.Mode.VERIFIED:
         raise errors.Conflict(CLOSED)
+    if not _has_room(share, given=given, keyring=keyring, now=now):
+        ending.refuse(share, "sender", now=now)
+        return True
     share.state, share.confirmed_at, share.next_try_at = "confirmed", now, now
     db.session.flush()
     log.info("share confirmed", share=share.id)
     return True
+
+
+def _has_room(share: Share, *, given: ShareSettings, keyring: Keyring, now: datetime) -> bool:
+    """Spend what it costs a sender who is proven from here on; return whether there was room."""
+    assert share.sender_sealed is not None  # noqa: S101 - for the type checker: it is there while a share is open
+    sender = addresses.stored(keyring.unseal(share.sender_sealed, share.sender_hash))
+    cost = limits.of_sender(sender, is_proven=True, count=len(share.friends), limits=given, keyring=keyring)
+    return budgets.spend(db.session(), [cost], now=now) is None

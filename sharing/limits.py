@@ -25,6 +25,7 @@ def full_window(
     windows: Windows,
     origin: str | None,
     sender: Address,
+    is_proven: bool,
     story: str,
     count: int,
     limits: ShareSettings,
@@ -35,13 +36,13 @@ def full_window(
     It may ask Redis, so it is called before a transaction. When Redis cannot be asked it returns AWAY: no room.
     """
     hours = (
-        ("origin", origins.counted(origin), limits.per_origin_hour),
-        ("sender", addresses.inbox(sender), limits.per_sender_hour),
-        ("story", story, limits.per_story_hour),
-        ("site", "", limits.per_site_hour),
+        ("origin", "origin", origins.counted(origin), limits.per_origin_hour),
+        ("sender", _kind(is_proven), addresses.inbox(sender), limits.per_sender_hour),
+        ("story", "story", story, limits.per_story_hour),
+        ("site", "site", "", limits.per_site_hour),
     )
-    for name, who, limit in hours:
-        key = keyring.blur(f"share {name} in an hour", who)
+    for name, kind, who, limit in hours:
+        key = keyring.blur(f"share {kind} in an hour", who)
         try:
             has_room = count <= limit and windows.hit(key, limit=limit, window_s=_HOUR_S, count=count, alone=False)
         except Away:
@@ -61,14 +62,27 @@ def at_page(
     keyring: Keyring,
 ) -> dict[Charge, str]:
     """Return what a wish costs in longer stretches of time, and the name of each limit."""
+    per_day = limits.per_origin_day
     found = {
-        Charge(keyring.blur("share origin", origins.counted(origin)), _DAY_S, limits.per_origin_day, count): "origin",
-        Charge(keyring.blur("share sender", addresses.inbox(sender)), _DAY_S, limits.per_sender_day, count): "sender",
+        Charge(keyring.blur("share origin", origins.counted(origin)), _DAY_S, per_day, count): "origin",
+        of_sender(sender, is_proven=link_hash is not None, count=count, limits=limits, keyring=keyring): "sender",
     }
     if link_hash is not None:
         # A forwarded digest carries its reader's link: whoever has it does little with it.
         found[Charge(keyring.blur("share link", link_hash.hex()), _DAY_S, limits.per_link_day, count)] = "link"
     return found
+
+
+def of_sender(sender: Address, *, is_proven: bool, count: int, limits: ShareSettings, keyring: Keyring) -> Charge:
+    """Return what a day of a sender's inbox costs. What strangers type is counted apart: else whoever knows the address
+    of a reader would use up their day.
+    """
+    key = keyring.blur(f"share {_kind(is_proven)}", addresses.inbox(sender))
+    return Charge(key, _DAY_S, limits.per_sender_day, count)
+
+
+def _kind(is_proven: bool) -> str:
+    return "sender" if is_proven else "typed sender"
 
 
 def question(sender: Address, *, limits: ShareSettings, keyring: Keyring) -> Charge:

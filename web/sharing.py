@@ -140,7 +140,8 @@ def opened(story: str) -> tuple[Article, switch.Mode]:
     return article, mode
 
 
-def _given() -> ShareSettings:
+def share_settings() -> ShareSettings:
+    """Return the settings of sharing."""
     settings: Settings = current_app.extensions["postrider settings"]
     return settings.sharing
 
@@ -156,7 +157,7 @@ def _taken(article: Article, sender: Sender | None = None, token: str = "") -> R
         return _sent(article, token)
     shown = Shown(sender=sender, token=token, typed=shareforms.typed(values), form_id=shareforms.form_id(values))
     try:
-        form = shareforms.read(values, given=_given(), is_proven=sender is not None)
+        form = shareforms.read(values, given=share_settings(), is_proven=sender is not None)
         answer = _note(article, form, values, token)
     except (errors.Invalid, forms.Refused) as error:
         return _page(article, replace(shown, faults=forms.faults_of(error)), status=422)
@@ -194,11 +195,12 @@ def _note(article: Article, form: shareforms.ShareForm, values: forms.Values, to
     )
     if asking.is_noted(wish):  # sent twice, a form is paid for once
         return asking.Answer.TAKEN
-    origin, given = request.remote_addr, _given()
+    origin, given = request.remote_addr, share_settings()
     full = limits.full_window(
         windows=_windows(),
         origin=origin,
         sender=_sender(form.email, token).address,
+        is_proven=bool(token),
         story=article.ref,
         count=len(wish.friends),
         limits=given,
@@ -264,7 +266,7 @@ def _form(article: Article, shown: Shown) -> dict[str, object]:
         "stamp": stamps.stamp(form_id, signer, now=now, again=request.method == "POST"),
         "challenge": proof.challenge(form_id, signer, now=now) if asks_proof else None,
         "trap": door.TRAP,
-        "friend_fields": shareforms.fields(_given()),
-        "with_note": _given().note,
+        "friend_fields": shareforms.fields(share_settings()),
+        "with_note": share_settings().note,
         "longest_note": notes.LONGEST,
     }

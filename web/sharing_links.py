@@ -32,7 +32,8 @@ def confirm(token: str) -> Response:
     try:
         with database.write_turn():
             share = _asked(token)
-            is_news = confirming.confirm(share, now=clock.utc_now())
+            given, keyring = sharing.share_settings(), services.current().keyring
+            is_news = confirming.confirm(share, given=given, keyring=keyring, now=clock.utc_now())
             db.session.commit()
     except (errors.LinkExpired, errors.Conflict):
         return _late(token)

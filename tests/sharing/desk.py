@@ -108,6 +108,7 @@ class Desk:
             windows=self.windows,
             origin=origin,
             sender=sender.address,
+            is_proven=sender.is_proven,
             story=str(wish.article_id),
             count=len(wish.friends),
             limits=given,
@@ -133,11 +134,12 @@ class Desk:
         db.session.rollback()
         return list(db.session.scalars(select(ShareFriend).order_by(ShareFriend.id)))
 
-    def confirm(self, share: Share, *, at: datetime = NOW) -> bool:
+    def confirm(self, share: Share, *, at: datetime = NOW, given: ShareSettings = WIDE) -> bool:
         """Press the button behind the link that the sender was sent."""
         token = tokens.Token(share.public_id, 0, clock.day_number(at))
         with database.write_turn():
-            done = confirming.confirm(confirming.open_share(token, at), now=at)
+            share = confirming.open_share(token, at)
+            done = confirming.confirm(share, given=given, keyring=self.keyring, now=at)
             db.session.commit()
         return done
 

@@ -87,6 +87,33 @@ def test_each_limit_counts_recipients_and_only_those_about_nobody_are_told(desk:
     assert desk.house.count(ShareRefusal) == 1
 
 
+@pytest.mark.parametrize("limit", ["per_sender_hour", "per_sender_day"])
+def test_whoever_types_a_readers_address_does_not_use_up_what_the_reader_may_send(one_desk: Desk, limit: str):
+    article, reader = one_desk.article(), one_desk.reader()
+    given = shares.read_shares({"sharing": asdict(WIDE) | {limit: 2}})
+    for number in range(4):
+        one_desk.post(one_desk.wish(article, f"f{number}@example.org"), given=given)
+    one_desk.post(one_desk.wish(article, "jo@example.org"), reader, given=given)
+    assert [share.state for share in one_desk.shares()] == ["new", "new", "confirmed"]
+
+
+def test_a_sender_sends_no_more_in_a_day_by_both_doors_together(one_desk: Desk):
+    article, reader = one_desk.article(), one_desk.reader()
+    given = replace(WIDE, per_sender_day=3)
+    one_desk.post(one_desk.wish(article, "a@example.org", "b@example.org"), reader, given=given)
+    one_desk.post(one_desk.wish(article, "c@example.org", "d@example.org"), given=given)
+    one_desk.post(one_desk.wish(article, "e@example.org"), given=given)
+    one_desk.work()
+    for share in one_desk.shares()[1:]:
+        assert one_desk.confirm(share, given=given)
+    assert [(share.state, share.refusal) for share in one_desk.shares()] == [
+        ("queued", None),
+        ("refused", "sender"),
+        ("confirmed", None),
+    ]
+    assert sum(one_desk.all(ShareRefusal, "friends")) == 2
+
+
 def test_a_form_needs_a_friend_and_names_each_once():
     jo = address("jo@example.org")
     with pytest.raises(errors.Invalid):
