@@ -5,12 +5,16 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 import click
+from flask import current_app
 
 from articles import shelf
 from commands import groups, turns
 from core import alerts, clock
+from core.settings import Settings
+from core.shares import ShareSettings
 from sharing import counts, signs, switch
 from sharing.models import ShareCount
+from sharing.signs import Signs
 from sharing.switch import Mode, Standing
 
 sharing_commands = groups.group("sharing", help="The switch of “Send to a friend”, and what came of it in numbers.")
@@ -82,21 +86,45 @@ def report(days: int, as_json: bool) -> None:
     since = clock.utc_now().date() - timedelta(days=days - 1)
     found, refused = counts.by_story(since=since), counts.refusals(since=since)
     seen = signs.look(now=clock.utc_now())
+    settings: Settings = current_app.extensions["postrider settings"]
+    given = settings.sharing
     headlines = {one.id: one.headline for one in shelf.by_ids(sorted({row.article_id for row in found}))}
     if as_json:
         table = {
             "mode": switch.mode().value,
-            "signs": {"complaints": seen.complaints, "bounces": seen.bounces, "of": seen.mails},
+            "signs": _signs(seen, given),
             "stories": [_story(one, headlines) for one in found],
             "refusals": [{"day": str(day), "reason": why, "friends": count} for (day, why), count in refused.items()],
         }
         click.echo(json.dumps(table, indent=2, ensure_ascii=False))
         return
     click.echo(f"The switch stands at {switch.mode().value}.")
-    click.echo(f"Of the last {seen.mails} mails to friends {seen.bounces} bounced hard; {seen.complaints} complaints.")
+    _tell_signs(seen, given)
     _list(found, headlines)
     for (day, reason), count in refused.items():
         click.echo(f"{day}  {reason}: {count:,} {'recipient' if count == 1 else 'recipients'} refused")
+
+
+def _signs(seen: Signs, given: ShareSettings) -> dict[str, object]:
+    return {
+        "complaints": seen.complaints,
+        "bounces": seen.bounces,
+        "of": seen.mails,
+        "ten_minutes": {"friends": seen.in_ten_minutes, "asked": seen.asked_in_ten_minutes, "most": given.burst},
+        "day": {"friends": seen.in_a_day, "asked": seen.asked_in_a_day, "most": given.stop_day},
+    }
+
+
+def _tell_signs(seen: Signs, given: ShareSettings) -> None:
+    click.echo(
+        f"Of the last {seen.mails} mails to friends {seen.bounces} bounced hard; {signs.MOST_BOUNCES} are too many. "
+        f"Called spam: {seen.complaints}; one is too many."
+    )
+    for when, friends, asked, most in (
+        ("ten minutes", seen.in_ten_minutes, seen.asked_in_ten_minutes, given.burst),
+        ("24 hours", seen.in_a_day, seen.asked_in_a_day, given.stop_day),
+    ):
+        click.echo(f"In {when}: sent to friends {friends:,}, senders asked {asked:,}; at most {most:,} of each.")
 
 
 def _list(found: Sequence[ShareCount], headlines: dict[int, str]) -> None:

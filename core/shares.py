@@ -38,7 +38,8 @@ class ShareSettings:
 
     At the page: one origin (an IPv4 address, an IPv6 /64), one sender, one link of a digest, one story, the site. Of
     the questions whether it was them, an inbox gets `questions_day`. Where it arrives: one friend, from anyone; one
-    mail domain, whose mails then wait. More than `burst` in ten minutes, or `stop_day` in a day, turns the switch.
+    mail domain, whose mails then wait. More than `burst` in ten minutes, or `stop_day` in a day, turns the switch: of
+    friends, or of inboxes that are asked.
     """
 
     note: bool = False

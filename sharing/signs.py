@@ -27,7 +27,8 @@ _GONE = (Class.HARD.value, Class.DOMAIN.value)
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """What is seen: complaints, hard bounces of so many last mails, friends confirmed in ten minutes and in a day.
+    """What is seen: complaints, hard bounces of so many last mails, friends confirmed in ten minutes and in a day, and
+    people who were asked in these whether they send a story, since that is mail to who may know nothing of it, too.
 
     `stopped` says why the post office has stopped all of this mail.
     """
@@ -37,6 +38,8 @@ class Signs:
     mails: int
     in_ten_minutes: int
     in_a_day: int
+    asked_in_ten_minutes: int
+    asked_in_a_day: int
     stopped: str | None
 
 
@@ -56,12 +59,15 @@ def look(*, now: datetime) -> Signs:
     )
     last = list(db.session.scalars(mails.limit(LOOKED_AT)))
     complained = mails.order_by(None).where(Delivery.returned_as == Class.COMPLAINT.value).subquery()
+    ten_minutes, a_day = max(since, now - _BURST), max(since, now - _DAY)
     return Signs(
         complaints=db.session.scalar(select(func.count()).select_from(complained)) or 0,
         bounces=sum(one in _GONE for one in last),
         mails=len(last),
-        in_ten_minutes=_friends_since(max(since, now - _BURST)),
-        in_a_day=_friends_since(max(since, now - _DAY)),
+        in_ten_minutes=_friends_since(ten_minutes),
+        in_a_day=_friends_since(a_day),
+        asked_in_ten_minutes=_asked_since(ten_minutes),
+        asked_in_a_day=_asked_since(a_day),
         stopped=protection.why_stopped(db.session.connection(), STREAM),
     )
 
@@ -71,17 +77,31 @@ def _friends_since(since: datetime) -> int:
     return db.session.scalar(wanted.where(Share.at > since - _DAY)) or 0
 
 
+def _asked_since(since: datetime) -> int:
+    asked = Share.token_hash.is_(None) & Share.state.not_in(("new", "refused"))
+    return db.session.scalar(select(func.count()).select_from(Share).where(Share.at > since, asked)) or 0
+
+
 def bad(seen: Signs, limits: ShareSettings) -> str | None:
     """Return what is wrong, in one line; None while all is well."""
     if seen.complaints:
         return "A friend called such a mail spam."
     if seen.bounces >= MOST_BOUNCES:
         return f"Of the last {seen.mails} mails {seen.bounces} went to addresses without a reader."
+    return _too_many(seen, limits) or seen.stopped
+
+
+def _too_many(seen: Signs, limits: ShareSettings) -> str | None:
+    burst, day = f"sharing.burst is {limits.burst}", f"sharing.stop_day is {limits.stop_day}"
     if seen.in_ten_minutes > limits.burst:
-        return f"Stories were sent to {seen.in_ten_minutes} friends in ten minutes; sharing.burst is {limits.burst}."
+        return f"Stories were sent to {seen.in_ten_minutes} friends in ten minutes; {burst}."
     if seen.in_a_day > limits.stop_day:
-        return f"Stories were sent to {seen.in_a_day} friends in a day; sharing.stop_day is {limits.stop_day}."
-    return seen.stopped
+        return f"Stories were sent to {seen.in_a_day} friends in a day; {day}."
+    if seen.asked_in_ten_minutes > limits.burst:
+        return f"{seen.asked_in_ten_minutes} people were asked in ten minutes whether they send a story; {burst}."
+    if seen.asked_in_a_day > limits.stop_day:
+        return f"{seen.asked_in_a_day} people were asked in a day whether they send a story; {day}."
+    return None
 
 
 def fall_back(why: str, *, now: datetime) -> bool:

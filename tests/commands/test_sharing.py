@@ -38,9 +38,11 @@ def test_the_report_counts_by_story_and_reason_and_names_nobody(app, flask):
         db.session.commit()
     said = flask("sharing report").output
     assert "The switch stands at verified." in said
+    assert "In 24 hours: sent to friends 0, senders asked 0; at most 2,000 of each." in said
     assert "  2 shares, 3 mails, 0 reads: Seoul and Havana" in said
     assert "again: 1 recipient refused" in said and "sender: 3 recipients refused" in said
     table = json.loads(flask("sharing report --json --days 1").output)
-    assert table["signs"] == {"complaints": 0, "bounces": 0, "of": 0}
+    assert table["signs"]["day"] == {"friends": 0, "asked": 0, "most": 2000}
+    assert {table["signs"][name] for name in ("complaints", "bounces", "of")} == {0}
     assert [(one["headline"], one["shares"], one["mails"]) for one in table["stories"]] == [("Seoul and Havana", 2, 3)]
     assert {one["reason"]: one["friends"] for one in table["refusals"]} == {"again": 1, "sender": 3}

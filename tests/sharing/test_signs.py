@@ -8,11 +8,11 @@ from sqlalchemy import update
 from core import alerts, byus, errors, shares
 from core.database import db
 from delivery.models import Delivery, Lane
-from sharing import signs, switch
+from sharing import senders, signs, switch
 from sharing.models import ShareSwitch
 from sharing.switch import Mode
 from tests.digests.house import NOW
-from tests.sharing.desk import MINUTE, WIDE, Desk
+from tests.sharing.desk import MINUTE, WIDE, Desk, address
 
 
 def sent(desk: Desk, count: int, **came_back: object) -> None:
@@ -69,6 +69,18 @@ def test_more_friends_than_the_publisher_wants_turn_it_back(desk: Desk, limit: s
     desk.work(given=given, at=later)
     assert switch.mode() is Mode.MAILTO and name in told(desk)[0]
     assert desk.mails() == []
+
+
+@pytest.mark.parametrize(("limit", "name"), [("burst", "sharing.burst"), ("stop_day", "sharing.stop_day")])
+def test_more_questions_than_the_publisher_wants_turn_it_back_though_nobody_confirms(desk: Desk, limit: str, name: str):
+    given, later = shares.read_shares({"sharing": asdict(WIDE) | {limit: 5}}), NOW + MINUTE
+    for number in range(6):
+        stranger = senders.stranger(address(f"s{number}@example.org"))
+        desk.post(desk.wish(desk.article(), "jo@example.org"), stranger, at=later)
+    desk.work(given=given, at=later)
+    assert switch.mode() is Mode.VERIFIED
+    desk.work(given=given, at=later + MINUTE)
+    assert switch.mode() is Mode.MAILTO and name in told(desk)[0] and "6 people were asked" in told(desk)[0]
 
 
 def test_a_stop_of_the_post_office_turns_it_back(desk: Desk):
