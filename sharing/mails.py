@@ -96,7 +96,8 @@ def _told(article: Article, given: ShareSettings, services: Services) -> StoryTo
 
 
 def _also(article: Article, services: Services) -> Sequence[Also]:
-    return [Also(one.headline, story_url(one, services)) for one in related.see_also(article)[:MOST_ALSO]]
+    alike = [one for one in related.see_also(article) if one.shareable]
+    return [Also(one.headline, story_url(one, services)) for one in alike[:MOST_ALSO]]
 
 
 def question(share: Share, *, services: Services) -> mailtext.Mail:

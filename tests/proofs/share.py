@@ -57,6 +57,7 @@ per_site_hour = 100000
 per_domain_hour = 1000
 questions_day = 1000
 burst = 100000
+stop_day = 1000000
 """
 
 
