@@ -101,6 +101,9 @@ def add(address: str, scope: str, reason: str, source: str, until: datetime | No
     click.echo(_line(_table(standing)))
 
 
+_FOR_GOOD = ("all", "share")
+
+
 @suppression_commands.command("remove")
 @click.argument("address")
 @_SCOPE
@@ -126,7 +129,11 @@ def remove(address: str, scope: str, reason: str | None, yes: bool) -> None:
     for one in removed:
         click.echo(f"Removed: {scope}: {one}")
     for one in sorted(there.intersection(READERS_OWN).difference(removed)):
-        click.echo(f"Stays: {scope}: {one}. It is the reader's own wish; subscribing again lifts it.")
+        # By a link in a friend's mail people end what they never asked for: no subscribing brings that back.
+        cure = (
+            f"when they ask you to, name it with --reason {one}" if scope in _FOR_GOOD else "subscribing again lifts it"
+        )
+        click.echo(f"Stays: {scope}: {one}. It is the reader's own wish; {cure}.")
     if not removed:
         raise click.ClickException("Nothing was removed.")
 

@@ -143,6 +143,15 @@ def test_what_cannot_be_is_refused_and_nothing_is_written(flask, offered, option
     assert standing("reader@example.org") == []
 
 
+@pytest.mark.parametrize("scope", ["all", "share"])
+def test_what_a_friend_ended_for_good_an_operator_takes_back_only_by_its_name(flask, offered, scope):
+    flask(f"suppression add jo@example.org --scope {scope} --reason left")
+    stays = flask(f"suppression remove jo@example.org --scope {scope}")
+    assert stays.exit_code == 1 and "when they ask you to, name it with --reason left." in stays.output
+    assert flask(f"suppression remove jo@example.org --scope {scope} --reason left --yes").exit_code == 0
+    assert standing("jo@example.org") == []
+
+
 def test_an_operator_takes_back_what_bounces_have_made_and_it_is_noted_in_the_journal(flask, reader, empty_journal):
     ended = flask("suppression remove reader@example.org --scope bulk")
     assert ended.exit_code == 0, ended.output
