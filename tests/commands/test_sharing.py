@@ -2,9 +2,14 @@
 
 import json
 
-from core import clock, database
+from sqlalchemy import delete
+
+from core import addresses, clock, database, journal
 from core.database import db
-from sharing import counts, switch
+from delivery import suppression
+from delivery.models import Suppression
+from sharing import asking, counts, optout, switch
+from subscribers import replay
 from tests.digests.house import House
 
 
@@ -46,3 +51,21 @@ def test_the_report_counts_by_story_and_reason_and_names_nobody(app, flask):
     assert {table["signs"][name] for name in ("complaints", "bounces", "of")} == {0}
     assert [(one["headline"], one["shares"], one["mails"]) for one in table["stories"]] == [("Seoul and Havana", 2, 3)]
     assert {one["reason"]: one["friends"] for one in table["refusals"]} == {"again": 1, "sender": 3}
+
+
+def test_what_a_friend_wanted_is_in_the_journal_and_comes_back_into_a_restored_database(app):
+    kept, keyring = journal.current(), app.extensions["postrider"].keyring
+    assert kept is not None
+    kept.path.unlink(missing_ok=True)
+    friend = addresses.parse("jo+news@example.org")
+    hashes = (keyring.hash(friend), asking.inbox_hash(friend, keyring))
+    with database.write_turn():
+        optout.opt_out(optout.Owner(hashes, "en"), everything=False, source="page", now=clock.utc_now())
+        db.session.commit()
+    with database.write_turn():
+        db.session.execute(delete(Suppression))
+        db.session.commit()
+    with database.write_turn():
+        assert replay.bring_back([line for _octets, line in journal.read(kept.path) if line]) == 2
+        db.session.commit()
+    assert all(suppression.is_suppressed(one, ["share"], now=clock.utc_now()) for one in hashes)
