@@ -6,7 +6,7 @@ name is refused, with what to do; it is never cleaned, since what a cleaner leav
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from core import characters, errors
 from core.errors import _
@@ -55,10 +55,14 @@ MIXED = _(
     "A word here mixes letters of different alphabets, or letters that look like others. Please type just your name."
 )
 ADVERT = _("This reads like an advertisement, an address or a number. Please give just your name.")
+OURS = _("This is our name. Please give your own.")
 
 
-def checked(text: str, *, field: str = "name") -> str:
-    """Return the name that a sender typed, composed (NFC) and without spaces around it. Raises Invalid."""
+def checked(text: str, *, field: str = "name", ours: Iterable[str] = ()) -> str:
+    """Return the name that a sender typed, composed (NFC) and without spaces around it. Raises Invalid.
+
+    `ours` are the names of the publication: nobody writes to a friend in those.
+    """
     if len(text) > 10 * LONGEST:
         raise errors.Invalid(field, LONG, limit=LONGEST)  # before anything is computed with it
     name = unicodedata.normalize("NFC", text).strip(_SPACES)
@@ -66,7 +70,18 @@ def checked(text: str, *, field: str = "name") -> str:
     for is_wrong, message in _RULES:
         if is_wrong(name, limit):
             raise errors.Invalid(field, message, **({"limit": limit} if message == LONG else {}))
+    if any(_speaks_for(masthead, name) for masthead in ours):
+        raise errors.Invalid(field, OURS)
     return name
+
+
+def _speaks_for(masthead: str, name: str) -> bool:
+    """Say whether a name is a publication's, or holds it; of a masthead of one word only that alone, since a person may
+    be called like it.
+    """
+    article, _space, rest = scripts.skeleton(masthead).partition(" ")
+    ours = rest if article == "the" and rest else scripts.skeleton(masthead)
+    return any(ours in reading if " " in ours else ours == reading for reading in scripts.readings(name))
 
 
 def _has_hidden(name: str, _limit: int) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from core import addresses, errors, tokens
+from core import addresses, errors, services, tokens
 from core.addresses import Address
 from core.shares import ShareSettings
 from sharing import asking, names, notes
@@ -68,9 +68,10 @@ def form_id(values: forms.Values) -> bytes:
 
 def read(values: forms.Values, *, given: ShareSettings, is_proven: bool) -> ShareForm:
     """Read the form. Raises Refused with all that is wrong."""
+    ours = services.current().publication.names.values()
     sheet = forms.Sheet(values)
     form = ShareForm(
-        name=sheet.read_text("name", names.checked),
+        name=sheet.read_text("name", lambda text: names.checked(text, ours=ours)),
         note=sheet.read_text("note", notes.checked) if given.note else "",
         email=None if is_proven else sheet.read("email", addresses.parse, limit=None),
         friends=_friends(values, sheet, given),

@@ -32,6 +32,15 @@ def test_what_is_more_than_a_name_is_refused_with_what_to_do(kind):
         assert "lease" in str(refused.value) or "At most" in str(refused.value)
 
 
+def test_nobody_writes_in_the_name_of_the_publication():
+    ours = ("The Monsoon Courier", "季风报", "Halo")
+    for name in ("The Monsoon Courier", "Monsoon Courier", "Your Mónsoon Courier Team", "季风报", "Halo"):
+        with pytest.raises(errors.Invalid, match="our name"):
+            names.checked(name, ours=ours)
+    for name in ("Mona Courier", "Halo Jones", "Courier Monsoon"):
+        assert names.checked(name, ours=ours) == name
+
+
 def test_a_name_is_never_cleaned_but_for_spaces_around_it():
     assert names.checked("  Anna Rossi ") == "Anna Rossi"
     assert names.checked("\u3000田中　太郎\u3000") == "田中　太郎"

@@ -9,7 +9,7 @@ import time_machine
 from sqlalchemy import exc
 
 from articles import life, shelf
-from core import clock, database, links
+from core import clock, database, links, services
 from core.database import db
 from core.signups import SignupSettings
 from core.windows import Windows
@@ -241,6 +241,12 @@ def test_a_fault_is_named_above_and_beside_its_field_and_nothing_typed_is_lost(f
             is_wrong = one.attrs["id"] != "friend_2"
             assert ("aria-invalid" in one.attrs) == is_wrong
             assert (f"{one.attrs['id']}-fault" in one.attrs.get("aria-describedby", "")) == is_wrong
+
+
+def test_nobody_sends_in_the_name_of_the_publication(form):
+    ours = services.current().publication.name("en")
+    answer = form.send(name=ours)
+    assert (answer.status_code, friends.shares()) == (422, []) and "This is our name." in answer.text
 
 
 def test_without_a_friend_it_says_so(form):
