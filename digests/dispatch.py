@@ -217,7 +217,7 @@ def _contents(
 def _queue(made: Made, won: Sequence[_Won], services: Services) -> None:
     chunk = made.chunk
     outbox.queue_bulk(
-        [row for one in won for row in _planned(one.readers, made.content_id(one.group.copy))],
+        [row for one in won for row in _planned(one.readers, made.content_id(one.group.copy), made.closed)],
         mailing_id=chunk.mailing_id,
         lane=Lane.DIGEST,
         link_set=outbox.LinkSet.READER,
@@ -242,10 +242,12 @@ def _note_first(chunk: Chunk, groups: Sequence[Group], won: Sequence[_Won], now:
         served.first_empty(subscription_id)
 
 
-def _planned(readers: Iterable[schedule.DueReader], content_id: int) -> Iterator[outbox.Planned]:
+def _planned(
+    readers: Iterable[schedule.DueReader], content_id: int, closed: Mapping[int, tuple[bytes, bytes]]
+) -> Iterator[outbox.Planned]:
     for one in readers:
         recipient = outbox.Recipient(one.address, one.reader_key, one.link_version)
-        yield outbox.Planned(recipient, one.addr_hash, content_id)
+        yield outbox.Planned(recipient, one.addr_hash, content_id, closed[one.subscription_id])
 
 
 def _cohorts(made: Made, copies: Sequence[Copy]) -> None:
