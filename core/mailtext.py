@@ -23,7 +23,7 @@ from markupsafe import Markup
 from core import language as languages
 from core.settings import ROOT
 
-_FOLDER = ROOT / "templates" / "mail"
+FOLDER = ROOT / "templates" / "mail"
 OPEN, CLOSE = "\ue000", "\ue001"
 """Private-use characters around a place's name. No value can bring them in: see `_without_marks`."""
 PLACE = re.compile(f"{OPEN}([a-z_]+){CLOSE}")
@@ -62,7 +62,7 @@ def _without_marks(value: object) -> object:
 @lru_cache
 def environment(language: str) -> Environment:
     """Return the Jinja2 environment of one language's mails: HTML is escaped, an unknown value is an error."""
-    loader = FileSystemLoader(_FOLDER)
+    loader = FileSystemLoader(FOLDER)
     env = Environment(
         loader=loader,
         autoescape=select_autoescape(("html",), default=False),
@@ -85,8 +85,8 @@ def mistake(error: TemplateError) -> str:
     if isinstance(error, TemplateSyntaxError):
         where = f"{error.name}, line {error.lineno}: "
     else:
-        frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename.startswith(str(_FOLDER))]
-        where = f"{Path(frames[-1].filename).relative_to(_FOLDER)}, line {frames[-1].lineno}: " if frames else ""
+        frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename.startswith(str(FOLDER))]
+        where = f"{Path(frames[-1].filename).relative_to(FOLDER)}, line {frames[-1].lineno}: " if frames else ""
     return f"A template of the mail has a mistake. {where}{error.message}"
 
 

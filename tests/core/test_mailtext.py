@@ -39,7 +39,7 @@ def templates(tmp_path, monkeypatch):
         path = tmp_path / "templates" / "mail" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
-    monkeypatch.setattr(mailtext, "ROOT", tmp_path)
+    monkeypatch.setattr(mailtext, "FOLDER", tmp_path / "templates" / "mail")
     mailtext.environment.cache_clear()
     yield
     mailtext.environment.cache_clear()

@@ -247,7 +247,8 @@ def begun(house: House) -> int:
 
 def test_a_place_that_nothing_fills_stops_the_wave_with_a_deadline(one_house, monkeypatch):
     wave = begun(one_house)
-    monkeypatch.setattr("digests.rendering.part", lambda _view, _language: Part((PlaceOf("confirm"),), ()))
+    strange = rendering.Compiled(Part((PlaceOf("confirm"),), ()), 0)
+    monkeypatch.setattr(rendering, "compiled", lambda _view, _language: strange)
     with pytest.raises(preflight.Stopped) as stopped:
         one_house.made(wave, DUE)
     with database.write_turn():
