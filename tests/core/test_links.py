@@ -15,7 +15,7 @@ from core.tokens import Purpose, Tokens
 TOKENS = Tokens(b"one secret of an installation!!!")
 LINKS = Links("https://news.example.org", TOKENS)
 KEY = bytes(range(16))
-NOT_PERSONAL = ("choices", "view")
+NOT_PERSONAL = ("choices", "view", "click")
 """Pages behind a token that no link of a mail to one reader alone leads to."""
 PERSONAL = sorted(page for page in PATHS if PATHS[page].endswith("/t/<token>") and page not in NOT_PERSONAL)
 

@@ -16,7 +16,7 @@ def copied(folder: Path) -> Iterator[Path]:
     """Have mails made of a copy of their templates; what was compiled of others is forgotten before and after."""
     copy = folder / "mail"
     shutil.copytree(ROOT / "templates" / "mail", copy)
-    with mock.patch.object(mailtext, "_FOLDER", copy):
+    with mock.patch.object(mailtext, "FOLDER", copy):
         designs.forget()
         yield copy
     designs.forget()
