@@ -6,7 +6,7 @@ SETUP = $(PYTHON) tools/setup.py
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .SUFFIXES:
-.PHONY: help run test check format messages pins bench proof-chaos proof-design proof-doorbell proof-feeds proof-fetch proof-flood proof-guards proof-kill proof-mailbox proof-pages proof-scripts proof-share proof-signatures proof-splice screenshots clean
+.PHONY: help run test check format messages pins bench proof-chaos proof-design proof-doorbell proof-feeds proof-fetch proof-flood proof-guards proof-kill proof-mailbox proof-pages proof-scripts proof-share proof-signatures proof-splice proof-year screenshots clean
 
 help: ## list these commands
 	@echo "Postrider: a newsletter service. The commands:"
@@ -83,6 +83,9 @@ proof-signatures: $(VENV)/tests.stamp ## send signed mails through Postfix, have
 
 proof-splice: $(VENV)/tests.stamp ## hold a million mails against a second splicer; writes docs/proofs/splice.md
 	@$(BIN) -m tests.proofs.splice
+
+proof-year: $(VENV)/tests.stamp ## simulate a year of readers and stories, judged by a model; writes docs/proofs/year.md
+	@$(BIN) -m tests.proofs.year
 
 screenshots: $(VENV)/tests.stamp ## photograph pages and mails, light, dark, phone, desktop, paper; writes var/screenshots
 	@$(BIN) tools/programs.py --fonts

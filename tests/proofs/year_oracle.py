@@ -303,9 +303,10 @@ class Oracle:
         reader, language = self.world.readers[one.who], self.world.digests[one.digest]["language"]
         alerted: dict[str, str] = {}
         night: set[str] = set()
+        had = reader.had
         for alert in self.world.alerts:
             is_ours = alert.digest == one.digest
-            if alert.at <= since or alert.name in reader.had or self.world.articles[alert.name].language != language:
+            if alert.at <= since or alert.name in had or self.world.articles[alert.name].language != language:
                 continue
             if alert.state(one.who) == "sent":
                 alerted[alert.name] = f"alerted {clocks.local(alert.at, one.zone):%H:%M}"
