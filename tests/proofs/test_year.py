@@ -27,7 +27,8 @@ def test_readers_get_just_what_the_model_foretells(database, days):
     run = Run(seed, days=days, readers=6, database=database, begin=NIGHTS[night])
     oracle = year_oracle.judge(year.play(run))
     assert oracle.faults == [], f"{night}: {run.again}"
-    assert oracle.counts["mails, edition"] > 0
+    # Some days may have no story for anybody; but without readers nothing was played at all.
+    assert oracle.counts["join"] > 0, run.again
 
 
 def test_the_model_imports_nothing_of_the_product():
