@@ -39,7 +39,7 @@ def sqlite_file(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def house_postgres(postgres_server: servers.Postgres) -> Iterator[str]:
     """A PostgreSQL database with tables and offer, for all houses of this pytest process one after the other."""
-    with postgres_server.database("houses") as url:
+    with postgres_server.database() as url:
         with house_on(url):
             lay_out_offer()
         yield url
