@@ -46,7 +46,7 @@ LOOK = """strict => {
             found.push(`there is a meta ${element.httpEquiv}`);
     }
     const mayStand = ["href", "rel", "src", "alt", "width", "height", "class", "lang", "dir"];
-    mayStand.push("loading", "decoding", "fetchpriority");
+    mayStand.push("loading", "decoding");
     for (const element of document.querySelectorAll(".body *"))
         for (const {name, value} of element.attributes) {
             const isPlace = element.tagName == "FIGURE" && name == "data-picture" && /^[0-9]+$/.test(value);
