@@ -148,8 +148,8 @@ _RULES: Sequence[tuple[Callable[[str, int], bool], str]] = (
     (lambda name, _limit: not name, EMPTY),
     (_has_hidden, HIDDEN),
     (lambda name, limit: len(name) > limit, LONG),
-    (lambda name, _limit: bool(_LOOKS_LIKE_DOMAIN.search(name)), DOT),
     (lambda name, _limit: not _is_of_letters(name), LETTERS),
+    (lambda name, _limit: bool(_LOOKS_LIKE_DOMAIN.search(name)), DOT),
     (lambda name, _limit: scripts.is_mixed(name) or any(map(_is_dressed, name)), MIXED),
     (lambda name, _limit: adverts.is_advert(name), ADVERT),
 )

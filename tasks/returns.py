@@ -8,6 +8,7 @@ from core.database import db
 from delivery import aftermath, judging, outcomes
 from returns import arrivals
 from subscribers import returned
+from tasks import following
 
 log = logs.get(__name__)
 
@@ -30,12 +31,8 @@ def record_outcomes() -> None:
     """Have readers' rows follow what came of their mail, some at a time."""
     if not outcomes.waiting(returned.cursor(), outcomes.ABOUT_READERS):
         return
-    try:
-        with database.write_turn():
-            until = outcomes.newest()
-            db.session.commit()
-    except OperationalError as error:
-        log.info("outcomes read later", why=type(error.orig).__name__)
+    until = following.complete_until()
+    if until is None:
         return
     while _record(until, limit=CHUNK) == CHUNK:
         pass

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from celery import shared_task
 from flask import current_app
-from sqlalchemy.exc import OperationalError
 
 from core import clock, database, logs
 from core.database import db
@@ -14,7 +13,7 @@ from core.shares import ShareSettings
 from delivery import outcomes, private
 from delivery.outcomes import Kind
 from sharing import ending, friends, purging, returned, sending, signs, switch
-from tasks import nudge
+from tasks import following, nudge
 
 log = logs.get(__name__)
 
@@ -104,12 +103,8 @@ def record_outcomes() -> None:
     """Have what came back of mails to friends end such mails for them, and look for bad signs at once."""
     if not outcomes.waiting(returned.cursor(), _ENDS_MAIL):
         return
-    try:
-        with database.write_turn():
-            until = outcomes.newest()
-            db.session.commit()
-    except OperationalError as error:
-        log.info("outcomes read later", why=type(error.orig).__name__)
+    until = following.complete_until()
+    if until is None:
         return
     count = CHUNK
     while count == CHUNK:

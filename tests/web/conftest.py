@@ -3,8 +3,9 @@
 import shutil
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -177,3 +178,14 @@ def told_on_both(request, tmp_path, sns, nudged, monkeypatch) -> Iterator[Flask]
     sqlite = request.param == "sqlite"
     url = f"sqlite:///{tmp_path / 'webhooks.db'}" if sqlite else request.getfixturevalue("webhooks_postgres")
     yield from _running(url, monkeypatch)
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let time pass: `later(hours=3)`."""
+
+    def pass_(**time: int) -> None:
+        at = clock.utc_now() + timedelta(**time)
+        monkeypatch.setattr(clock, "utc_now", lambda: at)
+
+    return pass_

@@ -1,7 +1,5 @@
 """An address changes: confirmed at the new one, told to the old one, taken back from there for a week."""
 
-from datetime import timedelta
-
 import pytest
 from sqlalchemy import select
 
@@ -26,17 +24,6 @@ def quiet(nudged):
 @pytest.fixture
 def house(readers):
     return doors.built(readers)
-
-
-@pytest.fixture
-def later(monkeypatch):
-    """Let time pass: `later(days=3)`."""
-
-    def pass_(**time: int) -> None:
-        at = clock.utc_now() + timedelta(**time)
-        monkeypatch.setattr(clock, "utc_now", lambda: at)
-
-    return pass_
 
 
 def hash_of(email):

@@ -5,7 +5,6 @@ and nobody else's is touched.
 """
 
 from dataclasses import replace
-from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
 
@@ -64,17 +63,6 @@ def press_all(client: FlaskClient, path: str, **typed: Any) -> int:
             client.post(action, data=fields | {name: typed[name] for name in typed if name in fields}).status_code < 500
         )
     return len(reading.found)
-
-
-@pytest.fixture
-def later(monkeypatch):
-    """Let time pass: `later(hours=3)`."""
-
-    def pass_(**time: int) -> None:
-        at = clock.utc_now() + timedelta(**time)
-        monkeypatch.setattr(clock, "utc_now", lambda: at)
-
-    return pass_
 
 
 def state_of(address: str) -> object:

@@ -1,7 +1,5 @@
 """Taking a change back, and *this was not me*."""
 
-from datetime import timedelta
-
 import pytest
 from sqlalchemy import select
 
@@ -22,17 +20,6 @@ WEEKLY = {"action": "save", "rhythm": "weekly"}
 def both(readers):
     """A reader of both digests."""
     return readers.join("reader@example.org", digests=("asia-daily", "asia-arabic"))
-
-
-@pytest.fixture
-def later(monkeypatch):
-    """Let time pass: `later(hours=3)`."""
-
-    def pass_(**time: int) -> None:
-        at = clock.utc_now() + timedelta(**time)
-        monkeypatch.setattr(clock, "utc_now", lambda: at)
-
-    return pass_
 
 
 def states(reader):
