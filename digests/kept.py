@@ -5,6 +5,7 @@ have laid down. A wave is composed by one task at a time, so what is kept is len
 """
 
 import threading
+import time
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,6 +27,8 @@ MOST = 50_000
 MOST_COPIES = 20_000
 """The same of copies."""
 _MOST_WAVES = 4
+_KEPT_S = 120.0
+"""Seconds after which a wave that nobody here went on with is composed by another process, or not at all."""
 
 
 @dataclass(slots=True)
@@ -99,20 +102,28 @@ class Kept:
             self._forget_pasts()
 
 
-_waves: WeakKeyDictionary[Engine, dict[int, Kept]] = WeakKeyDictionary()
+_waves: WeakKeyDictionary[Engine, dict[int, tuple[float, Kept]]] = WeakKeyDictionary()
 _lock = threading.Lock()
 
 
 def lend(engine: Engine, wave_id: int) -> Kept:
     """Return what is kept of a wave; nobody else gets it until it is given back."""
     with _lock:
-        return _waves.get(engine, {}).pop(wave_id, None) or Kept()
+        waves = _waves.setdefault(engine, {})
+        _let_go(waves)
+        return waves.pop(wave_id)[1] if wave_id in waves else Kept()
 
 
 def give_back(engine: Engine, wave_id: int, kept: Kept) -> None:
-    """Keep it for the task that goes on with the wave."""
+    """Keep it for the task that goes on with the wave; not of one that is done, of which nobody asks any more."""
     with _lock:
         waves = _waves.setdefault(engine, {})
-        waves[wave_id] = kept
-        while len(waves) > _MOST_WAVES:
-            del waves[next(iter(waves))]
+        waves[wave_id] = time.monotonic(), kept
+        _let_go(waves)
+
+
+def _let_go(waves: dict[int, tuple[float, Kept]]) -> None:
+    """Forget waves that others have gone on with, and all but the last few."""
+    late = [one for one, (at, _kept) in waves.items() if time.monotonic() - at > _KEPT_S]
+    for one in late + [one for one in waves if one not in late][:-_MOST_WAVES]:
+        del waves[one]

@@ -31,11 +31,16 @@ class Chunks:
         self._special = specialwaves.is_special(wave_id)
         self._looks_ahead = not self._special and db.engine.dialect.name != "sqlite"
         self._ahead: Future[Made] | None = None
+        self.is_done = False
 
     def compose(self, *, is_last: bool) -> bool:
         """Write the next chunk; return whether there is nothing more to do here. After the last one of this task, no
         other is looked at ahead.
         """
+        self.is_done = self._compose(is_last=is_last)
+        return self.is_done
+
+    def _compose(self, *, is_last: bool) -> bool:
         try:
             made = self._ahead.result() if self._ahead else self._made()
         except Stopped as stopped:
@@ -93,5 +98,7 @@ def of(wave_id: int) -> Iterator[Chunks]:
     """Compose a wave: what was found out so far is there, and is kept for the task that goes on with it."""
     known = kept.lend(db.engine, wave_id)
     with ThreadPoolExecutor(1, thread_name_prefix="ahead") as executor:
-        yield Chunks(wave_id, known, executor)
-    kept.give_back(db.engine, wave_id, known)
+        wave = Chunks(wave_id, known, executor)
+        yield wave
+    if not wave.is_done:
+        kept.give_back(db.engine, wave_id, known)

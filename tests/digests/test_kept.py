@@ -1,5 +1,6 @@
 """What is found out for a group is kept from chunk to chunk, and only as long as it is still so."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -216,7 +217,28 @@ def test_what_is_kept_of_a_wave_is_lent_to_one_task_at_a_time(house):
     assert kept.lend(db.engine, 7) is mine
     for number in range(8):
         kept.give_back(db.engine, number, mine)
-    assert len(kept._waves[db.engine]) == 4
+    assert list(kept._waves[db.engine]) == [4, 5, 6, 7], "of the last four waves"
+
+
+def test_what_others_went_on_with_is_let_go(house, monkeypatch):
+    now = time.monotonic()
+    mine = kept.lend(db.engine, 7)
+    kept.give_back(db.engine, 7, mine)
+    monkeypatch.setattr(time, "monotonic", lambda: now + 300)
+    assert kept.lend(db.engine, 8) is not mine
+    assert kept._waves[db.engine] == {}
+
+
+def test_of_a_wave_that_is_done_nothing_is_kept(house):
+    stories(house)
+    readers(house, 6)
+    wave_id = begun(house)
+    with chunks.of(wave_id) as wave:
+        assert not wave.compose(is_last=True)
+    assert list(kept._waves[db.engine]) == [wave_id]
+    with chunks.of(wave_id) as wave:
+        compose(wave)
+    assert kept._waves[db.engine] == {}
 
 
 def test_since_when_stories_are_looked_up_is_the_same_for_all_chunks(house, chosen):
