@@ -228,6 +228,28 @@ def system_frame(mailing: str, language: str, services: Services, *, stream: str
     )
 
 
+def add_mail(
+    mailing_id: int,
+    mail: mailtext.Mail,
+    *,
+    link_set: LinkSet,
+    purge_at: datetime | None = None,
+    reply_to: str | None = None,
+) -> int:
+    """Return the id of a whole mail as a content: one block in no frame. Raises ValueError for a wrong place in it.
+
+    With `purge_at` its text is of this one mail only, and is wiped then; so is the address that answers go to.
+    """
+    body, empty = content.compile_mail(mail), content.Part((), ())
+    _check_places(body, link_set)
+    shell_id = add_shell(mailing_id, language=mail.language, format="both", head=empty, foot=empty)
+    block_id = add_block(body) if purge_at is None else private.add_block(body)
+    content_id = add_content(mailing_id, shell_id=shell_id, subject=mail.subject, block_ids=[block_id])
+    if purge_at is not None:
+        private.keep_until(content_id, purge_at, reply_to=reply_to)
+    return content_id
+
+
 def queue_mail(
     recipient: Recipient,
     *,
@@ -243,20 +265,12 @@ def queue_mail(
 ) -> bool:
     """Write one system mail into the ledger; return whether it is new. Raises ValueError for a wrong place in it.
 
-    One of the stream `answers` says in its headers that a program answers with it. With `purge_at` its text is of this
-    one mail only, and is wiped then.
+    One of the stream `answers` says in its headers that a program answers with it. For `purge_at` see `add_mail`.
     """
-    body = content.compile_mail(mail)
-    _check_places(body, link_set)
     frame = system_frame(mailing, mail.language, services, stream=stream)
     # Another sender or name is another mailing: what was queued under the old one leaves as it was written.
     mailing_id = open_mailing(f"{mailing}:{mail.language}:{frame.fingerprint}", frame=frame, now=now)
-    empty = content.Part((), ())
-    shell_id = add_shell(mailing_id, language=mail.language, format="both", head=empty, foot=empty)
-    block_id = add_block(body) if purge_at is None else private.add_block(body)
-    content_id = add_content(mailing_id, shell_id=shell_id, subject=mail.subject, block_ids=[block_id])
-    if purge_at is not None:
-        private.keep_until(content_id, purge_at)
+    content_id = add_mail(mailing_id, mail, link_set=link_set, purge_at=purge_at)
     row = Planned(recipient, once_key, content_id)
     return bool(
         queue_bulk(

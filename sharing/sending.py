@@ -14,7 +14,7 @@ from core.addresses import Address
 from core.database import db
 from core.services import Services
 from core.shares import ShareSettings
-from delivery import content, outbox, private, suppression
+from delivery import outbox, suppression
 from delivery.models import Content, Lane
 from delivery.outbox import Frame, LinkSet, Planned, Recipient
 from sharing import counts, ending, limits, mails, switch
@@ -157,11 +157,9 @@ def _queue(
     # One mailing a day: what came back is counted by the day, and old ones are closed.
     key = f"share:{share.article.language}:{frame.fingerprint}:{clock.day_number(now)}"
     mailing_id = outbox.open_mailing(key, frame=frame, now=now)
-    empty = content.Part((), ())
-    shell_id = outbox.add_shell(mailing_id, language=share.article.language, format="both", head=empty, foot=empty)
-    block_id = private.add_block(content.compile_mail(mail))
-    share.content_id = outbox.add_content(mailing_id, shell_id=shell_id, subject=mail.subject, block_ids=[block_id])
-    private.keep_until(share.content_id, share.purge_at, reply_to=sender.mailbox)
+    share.content_id = outbox.add_mail(
+        mailing_id, mail, link_set=LinkSet.FRIEND, purge_at=share.purge_at, reply_to=sender.mailbox
+    )
     _to_sender(share, sender, notice, link_set=LinkSet.SHARE_TOLD, services=services, now=now)
     share.state, share.queued_at, share.sender_sealed = "queued", now, None
     counts.add(share.article_id, day=now.date(), shares=1)
