@@ -35,10 +35,14 @@ GROUP = 90
 """Stories of a digest: it has a topic of its own, and at most a hundred go into one mail."""
 READER = "reader@example.org"
 _RELATIVE = "    relative = _relative(base)\n"
-BARE = guards.Edit(
-    "articles/cleaning.py",
-    _RELATIVE + "    markup = _nh3(markup, _TAGS",
-    _RELATIVE + "    if markup:\n        return markup\n    markup = _nh3(markup, _TAGS",
+_WITH_PICTURES = "    return nh3.clean(\n        markup,\n        tags=_TAGS | _RENAMED.keys() | {"
+BARE = (
+    guards.Edit(
+        "articles/cleaning.py",
+        _RELATIVE + "    markup = _nh3(markup, _TAGS",
+        _RELATIVE + "    if markup:\n        return markup\n    markup = _nh3(markup, _TAGS",
+    ),
+    guards.Edit("articles/cleaning.py", _WITH_PICTURES, "    if markup:\n        return markup\n" + _WITH_PICTURES),
 )
 """A product whose stories' text is not cleaned at all."""
 TYPED = (
@@ -350,7 +354,7 @@ def _look_at_typed(house: House, watcher: Watcher, outcome: Outcome, found: Sequ
 
 def bare_run(folder: Path, browser: Browser, canary: Canary) -> tuple[int, Sequence[str]]:
     """Run a copy of the product that cleans no body; return how many vectors were seen, and which were not."""
-    with guards.copy(folder, (BARE,)) as tree:
+    with guards.copy(folder, BARE) as tree:
         whole, houses.ROOT = houses.ROOT, tree
         try:
             seen = run(folder / "bare", browser, canary, mails=False, typed=False).findings

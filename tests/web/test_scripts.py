@@ -1,5 +1,8 @@
 """A sample of the proof of scripts (tests/proofs/scripts.py): some vectors of each class, in a real Chromium."""
 
+import subprocess
+import sys
+
 import pytest
 from sqlalchemy import select
 
@@ -7,6 +10,8 @@ from articles import feeds, ingest
 from articles.models import Article
 from core import clock, database, links
 from core.database import db
+from core.settings import ROOT
+from tests.chaos import guards
 from tests.proofs import handing, scripts, vectors, watching
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -49,6 +54,16 @@ def test_no_vector_runs_on_a_page_or_where_nothing_holds_it_back(served, app, wa
     scripts.look_bare(watcher, canary, stories)
     watcher.visit(f"{served}/en/feed.atom", "the feed")
     assert watcher.findings == {}
+
+
+def test_the_copy_that_the_proof_calls_bare_cleans_no_story(tmp_path):
+    markup = '<p>One</p><script>alert(1)</script><img src="https://news.example.org/a.png" onerror="alert(2)">'
+    code = "import sys; from articles.pictures_placed import of_entry; print(of_entry(sys.argv[1], [], base=None)[0])"
+    with guards.copy(tmp_path, scripts.BARE) as tree:
+        left = subprocess.check_output([sys.executable, "-c", code, markup], cwd=tree, text=True)
+    assert "<script>alert(1)</script>" in left
+    whole = subprocess.check_output([sys.executable, "-c", code, markup], cwd=ROOT, text=True)
+    assert "alert" not in whole and "<p>One</p>" in whole
 
 
 def test_the_watcher_sees_them_in_what_was_not_cleaned(watched):
