@@ -38,7 +38,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from app import create_app
 from commands import demo
-from core import logs, services, startup
+from core import garbage, logs, services, startup
 from core.database import db
 from core.errors import SettingsError, UnfitStart
 from core.settings import ROOT, Settings
@@ -179,6 +179,7 @@ class _Local:
             )
         with self._inbox:
             _prepare(self._app)
+            garbage.look_seldom()
             _stop_on_signals(server)
             celery: Celery = self._app.extensions["celery"]
             sender = delivery.start_sender(self._app, patience_s=SENDER_PATIENCE_S)

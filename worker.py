@@ -7,6 +7,7 @@ from celery.bootsteps import StartStopStep
 from celery.signals import celeryd_after_setup, setup_logging, worker_shutdown, worker_shutting_down
 
 from app import site
+from core import garbage
 from tasks import alerts, delivery
 from tasks.celery_app import QUEUES
 from tasks.ending import Ending
@@ -29,6 +30,7 @@ def _start_threads(**_signal: object) -> None:
 
     It starts before the worker has reached Redis: what stands in the ledger leaves although the broker is down.
     """
+    garbage.look_seldom()
     _endings.append(Ending(_stop_threads))
     if QUEUES[1] not in celery.amqp.queues.consume_from:
         return

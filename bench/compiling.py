@@ -14,8 +14,8 @@ from digests import cohorts, making, rendering, sorting
 from digests.copies import Copy, Group
 from digests.kept import Kept
 from subscribers import offer
+from subscribers.duereaders import DueReader
 from subscribers.models import Digest, Taste
-from subscribers.schedule import DueReader
 
 STORIES = 30
 TRIES = 9

@@ -151,10 +151,10 @@ def listens(port: int) -> bool:
     return False
 
 
-def wait_until(reached: Callable[[], bool], *, within_s: float, otherwise: str) -> None:
+def wait_until(reached: Callable[[], bool], *, within_s: float, otherwise: str, every_s: float = 0.02) -> None:
     """Wait for something that must come. Raises BenchError when it does not."""
     deadline = time.monotonic() + within_s
     while not reached():
         if time.monotonic() > deadline:
             raise BenchError(otherwise)
-        time.sleep(0.02)
+        time.sleep(every_s)

@@ -17,6 +17,8 @@ STORIES_A_DAY = 8
 BACK_OF = 1_000
 """One of so many readers comes back from a pause with this very edition, and wants the best of it."""
 _FIRST_ARTICLE = 10_000_000
+_PRESENT = "ALTER SEQUENCE articles_id_seq RESTART WITH 20000000"
+"""What comes in from here on has later numbers than what was had before, as it is everywhere."""
 _KNOWN = "CREATE TEMPORARY TABLE pasts (taste_id bigint, variant int, fingerprint bytea, entries bytea)"
 _WRITE = """
 WITH written AS (
@@ -33,7 +35,8 @@ WHERE s.subscriber_id = had.subscriber_id AND had_by.taste_id = s.taste_id
   AND had_by.variant = greatest(0, (s.id / 5000) % 20 - {USUAL} + 1)
 """  # noqa: S608 - constants
 _BACK = """
-UPDATE subscribers SET paused_at = %(paused)s, resumed_at = %(back)s, catch_up = true WHERE id %% %(of)s = 0
+UPDATE subscribers SET paused_at = %(paused)s, paused_until = (SELECT max(slot) FROM rhythms), catch_up = true
+WHERE id %% %(of)s = 0
 """
 _ALERT = """
 WITH shown AS (SELECT id, mailing_id FROM editions ORDER BY id DESC LIMIT 1),
@@ -58,6 +61,12 @@ FROM deliveries WHERE mailing_id = (SELECT mailing_id FROM shown)
 """
 
 
+def leave_room(house: Installation) -> None:
+    """Have stories that come in from now on be later ones than those of the pasts."""
+    with psycopg.connect(house.database_url) as connection:
+        connection.execute(_PRESENT)
+
+
 def give(house: Installation) -> dict[str, object]:
     """Give everybody a past, and have everybody be alerted to the last story; return what was given."""
     now = clock.utc_now()
@@ -72,7 +81,7 @@ def give(house: Installation) -> dict[str, object]:
                     rows.write_row((taste_id, variant, histories.fingerprint(packed), packed))
         connection.execute(_WRITE)
         connection.execute(_GIVE)
-        times = {"paused": now - timedelta(days=10), "back": now - timedelta(hours=1), "of": BACK_OF}
+        times = {"paused": now - timedelta(days=10), "of": BACK_OF}
         connection.execute(_BACK, times)
         connection.execute(_ALERT)
     house.settle()

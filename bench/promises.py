@@ -165,7 +165,8 @@ def _composing(results: Results) -> _Found:
     part = results.parts["composing"]
     slowest = max(part["values"][name]["seconds"] for name in ("first", "second"))
     each = slowest * 1_000_000 / part["readers"]
-    return _Found(f"{each:.0f} s" + ("" if part["readers"] == 1_000_000 else " at the same rate"), each <= 60)
+    by = f", by {part['values'].get('workers', 1)} workers"
+    return _Found(f"{each:.0f} s{by}" + ("" if part["readers"] == 1_000_000 else ", at the same rate"), each <= 60)
 
 
 def _forecast(results: Results) -> _Found:

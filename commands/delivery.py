@@ -9,7 +9,7 @@ import click
 from flask import current_app
 
 from commands import groups
-from core import ending, logs, startup
+from core import ending, garbage, logs, startup
 from core.database import db
 from core.errors import UnfitStart
 from core.settings import Settings
@@ -60,6 +60,7 @@ def run_pump() -> None:
     asked = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_signal: asked.set())
+    garbage.look_seldom()
     sender, watch = sending.start_sender(app), alerts.start_watch(app)
     click.echo("Sending. Ctrl-C ends it.")
     ending.wait_for(asked)

@@ -13,7 +13,7 @@ from flask import current_app
 
 from commands import turns
 from commands.digests_desk import JSON, digest_named
-from core import clock, errors
+from core import clock, errors, garbage
 from core.database import db
 from core.services import current
 from core.settings import Settings
@@ -34,6 +34,7 @@ def show(edition: str, as_json: bool) -> None:
     EDITION is a digest and a date to come, as asia-daily:2026-12-01, or special:KEY. It is counted by the code that
     composes, of what is here now, and nothing is written. What is composed already is not in it.
     """
+    garbage.look_seldom()
     with turns.told():
         found = of_edition(edition)
     tell(edition, found, as_json=as_json)

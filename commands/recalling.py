@@ -8,7 +8,7 @@ import click
 from articles.models import Article
 from commands import turns
 from core.database import db
-from digests import recall
+from digests import recall, turn
 from tasks import digests
 
 
@@ -16,7 +16,7 @@ from tasks import digests
 def changing(find: Callable[[], Article]) -> Iterator[Article]:
     """Change a story's state; then have the mails that wait with it, or without it, made anew."""
     with turns.writing():
-        recall.take_turn()
+        turn.take()
         article = find()
         yield article
         count = recall.hold(article)

@@ -99,13 +99,14 @@ class Keyring:
         return hmac.digest(self._hash_key, f"{kind}\0{value}".encode(), "sha256")[:16]
 
     def close(self, address: Address) -> tuple[bytes, bytes]:
-        """Return the hash of an address, and the address encrypted (ChaCha20-Poly1305, RFC 8439), bound to that."""
-        addr_hash, nonce = self.hash(address), os.urandom(_NONCE_BYTES)
-        return addr_hash, nonce + self._seal.encrypt(nonce, address.mailbox.encode(), addr_hash)
+        """Return the hash of an address, and the address encrypted, bound to that."""
+        addr_hash = self.hash(address)
+        return addr_hash, self.seal(address, addr_hash)
 
-    def seal(self, address: Address) -> bytes:
-        """Return the address encrypted."""
-        return self.close(address)[1]
+    def seal(self, address: Address, addr_hash: bytes) -> bytes:
+        """Return the address encrypted (ChaCha20-Poly1305, RFC 8439), bound to its hash."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + self._seal.encrypt(nonce, address.mailbox.encode(), addr_hash)
 
     def unseal(self, sealed: bytes, addr_hash: bytes) -> str:
         """Return the mailbox that `seal` closed. Raises cryptography's InvalidTag if it was sealed for another hash."""

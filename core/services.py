@@ -15,13 +15,14 @@ from core.tokens import Tokens
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The parts of the settings that rooms use, ready to use."""
+    """What rooms use of the settings, ready to use."""
 
     publication: Publication
     links: Links
     keyring: Keyring
     identity: MailIdentity
     dkim: SigningKeys = field(default_factory=SigningKeys)
+    composing_parts: int = 1
 
 
 def from_settings(settings: Settings) -> Services:
@@ -32,6 +33,7 @@ def from_settings(settings: Settings) -> Services:
         keyring=Keyring(settings.hash_key),
         identity=settings.mail,
         dkim=settings.dkim,
+        composing_parts=settings.composing_parts,
     )
 
 

@@ -38,7 +38,7 @@ class Settings:
 
     `trusted_proxies` is how many proxies of ours stand before the site: only then is what they say of a visitor's
     address believed. Without `metrics_token` there are no metrics to be had. `state_dir` is this host's own folder,
-    outside the database.
+    outside the database. A large wave is composed in `composing_parts` by as many workers.
     """
 
     publication: Publication
@@ -51,6 +51,7 @@ class Settings:
     consent_key: bytes
     older_secret_keys: tuple[bytes, ...] = ()
     trusted_proxies: int = 0
+    composing_parts: int = 2
     metrics_token: bytes | None = None
     alerts: AlertSettings = field(default_factory=AlertSettings)
     dkim: SigningKeys = field(default_factory=SigningKeys)
@@ -87,6 +88,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         consent_key=_secret(env, "CONSENT_KEY"),
         older_secret_keys=_older_secrets(env, "SECRET_KEYS_OLD"),
         trusted_proxies=_count(env, "TRUSTED_PROXIES"),
+        composing_parts=_count(env, "COMPOSING_PARTS", least=1, otherwise=2),
         metrics_token=_metrics_token(env.get("METRICS_TOKEN", "").strip()),
         alerts=alerting.read_alerts(env),
         dkim=dkimkeys.read_dkim(table, mail),
@@ -125,10 +127,10 @@ def _required(env: Mapping[str, str], name: str) -> str:
     return value
 
 
-def _count(env: Mapping[str, str], name: str) -> int:
-    value = env.get(name, "").strip() or "0"
-    if not (value.isascii() and value.isdecimal()) or int(value) > 9:
-        raise SettingsError(f"{name} is {value!r}; it must be a number from 0 to 9.")
+def _count(env: Mapping[str, str], name: str, *, least: int = 0, otherwise: int = 0) -> int:
+    value = env.get(name, "").strip() or str(otherwise)
+    if not (value.isascii() and value.isdecimal()) or not least <= int(value) <= 9:
+        raise SettingsError(f"{name} is {value!r}; it must be a number from {least} to 9.")
     return int(value)
 
 

@@ -59,14 +59,14 @@ class Frame:
 
 
 class Planned(NamedTuple):
-    """One ledger row to be written by `queue_bulk`. `closed` is the recipient's address as the ledger keeps it, where
-    core.addresses has closed it before.
+    """One ledger row to be written by `queue_bulk`. `sealed` is the recipient's address as the ledger keeps it, where
+    it was sealed before; its hash is the `once_key` then.
     """
 
     recipient: Recipient
     once_key: bytes
     content_id: int
-    closed: tuple[bytes, bytes] | None = None
+    sealed: bytes | None = None
 
 
 def _get_or_create(model: type[Base], keys: dict[str, object], **values: object) -> int:
@@ -185,8 +185,8 @@ def queue_bulk(
 
 
 def _own(row: Planned, services: Services) -> planning.Own:
-    (address, reader_key, link_version), once_key, content_id, closed = row
-    addr_hash, sealed = closed or services.keyring.close(address)
+    (address, reader_key, link_version), once_key, content_id, sealed = row
+    addr_hash, sealed = (once_key, sealed) if sealed else services.keyring.close(address)
     provider = providers.number(address.folded.rpartition("@")[2])
     return planning.Own(once_key, content_id, reader_key, link_version, addr_hash, sealed, provider)
 

@@ -17,8 +17,8 @@ from digests import alerted, breaking, breakingmail, editions, histories, prefli
 from digests.dispatch import WaveTaken
 from digests.models import Cohort, Edition, Wave
 from subscribers import schedule
+from subscribers.duereaders import DueReader
 from subscribers.models import Digest, Taste
-from subscribers.schedule import DueReader
 
 CHUNK = 2000
 FIRST_CHUNK = 1000

@@ -21,9 +21,9 @@ from delivery.states import State
 from digests import histories, quiet, shelves
 from digests.models import Edition
 from digests.selection import Alarm
+from subscribers.duereaders import DueReader
 from subscribers.models import Digest
 from subscribers.preferences import ALL_BREAKING
-from subscribers.schedule import DueReader
 
 KIND = "breaking"
 _NO_PAST = 0

@@ -5,13 +5,14 @@ from datetime import date, datetime, timedelta
 
 from core.database import db
 from core.services import Services
-from digests import rendering
+from digests import parts, rendering
 from digests.copies import Group
 from digests.kept import Kept
 from digests.models import Edition, Wave
 from digests.selection import Repeat
 from digests.sorting import Reading
 from subscribers import schedule
+from subscribers.duereaders import DueReader
 from subscribers.models import Digest
 
 CHUNK = 5000
@@ -43,8 +44,8 @@ class Chunk:
     last: int
     finished: bool
     groups: tuple[Group, ...]
-    empty: tuple[schedule.DueReader, ...]
-    waiting: tuple[schedule.DueReader, ...]
+    empty: tuple[DueReader, ...]
+    waiting: tuple[DueReader, ...]
     seen_until: datetime
     shell: rendering.ShellView
     not_after: datetime
@@ -65,7 +66,7 @@ def read_chunk(
     cursor = wave.cursor if after is None else after
     most = most_at_once(first=not cursor)
     kept = kept or Kept()
-    readers = _readers(edition, wave.due_at, cursor, most, kept)
+    readers = _readers(edition, wave, cursor, most, kept)
     slot, due_at = edition.slot, wave.due_at
     reading = Reading(
         digest, edition.kind, slot=slot, due_at=due_at, now=now, services=services, unfit=wave.unfit, kept=kept
@@ -100,10 +101,15 @@ def most_at_once(*, first: bool = False) -> int:
     return min(most, CHUNK_IN_TURN) if db.engine.dialect.name == "sqlite" else most
 
 
-def _readers(edition: Edition, due_at: datetime, cursor: int, most: int, kept: Kept) -> list[schedule.DueReader]:
-    digest_id = edition.digest_id
+def _readers(edition: Edition, wave: Wave, cursor: int, most: int, kept: Kept) -> list[DueReader]:
     if edition.kind == "first":
-        return schedule.readers_first(digest_id=digest_id, due_at=due_at, after_id=cursor, limit=most)
+        return schedule.readers_first(digest_id=edition.digest_id, due_at=wave.due_at, after_id=cursor, limit=most)
     return schedule.readers_due(
-        digest_id=digest_id, slot=edition.slot, due_at=due_at, after_id=cursor, limit=most, tastes=kept.tastes
+        digest_id=edition.digest_id,
+        slot=edition.slot,
+        due_at=wave.due_at,
+        after_id=cursor,
+        among=parts.readers(wave),
+        limit=most,
+        tastes=kept.tastes,
     )

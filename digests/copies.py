@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from digests.rendering import CorrectionView, Opening
 from digests.showing import Shown
-from subscribers.schedule import DueReader
+from subscribers.duereaders import DueReader
 
 
 @dataclass(frozen=True, slots=True, eq=False)

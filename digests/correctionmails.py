@@ -19,6 +19,7 @@ from delivery.models import Lane, Mailing
 from digests import corrections, editions, rendering
 from digests.models import Correction, CorrectionContent, CorrectionWave, Edition
 from subscribers import rhythm, schedule
+from subscribers.duereaders import DueReader
 from subscribers.models import Digest
 
 log = logs.get(__name__)
@@ -98,7 +99,7 @@ class Chunk:
     cursor: int
     last: int
     finished: bool
-    readers: tuple[schedule.DueReader, ...]
+    readers: tuple[DueReader, ...]
     language: str
     subject: str
     head: content.Part

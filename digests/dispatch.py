@@ -16,13 +16,14 @@ from core.database import db, insert_for
 from core.services import Services
 from delivery import content, outbox
 from delivery.models import Lane
-from digests import corrections, editions, histories, recall, sources, viewing
+from digests import corrections, editions, histories, parts, recall, sources, viewing
 from digests.cohorts import Chunk
 from digests.copies import Copy, Group
 from digests.making import Made
 from digests.models import Cohort, Wave, WaveCount
 from digests.why import Reason
-from subscribers import leaving, rhythm, schedule, served
+from subscribers import leaving, rhythm, served
+from subscribers.duereaders import DueReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class _Won:
     """A group, and those of its readers whose mail is ours to write."""
 
     group: Group
-    readers: tuple[schedule.DueReader, ...]
+    readers: tuple[DueReader, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def _hold_wave(chunk: Chunk) -> None:
         raise WaveTaken
 
 
-def _move_wave(chunk: Chunk, losers: Sequence[schedule.DueReader], now: datetime) -> Written:
+def _move_wave(chunk: Chunk, losers: Sequence[DueReader], now: datetime) -> Written:
     """Move the wave's cursor on, but not beyond who must be looked at again."""
     finished = chunk.finished and not losers
     cursor = _reached(chunk, losers)
@@ -92,16 +93,16 @@ def _move_wave(chunk: Chunk, losers: Sequence[schedule.DueReader], now: datetime
         .execution_options(synchronize_session=False)
     )
     if finished and chunk.kind == "regular":
-        schedule.move_on(chunk.digest_id, chunk.slot, chunk.due_at, now=now)
+        parts.move_on(chunk.edition_id, chunk.digest_id, chunk.slot, chunk.due_at, now=now)
     return Written(cursor, finished)
 
 
-def _reached(chunk: Chunk, losers: Sequence[schedule.DueReader]) -> int:
+def _reached(chunk: Chunk, losers: Sequence[DueReader]) -> int:
     """Return the last subscription of which all is settled: those after it are looked at again."""
     return min((loser.subscription_id for loser in losers), default=chunk.last + 1) - 1
 
 
-def _note_waits(chunk: Chunk, won: Sequence[_Won], losers: Sequence[schedule.DueReader]) -> None:
+def _note_waits(chunk: Chunk, won: Sequence[_Won], losers: Sequence[DueReader]) -> None:
     """Count the slot for those who wait for more stories; who gets a mail now waits no more."""
     settled = _reached(chunk, losers)
     waits = {one.subscription_id: one.waited + 1 for one in chunk.waiting if one.subscription_id <= settled}
@@ -109,7 +110,7 @@ def _note_waits(chunk: Chunk, won: Sequence[_Won], losers: Sequence[schedule.Due
     served.note_waits(waits | over)
 
 
-def _count_unmailed(chunk: Chunk, losers: Sequence[schedule.DueReader]) -> None:
+def _count_unmailed(chunk: Chunk, losers: Sequence[DueReader]) -> None:
     """Count those of whom it is settled that this wave brings them nothing."""
     settled = _reached(chunk, losers)
     for reason, readers in ((Reason.NOTHING, chunk.empty), (Reason.TOO_FEW, chunk.waiting)):
@@ -165,23 +166,29 @@ def _article_ids(made: Made) -> set[int]:
 
 
 def _advance(made: Made, groups: Sequence[Group], *, today: date) -> set[int]:
-    """Give readers their new histories; return those whose history was still the one that was read."""
+    """Give readers their new histories; return those whose history was still the one that was read.
+
+    A history that is gone is nobody's any more: whoever had it has another one by now.
+    """
     steps = {(group.history_id, group.copy) for group in groups}
     new = steps - made.known_steps.keys()
     pasts = histories.entries({history_id for history_id, _copy in new if history_id is not None})
+    entries = {copy: _entries(made, copy, today) for _history_id, copy in new}
     grown = {
         (history_id, copy): histories.grown(
-            b"" if history_id is None else pasts[history_id], _entries(made, copy, today), today=today
+            b"" if history_id is None else pasts[history_id], entries[copy], today=today
         )
         for history_id, copy in new
+        if history_id is None or history_id in pasts
     }
     ids = histories.intern(grown.values(), today=today)
     made.steps.update({step: ids[packed] for step, packed in grown.items()})
-    to = {step: made.steps.get(step) or made.known_steps[step] for step in steps}
+    to = {step: made.steps.get(step) or made.known_steps.get(step) for step in steps}
     return histories.advance(
         [
-            histories.Move(reader.subscriber_id, group.history_id, to[group.history_id, group.copy])
+            histories.Move(reader.subscriber_id, group.history_id, history_id)
             for group in groups
+            if (history_id := to[group.history_id, group.copy]) is not None
             for reader in group.readers
         ]
     )
@@ -217,7 +224,7 @@ def _contents(
 def _queue(made: Made, won: Sequence[_Won], services: Services) -> None:
     chunk = made.chunk
     outbox.queue_bulk(
-        [row for one in won for row in _planned(one.readers, made.content_id(one.group.copy), made.closed)],
+        [row for one in won for row in _planned(one.readers, made.content_id(one.group.copy), made.sealed)],
         mailing_id=chunk.mailing_id,
         lane=Lane.DIGEST,
         link_set=outbox.LinkSet.READER,
@@ -242,12 +249,10 @@ def _note_first(chunk: Chunk, groups: Sequence[Group], won: Sequence[_Won], now:
         served.first_empty(subscription_id)
 
 
-def _planned(
-    readers: Iterable[schedule.DueReader], content_id: int, closed: Mapping[int, tuple[bytes, bytes]]
-) -> Iterator[outbox.Planned]:
+def _planned(readers: Iterable[DueReader], content_id: int, sealed: Mapping[int, bytes]) -> Iterator[outbox.Planned]:
     for one in readers:
         recipient = outbox.Recipient(one.address, one.reader_key, one.link_version)
-        yield outbox.Planned(recipient, one.addr_hash, content_id, closed[one.subscription_id])
+        yield outbox.Planned(recipient, one.addr_hash, content_id, sealed[one.subscription_id])
 
 
 def _cohorts(made: Made, copies: Sequence[Copy]) -> None:

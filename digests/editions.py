@@ -9,7 +9,7 @@ from core.database import db, insert_for
 from core.services import Services
 from delivery import outbox
 from delivery.models import Lane
-from digests import desk, elsewhere, histories, selection, shelves
+from digests import desk, elsewhere, histories, parts, selection, shelves
 from digests.models import DeskSheet, Edition, Wave
 from subscribers import offer, rhythm, schedule
 from subscribers.models import Digest, Subscription
@@ -30,10 +30,15 @@ def open_due(now: datetime, services: Services) -> None:
         late = now > due.due_at + timedelta(seconds=digest.not_after_s)
         edition = _edition(digest, "regular", due.slot, now, services)
         desk.start(digest, due.slot, zone=services.publication.zone, now=now)
-        _add_wave(edition, due.due_at, "missed" if late else "open")
-        if late and _missed(edition, due.due_at, now):
+        if late:
             # After an outage the news is stale: the slot is skipped, never sent as a backlog.
-            schedule.move_on(due.digest_id, due.slot, due.due_at, now=now)
+            _add_wave(edition, due.due_at, "missed")
+            _miss(edition, due.due_at, now)
+            parts.move_on(edition, due.digest_id, due.slot, due.due_at, now=now)
+        elif not _is_open(edition, due.due_at):
+            parts.hold(edition)
+            most = services.composing_parts
+            _add_wave(edition, due.due_at, "open", parts.count(due.digest_id, due.slot, due.due_at, most=most))
     _skip_unapproved(now)
     for digest_id in schedule.due_first(now):
         digest = db.session.get_one(Digest, digest_id)
@@ -47,15 +52,20 @@ def _first_slot(digest: Digest, now: datetime) -> date:
     return rhythm.local_date(now, digest.default_zone)
 
 
-def _add_wave(edition_id: int, due_at: datetime, state: str) -> None:
-    row = {"edition_id": edition_id, "due_at": due_at, "state": state, "cursor": 0}
-    db.session.execute(insert_for(db.engine)(Wave).values(row).on_conflict_do_nothing())
+def _is_open(edition_id: int, due_at: datetime) -> bool:
+    return bool(db.session.scalar(select(exists().where(Wave.edition_id == edition_id, Wave.due_at == due_at))))
+
+
+def _add_wave(edition_id: int, due_at: datetime, state: str, count: int = 1) -> None:
+    wave = {"edition_id": edition_id, "due_at": due_at, "state": state, "cursor": 0, "parts": count}
+    rows = [{**wave, "part": part} for part in range(count + 1 if count > 1 else 1)]
+    db.session.execute(insert_for(db.engine)(Wave).values(rows).on_conflict_do_nothing())
 
 
 def idle(now: datetime) -> ColumnElement[bool]:
     """A wave that waits to be composed, and that nobody is composing just now."""
     free = or_(Wave.lease_until.is_(None), Wave.lease_until < now)
-    return and_(Wave.state.in_(["open", "composing"]), free)
+    return and_(Wave.state.in_(parts.UNFINISHED), free)
 
 
 def _held(now: datetime) -> ColumnElement[bool]:
@@ -82,29 +92,34 @@ def _behind() -> ColumnElement[bool]:
         before.special_id == Edition.special_id,
         before.id < Edition.id,
         its_wave.edition_id == before.id,
-        its_wave.state.in_(["open", "composing"]),
+        its_wave.state.in_(parts.UNFINISHED),
     )
+
+
+def _ready(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Return what makes a wave one to be composed: nobody is at it, and nothing holds it."""
+    return idle(now), ~_held(now), ~_behind(), ~parts.waits()
 
 
 def _skip_unapproved(now: datetime) -> None:
     """Skip the waves that nobody has approved until it was too late, of the digests that say so."""
     unapproved = (DeskSheet.approved_at.is_(None), DeskSheet.hold_until <= now, DeskSheet.held_from <= Wave.due_at)
     wanted = (
-        select(Wave.id, Edition.digest_id, Edition.slot, Wave.due_at)
+        select(Wave.id, Edition.id, Edition.digest_id, Edition.slot, Wave.due_at)
         .join(Edition, Edition.id == Wave.edition_id)
         .join(DeskSheet, and_(*_ON_SHEET))
         .join(Digest, Digest.id == Edition.digest_id)
         .where(Wave.state == "open", idle(now), *unapproved, Digest.unapproved == "skip")
         .order_by(Wave.id)
     )
-    for wave_id, digest_id, slot, due_at in db.session.execute(wanted).all():
+    for wave_id, edition_id, digest_id, slot, due_at in db.session.execute(wanted).all():
         db.session.execute(
             update(Wave)
             .where(Wave.id == wave_id, Wave.state == "open")
             .values(state="skipped")
             .execution_options(synchronize_session=False)
         )
-        schedule.move_on(digest_id, slot, due_at, now=now)
+        parts.move_on(edition_id, digest_id, slot, due_at, now=now)
 
 
 def _awaited(edition_id: int, now: datetime) -> bool:
@@ -112,7 +127,7 @@ def _awaited(edition_id: int, now: datetime) -> bool:
 
     Waves do not pile up while composing fails; whoever comes after a wave that is being composed gets the next one.
     """
-    unfinished = (Wave.edition_id == edition_id, Wave.state.in_(["open", "composing"]))
+    unfinished = (Wave.edition_id == edition_id, Wave.state.in_(parts.UNFINISHED))
     last = select(func.max(Wave.id)).where(*unfinished, idle(now)).scalar_subquery()
     db.session.execute(
         update(Wave).where(Wave.id == last).values(due_at=now).execution_options(synchronize_session=False)
@@ -120,16 +135,14 @@ def _awaited(edition_id: int, now: datetime) -> bool:
     return db.session.scalar(select(func.count()).where(*unfinished)) != 0
 
 
-def _missed(edition_id: int, due_at: datetime, now: datetime) -> bool:
+def _miss(edition_id: int, due_at: datetime, now: datetime) -> None:
     """Call a wave missed, also one that was opened before the outage; not one that is being composed just now."""
-    wave = (Wave.edition_id == edition_id, Wave.due_at == due_at)
     db.session.execute(
         update(Wave)
-        .where(*wave, idle(now))
+        .where(Wave.edition_id == edition_id, Wave.due_at == due_at, idle(now))
         .values(state="missed", lease_until=None)
         .execution_options(synchronize_session=False)
     )
-    return db.session.scalar(select(Wave.state).where(*wave)) == "missed"
 
 
 def _edition(digest: Digest, kind: str, slot: date, now: datetime, services: Services) -> int:
@@ -160,7 +173,7 @@ def frame(digest: Digest, services: Services) -> outbox.Frame:
 
 def unfinished(now: datetime) -> list[int]:
     """Return the ids of waves that nobody is composing and nothing holds, the oldest first."""
-    return list(db.session.scalars(select(Wave.id).where(idle(now), ~_held(now), ~_behind()).order_by(Wave.due_at)))
+    return list(db.session.scalars(select(Wave.id).where(*_ready(now)).order_by(Wave.due_at, Wave.id)))
 
 
 def begin(wave_id: int, now: datetime) -> bool:
@@ -168,7 +181,7 @@ def begin(wave_id: int, now: datetime) -> bool:
     session: Session = db.session()
     taken = session.execute(
         update(Wave)
-        .where(Wave.id == wave_id, idle(now), ~_held(now), ~_behind())
+        .where(Wave.id == wave_id, *_ready(now))
         .values(state="composing", lease_until=now + LEASE)
         .returning(Wave.id)
         .execution_options(synchronize_session=False)

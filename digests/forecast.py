@@ -22,8 +22,8 @@ from digests.kept import Kept
 from digests.models import Edition, Special
 from digests.why import Reason
 from subscribers import ahead, schedule
+from subscribers.duereaders import DueReader
 from subscribers.models import Digest, Subscriber, Subscription
-from subscribers.schedule import DueReader
 
 AT_ONCE = 8_000
 """Readers of one read: more than composing takes, as nobody waits for a turn; still a moment only."""

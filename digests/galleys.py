@@ -22,6 +22,7 @@ from digests.kept import Kept
 from digests.making import Made
 from digests.models import EditionLook
 from subscribers import rhythm, schedule, wallclock
+from subscribers.duereaders import DueReader
 from subscribers.models import Digest, Subscription, Taste
 
 _NO_ROW = 0
@@ -100,9 +101,9 @@ def of_reader(subscription: Subscription, slot: date, *, by: str, now: datetime,
     return _galley("reader", subscription.digest, kind, slot, reader, now=now, services=services)
 
 
-def _made_up(digest: Digest, persona: Persona, now: datetime, services: Services) -> schedule.DueReader:
+def _made_up(digest: Digest, persona: Persona, now: datetime, services: Services) -> DueReader:
     period, address = rhythm.period(digest.default_rhythm), addresses.stored(sampling.TO)
-    return schedule.DueReader(
+    return DueReader(
         subscription_id=_NO_ROW,
         subscriber_id=_NO_ROW,
         reader_key=sampling.NOBODY,
@@ -120,7 +121,7 @@ def _made_up(digest: Digest, persona: Persona, now: datetime, services: Services
 
 
 def _galley(
-    who: str, digest: Digest, kind: str, slot: date, reader: schedule.DueReader, *, now: datetime, services: Services
+    who: str, digest: Digest, kind: str, slot: date, reader: DueReader, *, now: datetime, services: Services
 ) -> Galley | None:
     lead = timedelta(seconds=digest.lead_s)
     due_at = wallclock.promised_at(digest.default_minute, digest.default_zone, slot) - lead

@@ -19,7 +19,7 @@ from delivery import incoming, outcomes, recall
 from delivery.models import Content, Delivery
 from delivery.outcomes import Kind, Unsent
 from delivery.states import State
-from digests import histories, sources
+from digests import histories, sources, turn
 from digests.histories import Entry, Move
 from digests.models import BlockSource
 from subscribers.models import Subscriber
@@ -172,6 +172,7 @@ def _back(what: Any) -> Select[Any]:
 
 def _from_readers(lost: Collection[tuple[bytes, Lost]], *, today: date) -> None:
     """Take what was lost out of readers' histories; who has mail composed meanwhile is looked at again."""
+    turn.share()
     keys = {key for key, _one in lost}
     rows = db.session.execute(select(Subscriber.id, Subscriber.public_id).where(Subscriber.public_id.in_(keys)))
     ids = {row.public_id: row.id for row in rows}

@@ -10,10 +10,10 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import LargeBinary, bindparam, func, select, true, update
+from sqlalchemy import LargeBinary, bindparam, delete, exists, func, select, true, update
 
 from core import database
 from core.clock import EPOCH_DAY
@@ -23,6 +23,9 @@ from digests.models import Had, History
 from digests.selection import Known
 
 KEPT_DAYS = 60
+PRUNED_AT_ONCE = 20_000
+_UNUSED_DAYS = 2
+"""Days after which a history that nobody has is deleted. Until then readers of another wave may come to it."""
 _ROW = struct.Struct(">QHH")
 _HEADLINE = 0x8000
 _RECAP = 0x4000
@@ -181,6 +184,16 @@ def intern(packed: Iterable[bytes], *, today: date) -> dict[bytes, int]:
     return {prints[one]: history_id for one, history_id in ids.items()}
 
 
+def prune(*, today: date) -> int:
+    """Delete histories that nobody has any more, some at a time; return how many. Whoever calls it has taken the turn:
+    what composing took again just now is in somebody's hands by then.
+    """
+    had_by_somebody = exists().where(Had.history_id == History.id)
+    old = select(History.id).where(History.last_used_on < today - timedelta(days=_UNUSED_DAYS), ~had_by_somebody)
+    gone = delete(History).where(History.id.in_(old.order_by(History.id).limit(PRUNED_AT_ONCE)))
+    return db.session.connection().execute(gone).rowcount
+
+
 class Move(NamedTuple):
     """A reader, the history that was read of them (None: nothing was had), and the one they are to have."""
 
@@ -203,7 +216,7 @@ def _changed(moves: Sequence[Move]) -> set[int]:
     connection, ids = db.session.connection(), [one.subscriber_id for one in moves]
     # Two digests of one instant share readers: each takes them in the same order.
     ours = select(Had.subscriber_id).where(one_of(Had.subscriber_id, ids)).order_by(Had.subscriber_id)
-    connection.execute(ours.with_for_update())
+    connection.execute(select(func.count()).select_from(ours.with_for_update().subquery()))
     dialect = connection.dialect.name
     wanted = _MOVES.table(dialect)
     moved = (

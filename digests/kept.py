@@ -57,9 +57,17 @@ class Kept:
         self.shown = ""
         """What all pages show, see core.changes, when the views of stories were looked up."""
         self.views: dict[int, StoryView] = {}
+        self._of_pauses: Kept | None = None
         self._topics: Mapping[str, int] = {}
         self._ground: Hashable = None
         self.forget()
+
+    @property
+    def of_pauses(self) -> "Kept":
+        """Return what is kept of the readers who come back from a pause: they choose from more."""
+        if self._of_pauses is None:
+            self._of_pauses = Kept()
+        return self._of_pauses
 
     def forget(self) -> None:
         """Forget what was chosen, and all that was made of it."""

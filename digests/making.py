@@ -14,7 +14,7 @@ from digests.kept import Printed
 class Made:
     """A chunk with its shell, and with its new copies compiled; nothing of it is in the database yet.
 
-    `closed` are the readers' addresses as the ledger keeps them, by subscription: that needs no transaction either.
+    `sealed` are the readers' addresses as the ledger keeps them, by subscription: that needs no transaction either.
     `known` is what was kept of copies, and `known_steps` of histories, when it was made: the next chunk may be read by
     now, and have forgotten them. `steps` and `content_ids` are those that the transaction of this chunk writes.
     """
@@ -22,7 +22,7 @@ class Made:
     chunk: Chunk
     head: content.Part
     foot: content.Part
-    closed: dict[int, tuple[bytes, bytes]]
+    sealed: dict[int, bytes]
     known: dict[Copy, Printed]
     known_steps: dict[tuple[int | None, Copy], int]
     content_ids: dict[Copy, int] = field(default_factory=dict)
@@ -56,9 +56,9 @@ def make(chunk: Chunk, services: Services) -> Made:
     readers = [reader for group in chunk.groups for reader in group.readers[:1]]
     preflight.refuse_unfit(head, foot, list(parts), readers, services)
     printed |= made
-    close = services.keyring.close
-    closed = {one.subscription_id: close(one.address) for group in chunk.groups for one in group.readers}
-    return Made(chunk, head, foot, closed, printed, chunk.kept.steps)
+    seal = services.keyring.seal
+    sealed = {one.subscription_id: seal(one.address, one.addr_hash) for group in chunk.groups for one in group.readers}
+    return Made(chunk, head, foot, sealed, printed, chunk.kept.steps)
 
 
 def _print(copy: Copy, language: str, *, frame: int) -> Printed:

@@ -40,21 +40,24 @@ class Edition(Base):
 
 
 class Wave(Base):
-    """The readers of an edition who are due at one instant. `cursor` is the last subscription that was dealt with.
+    """The readers of an edition who are due at one instant; of a large one a part of them, see digests.parts.
 
-    `found` is what preflight found: see digests.preflight. None: it has not looked yet.
+    `cursor` is the last subscription that was dealt with. `found` is what preflight found, see digests.preflight; None:
+    it has not looked yet.
     """
 
     __tablename__ = "waves"
     id: Mapped[RowId]
     edition_id: Mapped[int] = mapped_column(ForeignKey("editions.id"))
     due_at: Mapped[datetime]
+    part: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
+    parts: Mapped[int] = mapped_column(SmallInteger, default=1, server_default="1")
     state: Mapped[str] = mapped_column(default="open")
     cursor: Mapped[int] = mapped_column(BigId, default=0)
     lease_until: Mapped[datetime | None]
     found: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     __table_args__ = (
-        UniqueConstraint("edition_id", "due_at"),
+        UniqueConstraint("edition_id", "due_at", "part"),
         CheckConstraint("state IN ('open', 'composing', 'composed', 'missed', 'skipped')", name="state"),
         Index(
             "ix_waves_unfinished",
@@ -90,11 +93,15 @@ class History(Base):
 
 
 class Had(Base):
-    """Which history a subscriber has. No row: nothing was had yet."""
+    """Which history a subscriber has. No row: nothing was had yet.
+
+    No constraint of the database says that the history is there: it would look for each reader of each wave. Only
+    digests.histories.prune takes histories away, and those only that nobody has.
+    """
 
     __tablename__ = "had"
     subscriber_id: Mapped[int] = mapped_column(BigId, ForeignKey("subscribers.id"), primary_key=True)
-    history_id: Mapped[int] = mapped_column(ForeignKey("histories.id"))
+    history_id: Mapped[int] = mapped_column(BigId)
 
 
 class Cohort(Base):

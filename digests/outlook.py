@@ -10,7 +10,8 @@ from core import language as languages
 from core.database import db
 from core.services import Services
 from digests import editions, rendering, timetable
-from subscribers import rhythm, schedule
+from subscribers import rhythm
+from subscribers.duereaders import DueReader
 from subscribers.models import Digest, Subscription
 
 PREHEADER = 100
@@ -29,12 +30,12 @@ class Outlook:
     left: str
 
 
-def of_regular(reader: schedule.DueReader, digest: Digest, *, slot: date) -> Outlook:
+def of_regular(reader: DueReader, digest: Digest, *, slot: date) -> Outlook:
     """Return what a regular edition says."""
     return Outlook(slot, "", (), _left(reader, digest))
 
 
-def of_first(reader: schedule.DueReader, digest: Digest, *, now: datetime) -> Outlook:
+def of_first(reader: DueReader, digest: Digest, *, now: datetime) -> Outlook:
     """Return what a first edition says."""
     own = db.session.get_one(Subscription, reader.subscription_id)
     # The regular slot of this date, as it is where the reader is, is skipped: see served.first_sent.
@@ -84,7 +85,7 @@ def _preheader(stories: Sequence[rendering.StoryView]) -> str:
     return " · ".join(story.headline for story in stories[1:3]) or cleaning.cut(stories[0].standfirst, most=PREHEADER)
 
 
-def _left(reader: schedule.DueReader, digest: Digest) -> str:
+def _left(reader: DueReader, digest: Digest) -> str:
     if reader.left_by_click_id in (None, digest.id):
         return ""
     return db.session.get_one(Digest, reader.left_by_click_id).name

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 
 from articles import pictures_missing, shelf
 from articles.models import Article
@@ -23,7 +23,8 @@ from delivery import content, outbox
 from delivery.models import LinkSet
 from digests import alerted, shelves
 from digests.models import Edition, Special, Wave
-from subscribers import rhythm, schedule
+from subscribers import rhythm
+from subscribers.duereaders import DueReader
 from subscribers.models import Digest
 
 log = logs.get(__name__)
@@ -117,7 +118,9 @@ def keep(wave_id: int, found: Sequence[Finding], *, now: datetime) -> None:
     if out and _is(wave_id, alerted.KIND):
         raise Stopped(f"Its story is not fit to be mailed: {out[0].why}.")
     pictures_missing.make_anew([one.article_id for one in bare], now)
-    _note(wave_id, {"unfit": _noted(out), **({"bare": _noted(bare)} if bare else {})})
+    wave = db.session.get_one(Wave, wave_id)
+    of_all_parts = (Wave.edition_id == wave.edition_id, Wave.due_at == wave.due_at)
+    _note({"unfit": _noted(out), **({"bare": _noted(bare)} if bare else {})}, *of_all_parts)
     told = _of(wave_id)
     connection = db.session.connection()
     if not found:
@@ -145,7 +148,7 @@ def refuse_unfit(
     head: content.Part,
     foot: content.Part,
     blocks: Sequence[content.Part],
-    readers: Sequence[schedule.DueReader],
+    readers: Sequence[DueReader],
     services: Services,
 ) -> None:
     """Raise Stopped for what would harm every reader."""
@@ -165,7 +168,7 @@ def stop(wave_id: int, why: str, *, now: datetime) -> None:
     """Put a wave off, and have it told until when it is tried again."""
     wave, told = db.session.get_one(Wave, wave_id), _of(wave_id)
     deadline = wave.due_at + timedelta(seconds=told.news_s)
-    _note(wave_id, {**(wave.found or {}), "stopped": why, "until": deadline.isoformat()})
+    _note({**(wave.found or {}), "stopped": why, "until": deadline.isoformat()}, Wave.id == wave_id)
     db.session.execute(
         update(Wave)
         .where(Wave.id == wave_id)
@@ -182,8 +185,8 @@ def stop(wave_id: int, why: str, *, now: datetime) -> None:
     log.error("wave stopped", wave=wave_id, why=why)
 
 
-def _note(wave_id: int, found: dict[str, object]) -> None:
-    noted = update(Wave).where(Wave.id == wave_id).values(found=found)
+def _note(found: dict[str, object], *waves: ColumnElement[bool]) -> None:
+    noted = update(Wave).where(*waves).values(found=found)
     db.session.execute(noted.execution_options(synchronize_session=False))
 
 

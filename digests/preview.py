@@ -6,7 +6,8 @@ from datetime import datetime
 
 from core.services import Services
 from digests import rendering, sorting, timetable
-from subscribers import rhythm, schedule
+from subscribers import rhythm
+from subscribers.duereaders import DueReader
 from subscribers.models import Subscription, Taste
 from subscribers.preferences import Chosen
 
@@ -46,10 +47,10 @@ def _stories(
     return groups[0].copy.shown.stories if groups else []
 
 
-def _reader(subscription: Subscription, chosen: Chosen, now: datetime) -> schedule.DueReader:
+def _reader(subscription: Subscription, chosen: Chosen, now: datetime) -> DueReader:
     """Return somebody with these choices who had nothing yet, and to whom one period is new."""
     person = subscription.subscriber
-    return schedule.DueReader(
+    return DueReader(
         subscription_id=subscription.id,
         subscriber_id=_NOBODY,
         reader_key=person.public_id,

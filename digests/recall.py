@@ -1,7 +1,7 @@
 """A story is taken out of all that has not left yet, and may come back into it; the rest of each mail goes on.
 
-A door takes the turn, changes the story, and holds the mails that have it, in one transaction; then the contents of
-these mails are made anew, some at a time: read, make, write.
+A door takes the turn (digests.turn), changes the story, and holds the mails that have it, in one transaction; then the
+contents of these mails are made anew, some at a time: read, make, write.
 """
 
 import itertools
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, select
 
 from articles import pictures, shelf
 from articles.models import Article
@@ -20,15 +20,13 @@ from core.services import Services
 from delivery import content, outbox, recall
 from delivery.models import Mailing
 from delivery.recall import Held
-from digests import corrections, giveback, outlook, rendering, sources
+from digests import corrections, giveback, outlook, rendering, sources, turn
 from digests.models import BlockSource, BlockView, DeskSheet, Edition
 from digests.rendering import Opening, StoryView, View
 from subscribers.models import Digest
 
 log = logs.get(__name__)
 
-_TURN = 7_200_613
-"""The number of PostgreSQL's lock that composing shares and a recall has for itself."""
 AT_ONCE = 100
 """Contents that are made anew in one transaction."""
 
@@ -39,19 +37,9 @@ class StoryGone(Exception):
 
 def stand_still(article_ids: set[int]) -> None:
     """Let nobody take a story back before this transaction has ended. Raises StoryGone where somebody just did."""
-    _take_turn("pg_advisory_xact_lock_shared")
+    turn.share()
     if shelf.not_published(article_ids):
         raise StoryGone
-
-
-def take_turn() -> None:
-    """Wait for those who write mails with stories in them; a door does this before it changes a story's state."""
-    _take_turn("pg_advisory_xact_lock")
-
-
-def _take_turn(lock: str) -> None:
-    if db.engine.dialect.name != "sqlite":
-        db.session.execute(select(getattr(func, lock)(_TURN)))
 
 
 def hold(article: Article) -> int:
@@ -95,7 +83,7 @@ def remake(services: Services) -> list[Remade]:
 
 def write(made: Sequence[Remade], *, now: datetime) -> None:
     """Have mails made of what was made anew; the sender finds it at each mail's intent."""
-    take_turn()
+    turn.take()
     still = {one.id for one in recall.held(AT_ONCE)}
     gone = shelf.not_published({article_id for one in made for article_id in one.article_ids})
     for one in made:

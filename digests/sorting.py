@@ -31,8 +31,8 @@ from digests.selection import Repeat
 from digests.showing import Showing
 from digests.viewing import view_url
 from digests.why import Reason
+from subscribers.duereaders import DueReader
 from subscribers.models import Digest, Taste
-from subscribers.schedule import DueReader
 
 MOST_WAITS = 2
 """So many slots a reader waits for a fuller edition; then they get what there is."""
@@ -94,15 +94,16 @@ class Reading:
         found = SortedOut()
         if others:
             oldest = min(fresh[one.subscription_id] for one in others)
-            found = self._sorted(others, fresh, self._since(oldest), self._kept)
+            found = self._sorted(others, fresh, self._since(oldest, self._kept), self._kept)
         if back:
-            found += self._sorted(back, fresh, min(fresh[one.subscription_id] for one in back), Kept())
+            oldest, kept = min(fresh[one.subscription_id] for one in back), self._kept.of_pauses
+            found += self._sorted(back, fresh, self._since(oldest, kept), kept)
         return found
 
-    def _since(self, oldest: datetime) -> datetime:
+    def _since(self, oldest: datetime, kept: Kept) -> datetime:
         reach = next((one for one in _REACHES if self._due_at - one <= oldest), self._due_at - oldest)
-        self._kept.reach = max(reach, self._kept.reach)
-        return self._due_at - self._kept.reach
+        kept.reach = max(reach, kept.reach)
+        return self._due_at - kept.reach
 
     def _fresh_from(self, reader: DueReader) -> datetime:
         alike = reader.fresh_from, reader.rhythm, reader.zone, reader.waited, reader.away_from, reader.catch_up

@@ -20,8 +20,8 @@ from digests.selection import Foremost, Repeat
 from digests.showing import Showing
 from digests.viewing import view_url
 from subscribers import schedule
+from subscribers.duereaders import DueReader
 from subscribers.models import Digest, Subscription, Taste
-from subscribers.schedule import DueReader
 
 
 @dataclass(frozen=True, slots=True)

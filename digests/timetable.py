@@ -2,7 +2,8 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-from subscribers import rhythm, schedule, wallclock
+from subscribers import rhythm, wallclock
+from subscribers.duereaders import DueReader
 from subscribers.models import Subscription
 
 
@@ -26,7 +27,7 @@ def next_by(
     return (due.at + timedelta(seconds=lead_s)).astimezone(UTC)
 
 
-def fresh_from(reader: schedule.DueReader, *, recap: bool, due_at: datetime, now: datetime) -> datetime:
+def fresh_from(reader: DueReader, *, recap: bool, due_at: datetime, now: datetime) -> datetime:
     """Return since when stories are new to a reader in a regular wave that was due at `due_at`.
 
     Nobody gets a backlog: it is two periods at the most, and one after a pause, but for those who asked to catch up:

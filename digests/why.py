@@ -14,6 +14,7 @@ from delivery import providers
 from delivery.classes import BOUNCES, Class
 from delivery.models import Delivery, Mailing
 from delivery.states import State
+from digests import parts
 from digests.models import Edition, Wave
 from subscribers import past, rhythm
 from subscribers.models import Digest, Subscriber, Subscription
@@ -96,13 +97,16 @@ def recent(subscriber: Subscriber, *, now: datetime) -> list[Slot]:
 class _Waves:
     """What became of waves: by edition and instant; and of an edition that had none at the reader's, of all of them."""
 
-    own: Mapping[tuple[int, datetime], str]
+    own: Mapping[tuple[int, datetime], Mapping[int, str]]
     others: Mapping[int, Collection[str]]
 
-    def states(self, edition_id: int, due_at: datetime) -> frozenset[str]:
-        """Return the states of the wave of an instant, or of the others."""
-        own = self.own.get((edition_id, due_at))
-        return frozenset(self.others.get(edition_id, ())) if own is None else frozenset({own})
+    def states(self, edition_id: int, due_at: datetime, subscription: Subscription) -> frozenset[str]:
+        """Return the state of the wave of an instant, of the part that a subscription is in; or those of the others."""
+        states = self.own.get((edition_id, due_at))
+        if states is None:
+            return frozenset(self.others.get(edition_id, ()))
+        # Of a wave in parts the last one is the rest.
+        return frozenset({states[parts.of_reader(subscription, max(1, len(states) - 1))]})
 
 
 class _Reading:
@@ -172,7 +176,7 @@ class _Reading:
 
     def _none(self, slot: Planned, edition: Row[*tuple[Any, ...]] | None) -> Reason:
         """Return why a slot brought no mail, by its own wave; where that is not found, by the others of the edition."""
-        states = self.waves.states(edition.id, slot.due_at) if edition else frozenset()
+        states = self.waves.states(edition.id, slot.due_at, self.subscription) if edition else frozenset()
         if not states:
             return Reason.COMING if self._now - slot.due_at < _OPENING else Reason.NOT_OUT
         if states in ({"missed"}, {"skipped"}):
@@ -230,10 +234,12 @@ def mails_of(mailing_ids: Sequence[int], subscriber: Subscriber, known: Past) ->
 
 def _waves(edition_ids: Sequence[int], due_at: Collection[datetime]) -> _Waves:
     """Return the waves of the instants at which the reader was due; of an edition that had none then, what it had."""
-    wanted = select(Wave.edition_id, Wave.due_at, Wave.state).where(
+    wanted = select(Wave.edition_id, Wave.due_at, Wave.part, Wave.state).where(
         Wave.edition_id.in_(edition_ids), Wave.due_at.in_(due_at)
     )
-    own = {(row.edition_id, row.due_at): row.state for row in db.session.execute(wanted)}
+    own: dict[tuple[int, datetime], dict[int, str]] = {}
+    for edition_id, at, part, state in db.session.execute(wanted):
+        own.setdefault((edition_id, at), {})[part] = state
     rest = set(edition_ids) - {edition_id for edition_id, _due_at in own}
     others: dict[int, set[str]] = {}
     if rest:

@@ -2,10 +2,11 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, false, text
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, event, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm.attributes import get_history
 
-from core import addresses, changes, database
+from core import addresses, changes, clock, database
 
 BREAKING = text("breaking > 0 AND state = 'on'")
 
@@ -150,7 +151,7 @@ class Subscription(database.Base):
     `first_due_at` asks for the first edition; regular editions wait until it was sent or found empty. Stories first
     seen after `fresh_from` are new to this reader; slots before `not_before_slot` are not for them. `breaking` is how
     many breaking mails a day at the most; 255 is all of them. `waited` is how many slots in a row brought too few
-    stories for a mail.
+    stories for a mail. `taste_since` is when the taste was last changed; None: never.
     """
 
     __tablename__ = "subscriptions"
@@ -174,6 +175,7 @@ class Subscription(database.Base):
     digest_id: Mapped[int] = mapped_column(ForeignKey("digests.id"), index=True)
     state: Mapped[str]
     taste_id: Mapped[int] = mapped_column(ForeignKey("tastes.id"))
+    taste_since: Mapped[datetime | None]
     rhythm_id: Mapped[int] = mapped_column(ForeignKey("rhythms.id"))
     first_due_at: Mapped[datetime | None]
     fresh_from: Mapped[datetime]
@@ -187,6 +189,13 @@ class Subscription(database.Base):
     digest: Mapped[Digest] = relationship()
     taste: Mapped[Taste] = relationship()
     rhythm: Mapped[Rhythm] = relationship()
+
+
+@event.listens_for(Subscription, "before_update")
+def _note_taste(_mapper: object, _connection: object, subscription: Subscription) -> None:
+    """Whoever changes a taste, by whatever page or undo: a wave in parts looks for it (digests.parts)."""
+    if get_history(subscription, "taste_id").has_changes():
+        subscription.taste_since = clock.utc_now()
 
 
 class SignupRequest(database.Base):

@@ -4,16 +4,18 @@ Where writers need not wait for a turn, the next one is read and made while one 
 the database, and half of it here.
 """
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime
 
 from flask import Flask, current_app
 
 from core import clock, database, logs
 from core.database import db
 from core.services import current
-from digests import cohorts, dispatch, kept, making, recall, specialwaves
+from digests import cohorts, dispatch, kept, making, parts, recall, specialwaves
 from digests.kept import Kept
 from digests.making import Made
 from digests.preflight import Stopped
@@ -91,6 +93,30 @@ class Chunks:
         if self._ahead is not None:
             self._ahead.exception()
             self._ahead = None
+
+
+_in_hand: set[tuple[int, datetime]] = set()
+_lock = threading.Lock()
+
+
+@contextmanager
+def one_part(wave_id: int) -> Iterator[bool]:
+    """Say whether this wave is whole, or the only part of one that this process is at; until then no other begins.
+
+    Two parts in one process would share one core, and leave none to the other process.
+    """
+    whole = parts.whole_of(wave_id)
+    db.session.rollback()
+    with _lock:
+        is_only = whole is None or whole not in _in_hand
+        if is_only and whole is not None:
+            _in_hand.add(whole)
+    try:
+        yield is_only
+    finally:
+        if is_only and whole is not None:
+            with _lock:
+                _in_hand.discard(whole)
 
 
 @contextmanager

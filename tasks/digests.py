@@ -8,7 +8,7 @@ from celery import shared_task
 from core import clock, database, logs, mailtext
 from core.database import db
 from core.services import current
-from digests import alarm, breaking, dispatch, editions, recall
+from digests import alarm, breaking, dispatch, editions, histories, recall, turn
 from digests.preflight import Stopped
 from tasks import chunks, nudge, preflight
 
@@ -32,7 +32,18 @@ def open_due() -> None:
 
 @shared_task
 def compose(wave_id: int) -> None:
-    """Compose a wave, chunk by chunk; a second task for the same wave finds it taken and does nothing."""
+    """Compose a wave, chunk by chunk; a second task for the same wave finds it taken and does nothing.
+
+    Of a wave in parts each process composes one at a time; what comes to it beside that is for another one.
+    """
+    with chunks.one_part(wave_id) as is_only:
+        if is_only:
+            _take(wave_id)
+        else:
+            nudge.wave(wave_id)
+
+
+def _take(wave_id: int) -> None:
     until = time.monotonic() + SLICE_S
     with database.write_turn():
         ours = editions.begin(wave_id, clock.utc_now())
@@ -89,6 +100,19 @@ def _hand_on(wave_id: int) -> None:
         editions.release(wave_id)
         db.session.commit()
     nudge.wave(wave_id)
+
+
+@shared_task
+def forget_histories() -> None:
+    """Delete histories that nobody has any more, some at a time: those who compose wait for each."""
+    count = histories.PRUNED_AT_ONCE
+    while count == histories.PRUNED_AT_ONCE:
+        with database.write_turn():
+            turn.take()
+            count = histories.prune(today=clock.utc_now().date())
+            db.session.commit()
+        if count:
+            log.info("histories forgotten", count=count)
 
 
 @shared_task

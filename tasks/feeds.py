@@ -9,7 +9,7 @@ from articles import feedhealth, feeds, ingest, life, websub
 from core import alerts, clock, database, errors, fetch, logs
 from core.database import db
 from core.services import current
-from digests import recall
+from digests import recall, turn
 from tasks import nudge
 
 log = logs.get(__name__)
@@ -56,7 +56,7 @@ def release_due() -> None:
         db.session.rollback()
         return
     with database.write_turn():
-        recall.take_turn()
+        turn.take()
         ingest.take_turn()
         for article in life.release_due(clock.utc_now()):
             recall.hold(article)

@@ -6,7 +6,8 @@ from functools import partial
 
 from core import clock, database, probing
 from core.database import db
-from digests import preflight
+from digests import parts, preflight
+from tasks import nudge
 
 THREADS = 16
 LONGEST_S = 10.0
@@ -32,6 +33,10 @@ def look(wave_id: int, *, is_breaking: bool = False) -> bool:
     except preflight.Stopped as stopped:
         stop(wave_id, str(stopped))
         return False
+    for other in parts.others(wave_id):
+        # They have waited for what was found.
+        nudge.wave(other)
+    db.session.rollback()
     return True
 
 

@@ -42,5 +42,6 @@ BEAT: Final = {
     "send to friends": _every(15.0, "tasks.sharing.answer"),
     "record what friends sent back": _every(15.0, "tasks.sharing.record_outcomes"),
     "forget what was shared": _every(300.0, "tasks.sharing.forget"),
+    "forget what nobody had": _every(3600.0, "tasks.digests.forget_histories"),
     "forget unconfirmed requests": _every(3600.0, "tasks.signup.forget_unconfirmed"),
 }

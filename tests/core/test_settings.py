@@ -95,6 +95,11 @@ def test_a_redis_and_the_proxies_before_the_site_are_taken(load):
     assert (loaded.redis_url, loaded.trusted_proxies) == ("redis://:word@127.0.0.1:6379/0", 2)
 
 
+def test_a_large_wave_goes_in_two_parts_unless_more_workers_compose(load):
+    assert load().composing_parts == 2
+    assert load(COMPOSING_PARTS="4").composing_parts == 4
+
+
 def test_webhooks_are_off_until_a_secret_is_set_and_whoever_runs_a_relay_is_known_by_lane(load):
     assert load().webhooks.set_up == ()
     assert load().mail.mail_service_of("digest") is None
@@ -129,6 +134,7 @@ WRONG: dict[str, tuple[str, list[Any]]] = {
         [None, "", "nonsense", "mysql://h/d", "sqlite://", "postgresql://h:port/d", "postgresql+psycopg2://h/d"],
     ),
     "TRUSTED_PROXIES": ("TRUSTED_PROXIES", ["-1", "one", "1.5", "true"]),
+    "COMPOSING_PARTS": ("COMPOSING_PARTS", ["0", "10", "-1", "two"]),
     "REDIS_URL": ("REDIS_URL", ["127.0.0.1:6379", "http://h/0", "redis://", "redis://h:port/0"]),
     "SMTP_URL": (
         "SMTP_URL",

@@ -6,9 +6,10 @@ import pytest
 
 from core import database
 from core.database import db
-from digests import cohorts, dispatch, editions
+from digests import cohorts, dispatch, editions, histories
+from digests.histories import Entry, Move
 from digests.models import Wave
-from tests.digests.house import DUE, MINUTE
+from tests.digests.house import DUE, MINUTE, TUESDAY
 
 
 def everybody(mails) -> list[str]:
@@ -85,3 +86,29 @@ def test_a_slow_task_whose_wave_was_taken_over_changes_nothing(house, small_chun
         db.session.commit()
     assert everybody(house.mails()) == names
     assert db.session.get_one(Wave, wave).state == "composed"
+
+
+def test_who_came_to_another_history_whose_old_one_is_gone_is_looked_at_again(house, small_chunks):
+    """Between reading and writing a chunk, another digest moved a reader on, and the history of before was pruned."""
+    house.articles(2)
+    subscriptions = [house.reader(name) for name in ("a@example.org", "b@example.org")]
+    readers_had = [house.subscription(one).subscriber_id for one in subscriptions]
+    packed = [histories.pack([Entry(10_000 + number, 1, TUESDAY)]) for number in range(2)]
+    with database.write_turn():
+        ids = [histories.intern([one], today=TUESDAY)[one] for one in packed]
+        histories.advance([Move(one, None, ids[0]) for one in readers_had])
+        db.session.commit()
+    (wave,) = house.open(DUE)
+    with database.write_turn():
+        assert editions.begin(wave, DUE)
+        db.session.commit()
+    made = house.made(wave, DUE)
+    with database.write_turn():
+        histories.advance([Move(one, ids[0], ids[1]) for one in readers_had])
+        assert histories.prune(today=TUESDAY + timedelta(days=3)) == 1
+        written = dispatch.write_chunk(made, DUE, house.services)
+        db.session.commit()
+    assert not written.finished and house.mails() == []
+    while not house.chunk(wave, DUE):
+        pass
+    assert everybody(house.mails()) == ["a@example.org", "b@example.org"]

@@ -14,7 +14,7 @@ from core import database
 from core.database import db
 from delivery.models import Delivery
 from delivery.states import State
-from digests import correctionmails, corrections, recall, whycorrections, whywords
+from digests import correctionmails, corrections, recall, turn, whycorrections, whywords
 from digests.models import Correction
 from tests.digests.house import DAY, DUE, HOUR, MINUTE, NOW, House
 from tests.digests.sender import Sender
@@ -26,7 +26,7 @@ WRONG = "The talks were on Tuesday, not on Monday."
 def correct(house: House, article_id: int, *, tell: str, at, text: str = WRONG) -> int:
     """Correct a story as the command does; return the correction's id."""
     with database.write_turn():
-        recall.take_turn()
+        turn.take()
         article = db.session.get_one(Article, article_id)
         correctionmails.stop(article_id, now=at)
         life.correct(article, text=text, now=at)
@@ -234,7 +234,7 @@ def test_by_any_course_of_things_just_those_are_told_who_were_seen_to_have_it(ho
 
 def house_take_back(house: House, article_id: int) -> None:
     with database.write_turn():
-        recall.take_turn()
+        turn.take()
         article = db.session.get_one(Article, article_id)
         if article.state == "published":
             life.withdraw(article, reason="Killed.")

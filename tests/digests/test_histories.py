@@ -1,6 +1,8 @@
 """Histories: what a reader had, as bytes that are equal when the past is, and moved on by one writer at a time."""
 
 import random
+import threading
+import time
 from datetime import date, timedelta
 
 import pytest
@@ -11,7 +13,7 @@ from sqlalchemy import select
 from core import database
 from core.clock import EPOCH_DAY
 from core.database import db
-from digests import histories
+from digests import histories, turn
 from digests.histories import KEPT_DAYS, Entry, Move
 from digests.models import Had, History
 
@@ -146,6 +148,67 @@ def test_of_two_at_once_who_read_the_same_past_exactly_one_moves_each_reader(hou
     assert sorted(map(len, results)) == [0, 0, 20], results
     (winner,) = (100 + 100 * place for place, moved in enumerate(results) if moved)
     assert {tuple(house.had(reader)) for reader in readers} == {(winner,)}
+
+
+def kept() -> set[tuple[int, ...]]:
+    return {
+        tuple(one.article_id for one in histories.unpack(row)) for row in db.session.scalars(select(History.entries))
+    }
+
+
+def prune(day: date) -> int:
+    db.session.rollback()
+    with database.write_turn():
+        turn.take()
+        count = histories.prune(today=day)
+        db.session.commit()
+    return count
+
+
+def test_a_history_that_nobody_has_goes_two_days_after_it_was_last_given_to_somebody(house, monkeypatch):
+    reader, other = house.subscriber(), house.subscriber("other@example.org")
+    with database.write_turn():
+        packed = [histories.pack([Entry(article, 1, TODAY)]) for article in (1, 2, 3)]
+        first, second, _third = (histories.intern([one], today=TODAY)[one] for one in packed)
+        advance([reader, other], read=None, new=first)
+        advance([other], read=first, new=second)
+        db.session.commit()
+    assert prune(TODAY + timedelta(days=2)) == 0
+    with database.write_turn():
+        advance([reader], read=first, new=second)
+        histories.intern(packed[:1], today=TODAY + timedelta(days=2))
+        db.session.commit()
+    assert prune(TODAY + timedelta(days=3)) == 1
+    assert kept() == {(1,), (2,)}, "the first was taken again, the second is somebody's"
+    monkeypatch.setattr(histories, "PRUNED_AT_ONCE", 1)
+    assert prune(TODAY + timedelta(days=70)) == 1
+    assert kept() == {(2,)} and [house.had(one) for one in (reader, other)] == [[2], [2]]
+
+
+def test_whoever_prunes_waits_for_those_who_compose(postgres_house, at_once):
+    packed, shared, seen = histories.pack([Entry(1, 1, TODAY)]), threading.Event(), []
+    reader = postgres_house.subscriber()
+    histories.intern([packed], today=TODAY)
+    db.session.commit()
+
+    def compose() -> None:
+        with database.write_turn():
+            turn.share()
+            found = histories.intern([packed], today=TODAY + timedelta(days=9))[packed]
+            shared.set()
+            time.sleep(0.3)
+            seen.append("composed")
+            advance([reader], read=None, new=found)
+            db.session.commit()
+
+    def clean() -> int:
+        shared.wait(10)
+        count = prune(TODAY + timedelta(days=9))
+        seen.append("pruned")
+        return count
+
+    assert at_once(compose, clean) == [None, 0]
+    assert seen == ["composed", "pruned"] and postgres_house.had(reader) == [1]
 
 
 near = st.lists(

@@ -12,7 +12,7 @@ from articles.models import Article
 from core import clock, database
 from core.database import db
 from delivery.models import Content
-from digests import cohorts, editions, histories, kept, recall, selection
+from digests import cohorts, editions, histories, kept, recall, selection, turn
 from digests.histories import Move
 from digests.models import Cohort
 from tasks import chunks
@@ -81,7 +81,7 @@ def by_reader(house) -> dict[str, list[str]]:
 def change(article_id: int, how) -> None:
     db.session.rollback()
     with database.write_turn():
-        recall.take_turn()
+        turn.take()
         article = db.session.get_one(Article, article_id)
         how(article)
         recall.hold(article)

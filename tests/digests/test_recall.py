@@ -9,7 +9,7 @@ from articles.models import Article
 from core import database
 from core.database import db
 from delivery.models import Content, Delivery
-from digests import dispatch, editions, recall
+from digests import dispatch, editions, recall, turn
 from subscribers import offer
 from tests.digests.house import ASIA, DUE, HOUR, NOW, House
 from tests.digests.sender import Sender
@@ -26,7 +26,7 @@ def take_back(article_id: int) -> int:
 
 def change(article_id: int, step) -> int:
     with database.write_turn():
-        recall.take_turn()
+        turn.take()
         one = article(article_id)
         step(one)
         count = recall.hold(one)

@@ -133,7 +133,7 @@ class Office:
             link_set=int(LinkSet[letter.edition.link_set.upper()]),
             link_version=letter.version,
             addr_hash=services.keyring.hash(address),
-            address_sealed=services.keyring.seal(address),
+            address_sealed=services.keyring.seal(address, services.keyring.hash(address)),
             dated_at=letter.at,
         )
         to = services.keyring.unseal(row.address_sealed, row.addr_hash)

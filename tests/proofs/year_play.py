@@ -25,7 +25,7 @@ from core import clock, database, errors
 from core.database import Base, db
 from core.services import current
 from delivery.models import Delivery, Lane
-from digests import desk, recall
+from digests import desk, recall, turn
 from digests.models import Edition, Wave
 from subscribers import offer, overall, preferences, rhythm, unsubscribe
 from subscribers.models import Digest, Rhythm, Subscriber, Subscription
@@ -265,7 +265,7 @@ class _Player:
     def _change(self, event: Fact, step: Callable[[Article], object], **told: object) -> None:
         """Change a story as a door does: mails that wait and show it are made anew."""
         with _turn():
-            recall.take_turn()
+            turn.take()
             article = self._article(event["name"])
             step(article)
             recall.hold(article)

@@ -6,6 +6,7 @@ import pytest
 
 from core.database import db
 from subscribers import offer, overall, schedule, served, unsubscribe
+from subscribers.duereaders import DueReader
 from subscribers.models import Rhythm, Subscription
 from tests.subscribers import people
 from tests.subscribers.people import NOW, joined, only
@@ -24,7 +25,7 @@ def reader(app, services) -> Subscription:
     return subscription
 
 
-def due(**changes) -> list[schedule.DueReader]:
+def due(**changes) -> list[DueReader]:
     values = {"slot": TOMORROW, "due_at": DUE_AT, "after_id": 0, "limit": 100, **changes}
     return schedule.readers_due(digest_id=people.asia().id, **values)
 
@@ -154,7 +155,7 @@ def test_a_withdrawn_digest_owes_no_first_edition_until_it_is_back(app, services
     assert schedule.due_first(NOW) == [people.asia().id]
 
 
-def first(due_at: datetime = NOW) -> list[schedule.DueReader]:
+def first(due_at: datetime = NOW) -> list[DueReader]:
     return schedule.readers_first(digest_id=people.asia().id, due_at=due_at, after_id=0, limit=100)
 
 
