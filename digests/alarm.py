@@ -13,7 +13,7 @@ from core.database import db, insert_for
 from core.services import Services
 from delivery import outbox
 from delivery.models import Lane
-from digests import alerted, breaking, breakingmail, editions, histories, preflight, quiet, rendering, sources
+from digests import alerted, breaking, breakingmail, clicks, editions, histories, preflight, quiet, rendering, sources
 from digests.dispatch import WaveTaken
 from digests.models import Cohort, Edition, Wave
 from subscribers import schedule
@@ -70,7 +70,9 @@ def read_chunk(wave_id: int, now: datetime, services: Services) -> Chunk:
     grouped: dict[tuple[str, datetime], list[DueReader]] = {}
     for reader in _wanting(readers, article):
         grouped.setdefault((reader.taste.format, until[reader.zone]), []).append(reader)
-    view = rendering.story_view(article, services)
+    view, counting = rendering.story_view(article, services), clicks.of_edition(edition, digest)
+    if counting is not None:
+        view = counting.counted(view, article, services.links)
     return Chunk(
         wave_id=wave.id,
         edition_id=edition.id,

@@ -7,7 +7,7 @@ followed is noted outside the database (docs/adr/0021), and judged before it is 
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import ForeignKey, select
@@ -20,6 +20,7 @@ from core.database import Base, Mark, db, insert_for
 from core.links import Links
 from core.tokens import Purpose
 from digests.models import Edition, Special
+from digests.rendering import StoryView
 from subscribers.models import Digest
 
 log = logs.get(__name__)
@@ -30,7 +31,7 @@ AT_ONCE = timedelta(seconds=2)
 """Nobody reads so fast: who follows MOST_AT_ONCE links of one mail within it is a scanner."""
 MOST_AT_ONCE = 3
 _YES, _NO = "counted", "not counted"
-_FIRST, _SPECIAL = "first-", "special-"
+_FIRST, _SPECIAL, _BREAKING = "first-", "special-", "breaking-"
 _SCANNERS = (
     *("bot", "crawl", "spider", "scan", "preview", "fetch", "proxy", "monitor", "check", "headless", "phantom"),
     *("curl", "wget", "python", "java/", "go-http", "okhttp", "libwww", "httpclient", "axios", "node"),
@@ -72,6 +73,10 @@ class Counting:
     edition: str
     day: date
 
+    def counted(self, view: StoryView, article: Article, links: Links) -> StoryView:
+        """Return a story whose link is counted; not a flash, of which there is no page yet."""
+        return view if article.state == "flash" else replace(view, url=self.link(article, links), text_url="")
+
     def link(self, article: Article, links: Links) -> str:
         """Return the link to a story: one for all readers."""
         scope = f"{self.digest}:{self.edition}:{article.public_id}"
@@ -82,12 +87,27 @@ class Counting:
         return links.to("click", language=self.language, token=token, **values)
 
 
-def of(digest: Digest, slot: date, *, first: bool = False, special: str = "") -> Counting | None:
-    """Return how clicks of an edition are counted: of a date, the `first` one, or a special by its key; None: not."""
+def of(digest: Digest, slot: date, *, first: bool = False, special: str = "", breaking: int = 0) -> Counting | None:
+    """Return how clicks of an edition are counted: of a date, the `first` one, a special by its key, or a `breaking`
+    mail by its number on that date; None: not.
+    """
     if not answered():
         return None
-    name = f"{_SPECIAL}{special}" if special else f"{_FIRST if first else ''}{slot}"
+    name = f"{_FIRST if first else ''}{slot}"
+    if special:
+        name = f"{_SPECIAL}{special}"
+    elif breaking:
+        name = f"{_BREAKING}{slot}-{breaking}"
     return Counting(digest.key, digest.language, name, slot)
+
+
+def of_edition(edition: Edition, digest: Digest) -> Counting | None:
+    """Return how clicks of an edition are counted, of whatever kind it is; None: not."""
+    if edition.special_id is not None:
+        return of(digest, edition.slot, special=db.session.get_one(Special, edition.special_id).key)
+    if edition.kind == "breaking":
+        return of(digest, edition.slot, breaking=edition.number)
+    return of(digest, edition.slot, first=edition.kind == "first")
 
 
 def story_of(digest: str, edition: str, story: str, token: str, links: Links) -> Article:
@@ -166,6 +186,9 @@ def _edition_id(digest: str, name: str) -> int | None:
     wanted = select(Edition.id).join(Digest, Digest.id == Edition.digest_id).where(Digest.key == digest)
     if name.startswith(_SPECIAL):
         wanted = wanted.join(Special, Special.id == Edition.special_id).where(Special.key == name[len(_SPECIAL) :])
+    elif name.startswith(_BREAKING):
+        day, _dash, number = name.removeprefix(_BREAKING).rpartition("-")
+        wanted = wanted.where(Edition.kind == "breaking", Edition.slot == _day(day), Edition.number == _number(number))
     else:
         kind = "first" if name.startswith(_FIRST) else "regular"
         wanted = wanted.where(Edition.kind == kind, Edition.slot == _day(name.removeprefix(_FIRST)))
@@ -177,6 +200,12 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise errors.NotFound from error
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise errors.NotFound
+    return int(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from core.services import Services
 from delivery import content, outbox, recall
 from delivery.models import Mailing
 from delivery.recall import Held
-from digests import corrections, giveback, outlook, rendering, sources, turn
+from digests import clicks, corrections, giveback, outlook, rendering, sources, turn
 from digests.models import BlockSource, BlockView, DeskSheet, Edition
 from digests.rendering import Opening, StoryView, View
 from subscribers.models import Digest
@@ -113,16 +113,21 @@ def _replace(made: Remade, blocks: Sequence[int | tuple[View, content.Part]], *,
         giveback.note_taken_out(content_id, held.mailing_id, gone, now=now)
 
 
-def _editions(mailing_ids: set[int]) -> dict[int, tuple[Digest, str]]:
-    """Return of which digest the editions with these mailings are, and the subject that editors gave them, if any."""
+def _editions(mailing_ids: set[int]) -> dict[int, tuple[Digest, str, clicks.Counting | None]]:
+    """Return of which digest the editions with these mailings are, the subject that editors gave them, if any, and how
+    their clicks are counted.
+    """
     of_desk = and_(DeskSheet.digest_id == Edition.digest_id, DeskSheet.slot == Edition.slot)
     rows = db.session.execute(
-        select(Edition.mailing_id, Digest, DeskSheet.subject)
+        select(Edition, Digest, DeskSheet.subject)
         .join(Digest, Digest.id == Edition.digest_id)
         .outerjoin(DeskSheet, of_desk)
         .where(Edition.mailing_id.in_(mailing_ids))
     )
-    return {row.mailing_id: (row.Digest, row.subject or "") for row in rows}
+    return {
+        row.Edition.mailing_id: (row.Digest, row.subject or "", clicks.of_edition(row.Edition, row.Digest))
+        for row in rows
+    }
 
 
 class _Anew:
@@ -133,13 +138,14 @@ class _Anew:
         held: Held,
         digest: Digest,
         laid_down: str,
+        counting: clicks.Counting | None,
         told: Mapping[int, BlockSource],
         framing: Mapping[int, BlockView],
         articles: Mapping[int, Article],
         services: Services,
     ) -> None:
         self._held, self._digest, self._services = held, digest, services
-        self._laid_down = laid_down
+        self._laid_down, self._counting = laid_down, counting
         self._told, self._framing, self._articles = told, framing, articles
         self._lead = self._next_lead()
 
@@ -180,6 +186,8 @@ class _Anew:
             picture=picture,
             by_us=byus.are_sent(db.session),
         )
+        if self._counting is not None:
+            story = self._counting.counted(story, article, self._services.links)
         shown: View = story
         if source.role == "headline":
             shown = rendering.headline_view(story)

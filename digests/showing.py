@@ -80,9 +80,7 @@ class Showing:
     def _view(self, article: Article, picture: pictures.MailPicture | None, *, by_us: bool) -> rendering.StoryView:
         language = self._digest.language
         view = rendering.story_view(article, self._services, language=language, picture=picture, by_us=by_us)
-        if self._counting is None:
-            return view
-        return replace(view, url=self._counting.link(article, self._services.links), text_url="")
+        return view if self._counting is None else self._counting.counted(view, article, self._services.links)
 
     def rest(self, count: int, topic_ids: frozenset[int] | None) -> rendering.MoreView:
         """Return where the rest is: on the topic's page, where it is of one topic; else on the front page."""

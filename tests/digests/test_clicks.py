@@ -8,14 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from articles import flash
 from articles.models import Article
 from core import database
 from core.database import db
-from core.errors import LinkDamaged
+from core.errors import LinkDamaged, NotFound
 from digests import clicks, numbers
 from digests.clicks import Click, ClickCount
 from subscribers import offer
-from tests.digests.house import DUE, HOUR, NOW, House
+from tests.digests import test_breaking as mailed
+from tests.digests import test_recall as recalled
+from tests.digests.house import ASIA, DUE, HOUR, NOW, House
+from tests.digests.sender import Sender
 from tests.digests.test_specials import draft, send
 
 SECOND = timedelta(seconds=1)
@@ -100,6 +104,44 @@ def test_specials_and_first_editions_count_as_themselves(counted):
     assert [link[1] for link in links] == ["first-2026-03-02", "special-vote"]
     count(*(click(link) for link in links))
     assert rows() == [(story, 1)] * 2
+
+
+def test_a_breaking_mail_counts_as_itself_and_a_flash_leads_to_where_its_story_will_stand(counted):
+    mailed.offers(ASIA)
+    mailed.wants(counted)
+    story = counted.article("Ferry aground")
+    mailed.flag(story)
+    (mail,) = mailed.go(counted)
+    (link,) = LINK.findall(mail.text)
+    assert link[:2] == ("asia-daily", "breaking-2026-03-02-1") and opened(counted, link).id == story
+    count(click(link))
+    assert rows() == [(story, 1)]
+    (breaking_mail,) = (one for one in numbers.editions(offer.by_key("asia-daily"), since=NOW - HOUR) if one.clicks)
+    assert breaking_mail.edition.startswith("breaking:asia-daily:")
+    with database.write_turn():
+        flash.issue("Quake", language="en", urgent=False, now=NOW)
+        db.session.commit()
+    (told,) = mailed.go(counted)
+    assert "Quake" in told.text and not LINK.findall(told.text)
+
+
+def test_a_story_that_leads_in_the_place_of_one_that_was_taken_back_is_counted_as_before(counted):
+    counted.reader()
+    story = counted.article("Story", at=NOW - HOUR)
+    killed = counted.article("Killed", at=NOW)
+    (mail,) = counted.go(DUE)
+    recalled.take_back(killed)
+    recalled.remake(counted)
+    sender = Sender(counted.services)
+    sender.go()
+    (left,) = LINK.findall(sender.made["reader@example.org"])
+    assert opened(counted, left).id == story and left in LINK.findall(mail.text)
+
+
+@pytest.mark.parametrize("edition", ["breaking-2026-03-02-", "breaking-2026-03-02-²", "breaking-1", "breaking--1", "x"])
+def test_an_edition_that_there_cannot_be_is_not_found(counted, edition):
+    with pytest.raises(NotFound):
+        clicks.count([Click(NOW, "o", "asia-daily", edition, "0123456789")])
 
 
 @pytest.mark.parametrize(
