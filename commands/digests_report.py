@@ -75,6 +75,20 @@ def _sum_up(of: report.Of, *, as_json: bool) -> None:
     click.echo(f"{sum(totals.values()):,} readers.")
 
 
+def _by_edition(found: Sequence[OfStory]) -> list[dict[str, object]]:
+    """Return what was followed, by edition and story, with the hour in which it was most often."""
+    return [
+        {
+            "edition": one.edition,
+            "story": one.story,
+            "headline": one.headline,
+            "clicks": one.clicks,
+            "busiest_hour": one.busiest.isoformat(timespec="minutes"),
+        }
+        for one in found
+    ]
+
+
 def _clicks(found: Sequence[OfStory]) -> dict[str, int]:
     """Return how often the stories that were followed most were, over all editions."""
     return dict(sum((Counter({one.story: one.clicks}) for one in found), Counter[str]()).most_common(_MOST_FOLLOWED))
@@ -89,22 +103,25 @@ def show_numbers(days: int, as_json: bool, as_csv: bool) -> None:
 
     Of each edition: handed over, bounced, complaints, refused, in doubt, and how many left after it. Of each digest:
     who came, changed and left, the reasons that were given, and, where clicks are counted (flask digests clicks), the
-    stories that were followed most. Of all: confirmed sign-ups by page.
+    stories that were followed most; with --json also by edition, with the busiest hour. Of all: confirmed sign-ups by
+    page.
     """
     since = clock.utc_now() - timedelta(days=days)
     digests = offer.active()
     editions = [asdict(row) for one in digests for row in numbers.editions(one, since=since)]
+    followed = {one.key: numbers.stories(one, since=since) for one in digests}
     rest = {
         "readers": {one.key: numbers.consents(one, since=since) for one in digests},
         "reasons": {one.key: numbers.reasons(one, since=since) for one in digests},
         "reasons_by_edition": {
             edition: found for one in digests for edition, found in numbers.reasons_by_edition(one, since=since).items()
         },
-        "clicks": {one.key: _clicks(numbers.stories(one, since=since)) for one in digests},
+        "clicks": {key: _clicks(found) for key, found in followed.items()},
         "sign_ups": {"all": numbers.sign_ups(since=since)},
     }
     if as_json:
-        click.echo(json.dumps({"editions": editions, **rest}, indent=2))
+        stories = [row for found in followed.values() for row in _by_edition(found)]
+        click.echo(json.dumps({"editions": editions, "stories": stories, **rest}, indent=2, ensure_ascii=False))
     elif as_csv:
         table = csv.DictWriter(sys.stdout, [*numbers.OfEdition.__dataclass_fields__])
         table.writeheader()

@@ -19,6 +19,7 @@ from core import clock, errors, logs, tokens
 from core.database import Base, Mark, db, insert_for
 from core.links import Links
 from core.tokens import Purpose
+from delivery.models import Mailing
 from digests.models import Edition, Special
 from digests.rendering import StoryView
 from subscribers.models import Digest
@@ -210,9 +211,12 @@ def _number(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class OfStory:
-    """How often the links to a story in an edition were followed, and in which hour most often."""
+    """How often the links to a story in an edition were followed, and in which hour most often; `edition` is the key of
+    its mailing.
+    """
 
     edition_id: int
+    edition: str
     story: str
     headline: str
     clicks: int
@@ -222,13 +226,15 @@ class OfStory:
 def of_editions(edition_ids: Collection[int]) -> list[OfStory]:
     """Return the numbers of these editions: in each the stories that were followed most first."""
     rows = db.session.execute(
-        select(ClickCount, Article.public_id, Article.headline)
+        select(ClickCount, Mailing.key, Article.public_id, Article.headline)
         .join(Article, Article.id == ClickCount.article_id)
+        .join(Edition, Edition.id == ClickCount.edition_id)
+        .join(Mailing, Mailing.id == Edition.mailing_id)
         .where(ClickCount.edition_id.in_(edition_ids))
         .order_by(ClickCount.hour)
     ).all()
-    by_story: dict[tuple[int, str, str], Counter[datetime]] = {}
-    for one, public_id, headline in rows:
-        by_story.setdefault((one.edition_id, public_id, headline), Counter())[one.hour] += one.clicks
+    by_story: dict[tuple[int, str, str, str], Counter[datetime]] = {}
+    for one, edition, public_id, headline in rows:
+        by_story.setdefault((one.edition_id, edition, public_id, headline), Counter())[one.hour] += one.clicks
     found = [OfStory(*key, hours.total(), hours.most_common(1)[0][0]) for key, hours in by_story.items()]
     return sorted(found, key=lambda one: (-one.edition_id, -one.clicks, one.story))

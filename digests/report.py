@@ -20,6 +20,7 @@ from subscribers.models import Digest, Subscriber, Subscription
 AT_ONCE = 2000
 SAID = {Reason.IN_DOUBT: "cannot tell", Reason.SUPPRESSED: "held back", Reason.HELD: "paused by an operator"}
 """What a report says where readers are told something else."""
+_STATES = ("composing", "open", "missed", "skipped", "composed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +83,16 @@ def said(reason: Reason) -> str:
 
 
 def waves(of: Of) -> dict[str, int]:
-    """Return how many waves of the edition are in which state; the edition is over when all are composed or skipped."""
+    """Return how many waves of the edition are in which state; the edition is over when all are composed or skipped.
+
+    A wave in parts is in the first of _STATES in which one of them is.
+    """
     if of.edition is None:
         return {}
-    rows = select(Wave.state, func.count()).where(Wave.edition_id == of.edition.id).group_by(Wave.state)
-    return {row[0]: row[1] for row in db.session.execute(rows.order_by(Wave.state))}
+    states: dict[datetime, set[str]] = {}
+    for due_at, state in db.session.execute(select(Wave.due_at, Wave.state).where(Wave.edition_id == of.edition.id)):
+        states.setdefault(due_at, set()).add(state)
+    return dict(sorted(Counter(min(one, key=_STATES.index) for one in states.values()).items()))
 
 
 def readers(of: Of, *, now: datetime) -> Iterator[Line]:

@@ -9,11 +9,13 @@ from datetime import timedelta
 import click
 import pytest
 
+from articles.models import Article
 from commands import digests_clicks
 from core import clock
 from core.database import db
 from core.services import current
 from delivery.models import Delivery, Mailing
+from digests.clicks import ClickCount
 from digests.models import Edition
 from subscribers import leaving, offer
 from subscribers.models import Subscriber
@@ -89,3 +91,25 @@ def test_clicks_are_off_until_somebody_says_yes_and_the_question_is_asked_once(f
     assert asked == ["Shall clicks be counted?"]
     assert flask("digests clicks --count").output == "Clicks are counted.\n"
     assert json.loads(flask("digests numbers --json").output)["clicks"]["asia-daily"] == {}
+
+
+def test_clicks_are_told_by_edition_and_story_with_the_busiest_hour(flask, edition):
+    now = clock.utc_now().replace(minute=0, second=0, microsecond=0)
+    db.session.query(Edition).update({"opened_at": now})
+    followed = db.session.query(Edition).one().id
+    article_id, story, headline = db.session.query(Article.id, Article.public_id, Article.headline).order_by("id")[0]
+    for hour, count in ((1, 2), (2, 7), (3, 1)):
+        at = now + timedelta(hours=hour)
+        db.session.add(ClickCount(edition_id=followed, article_id=article_id, hour=at, clicks=count))
+    db.session.commit()
+    told = json.loads(flask("digests numbers --json").output)
+    assert told["stories"] == [
+        {
+            "edition": "edition:asia-daily:regular:2026-03-03",
+            "story": story,
+            "headline": headline,
+            "clicks": 10,
+            "busiest_hour": (now + timedelta(hours=2)).isoformat(timespec="minutes"),
+        }
+    ]
+    assert told["clicks"]["asia-daily"] == {story: 10}

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from core import clock, database
 from core.database import db
-from digests import cohorts, desk, editions, parts, preflight, why
+from digests import cohorts, desk, editions, parts, preflight, report, why
 from digests.models import Edition, Wave, WaveCount
 from digests.why import Reason
 from subscribers import offer
@@ -205,6 +205,7 @@ def test_after_an_outage_the_parts_that_nobody_composed_are_missed_and_the_next_
     late = DUE + 2 * DAY
     house.open(late)
     assert [state for *_rest, state in house.waves()] == ["composed", "missed", "missed", "missed"]
+    assert report.waves(report.find("asia-daily:2026-03-03")) == {"missed": 1}, "it is one wave"
     assert everybody(house) == mailed
     assert min(slots()) > TUESDAY
 
