@@ -12,7 +12,8 @@ from commands import digests_clicks, files, groups, turns
 from core.database import db
 from core.identity import LANES
 from core.services import current
-from digests.models import Edition, Wave
+from digests import parts
+from digests.models import Edition
 from subscribers import offer
 from subscribers.models import Digest
 from tasks import nudge
@@ -84,12 +85,13 @@ def _refuse_unread(table: Mapping[str, object]) -> None:
 @click.option("--last", default=20, show_default=True, help="How many editions to show.")
 def status(as_json: bool, last: int) -> None:
     """Show the newest editions and how far their waves are: open, composing, composed or missed."""
+    each = parts.waves()
     rows = db.session.execute(
-        select(Digest.key, Edition.kind, Edition.slot, Wave.state, func.count())
+        select(Digest.key, Edition.kind, Edition.slot, each.c.state, func.count())
         .join(Edition, Edition.digest_id == Digest.id)
-        .join(Wave, Wave.edition_id == Edition.id)
-        .group_by(Digest.key, Edition.kind, Edition.slot, Wave.state)
-        .order_by(Edition.slot.desc(), Digest.key, Edition.kind, Wave.state)
+        .join(each, each.c.edition_id == Edition.id)
+        .group_by(Digest.key, Edition.kind, Edition.slot, each.c.state)
+        .order_by(Edition.slot.desc(), Digest.key, Edition.kind, each.c.state)
         .limit(last)
     )
     found = [

@@ -19,8 +19,8 @@ from commands import turns
 from commands.articles import named
 from core import clock, errors, services
 from core.database import db
-from digests import desk
-from digests.models import DeskSheet, Edition, Wave
+from digests import desk, parts
+from digests.models import DeskSheet, Edition
 from subscribers import offer
 from subscribers.models import Digest
 from tasks import nudge
@@ -270,11 +270,12 @@ def _moment(at: datetime | None, *, zone: str) -> str | None:
 
 def _waves(digest: Digest, slot: date) -> list[str]:
     """Return how many of the date's waves are in which state: `3 composed`."""
+    each = parts.waves()
     counted = (
-        select(Wave.state, func.count())
-        .join(Edition, Edition.id == Wave.edition_id)
+        select(each.c.state, func.count())
+        .join(Edition, Edition.id == each.c.edition_id)
         .where(Edition.digest_id == digest.id, Edition.kind == "regular", Edition.slot == slot)
-        .group_by(Wave.state)
-        .order_by(Wave.state)
+        .group_by(each.c.state)
+        .order_by(each.c.state)
     )
     return [f"{count} {state}" for state, count in db.session.execute(counted)]

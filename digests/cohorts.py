@@ -29,7 +29,8 @@ class Chunk:
 
     For the readers in `empty` there is nothing, for those who are `waiting` too little yet. Stories first seen after
     `seen_until` are new to those who get a first edition, whatever came in meanwhile. `kept` is what is known of the
-    groups of its wave. What a `recap` brings in full, no recap brings to the same reader again.
+    groups of its wave. What a `recap` brings in full, no recap brings to the same reader again. `is_rest` says that
+    it is of the rest of a wave in parts.
     """
 
     wave_id: int
@@ -51,6 +52,7 @@ class Chunk:
     not_after: datetime
     kept: Kept
     recap: bool = False
+    is_rest: bool = False
 
 
 def read_chunk(
@@ -92,6 +94,7 @@ def read_chunk(
         not_after=(now if edition.kind == "first" else wave.due_at) + timedelta(seconds=digest.not_after_s),
         kept=kept,
         recap=digest.repeat == Repeat.RECAP,
+        is_rest=parts.is_rest(wave),
     )
 
 

@@ -49,10 +49,10 @@ def write_chunk(made: Made, now: datetime, services: Services) -> Written:
     every chunk takes its rows in one order: its wave, then shells and blocks, histories, readers, contents, deliveries,
     and each of these sorted. Raises WaveTaken, and recall.StoryGone: then the chunk is read anew.
     """
-    chunk = made.chunk
-    _hold_wave(chunk)
+    _hold_wave(made.chunk)
     recall.stand_still(_article_ids(made))
-    groups = _not_queued(chunk)
+    chunk = _not_queued(made.chunk)
+    groups = chunk.groups
     new = [one for one in dict.fromkeys(group.copy for group in groups) if made.printed(one).content_id is None]
     shells, blocks = _shells(made, new), _blocks(made, new)
     moved = _advance(made, groups, today=now.date())
@@ -65,9 +65,11 @@ def write_chunk(made: Made, now: datetime, services: Services) -> Written:
     if chunk.kind == "first":
         _note_first(chunk, groups, won, now)
     losers = [one for group in groups for one in group.readers if one.subscriber_id not in moved]
-    if chunk.kind == "regular":
-        _note_waits(chunk, won, losers)
-    _count_unmailed(chunk, losers)
+    if not chunk.is_rest:
+        # Who is in the rest of a wave was looked at in another part, or has changed their taste in between.
+        if chunk.kind == "regular":
+            _note_waits(chunk, won, losers)
+        _count_unmailed(chunk, losers)
     return _move_wave(chunk, losers, now)
 
 
@@ -125,17 +127,24 @@ class WaveTaken(Exception):
     """The wave moved on in other hands: roll back and leave it."""
 
 
-def _not_queued(chunk: Chunk) -> list[Group]:
-    """Return the groups without those who have this edition's mail in the ledger already."""
-    readers = [reader for group in chunk.groups for reader in group.readers]
-    queued = outbox.already_queued(chunk.mailing_id, [reader.addr_hash for reader in readers]) if readers else set()
+def _not_queued(chunk: Chunk) -> Chunk:
+    """Return a chunk without those who have this edition's mail in the ledger already."""
+    mailed = [reader.addr_hash for group in chunk.groups for reader in group.readers]
+    readers = [*mailed, *(reader.addr_hash for reader in (*chunk.empty, *chunk.waiting))]
+    queued = outbox.already_queued(chunk.mailing_id, readers) if readers else set()
     if not queued:
-        return list(chunk.groups)
-    left = [
-        replace(group, readers=tuple(reader for reader in group.readers if reader.addr_hash not in queued))
-        for group in chunk.groups
-    ]
-    return [group for group in left if group.readers]
+        return chunk
+
+    def left(some: Iterable[DueReader]) -> tuple[DueReader, ...]:
+        return tuple(reader for reader in some if reader.addr_hash not in queued)
+
+    groups = [replace(group, readers=left(group.readers)) for group in chunk.groups]
+    return replace(
+        chunk,
+        groups=tuple(group for group in groups if group.readers),
+        empty=left(chunk.empty),
+        waiting=left(chunk.waiting),
+    )
 
 
 def _shells(made: Made, copies: Sequence[Copy]) -> dict[str, int]:
@@ -166,29 +175,23 @@ def _article_ids(made: Made) -> set[int]:
 
 
 def _advance(made: Made, groups: Sequence[Group], *, today: date) -> set[int]:
-    """Give readers their new histories; return those whose history was still the one that was read.
-
-    A history that is gone is nobody's any more: whoever had it has another one by now.
-    """
+    """Give readers their new histories; return those whose history was still the one that was read."""
     steps = {(group.history_id, group.copy) for group in groups}
     new = steps - made.known_steps.keys()
     pasts = histories.entries({history_id for history_id, _copy in new if history_id is not None})
     entries = {copy: _entries(made, copy, today) for _history_id, copy in new}
+    # A history that is gone is nobody's any more: whoever had it when it was read has another one by now.
     grown = {
-        (history_id, copy): histories.grown(
-            b"" if history_id is None else pasts[history_id], entries[copy], today=today
-        )
+        (history_id, copy): histories.grown(pasts.get(history_id or 0, b""), entries[copy], today=today)
         for history_id, copy in new
-        if history_id is None or history_id in pasts
     }
     ids = histories.intern(grown.values(), today=today)
     made.steps.update({step: ids[packed] for step, packed in grown.items()})
-    to = {step: made.steps.get(step) or made.known_steps.get(step) for step in steps}
+    to = {step: made.steps.get(step) or made.known_steps[step] for step in steps}
     return histories.advance(
         [
-            histories.Move(reader.subscriber_id, group.history_id, history_id)
+            histories.Move(reader.subscriber_id, group.history_id, to[group.history_id, group.copy])
             for group in groups
-            if (history_id := to[group.history_id, group.copy]) is not None
             for reader in group.readers
         ]
     )

@@ -36,9 +36,11 @@ def open_due(now: datetime, services: Services) -> None:
             _miss(edition, due.due_at, now)
             parts.move_on(edition, due.digest_id, due.slot, due.due_at, now=now)
         elif not _is_open(edition, due.due_at):
+            # Of several who come at once, one cuts it: the others wait here, and look again.
             parts.hold(edition)
             most = services.composing_parts
-            _add_wave(edition, due.due_at, "open", parts.count(due.digest_id, due.slot, due.due_at, most=most))
+            if not _is_open(edition, due.due_at):
+                _add_wave(edition, due.due_at, "open", parts.count(due.digest_id, due.slot, due.due_at, most=most))
     _skip_unapproved(now)
     for digest_id in schedule.due_first(now):
         digest = db.session.get_one(Digest, digest_id)
@@ -174,6 +176,11 @@ def frame(digest: Digest, services: Services) -> outbox.Frame:
 def unfinished(now: datetime) -> list[int]:
     """Return the ids of waves that nobody is composing and nothing holds, the oldest first."""
     return list(db.session.scalars(select(Wave.id).where(*_ready(now)).order_by(Wave.due_at, Wave.id)))
+
+
+def is_ready(wave_id: int, now: datetime) -> bool:
+    """Return whether a wave waits for somebody to compose it."""
+    return bool(db.session.scalar(select(exists().where(Wave.id == wave_id, *_ready(now)))))
 
 
 def begin(wave_id: int, now: datetime) -> bool:

@@ -101,6 +101,7 @@ def of_unsent(until: int, *, today: date) -> int:
 
     Two that run at once do so one after the other: each mail counts once.
     """
+    turn.share()
     held = database.insert_for(db.engine)(Mark).values(name=CURSOR, value="0").on_conflict_do_nothing()
     db.session.execute(held)
     after = db.session.execute(select(Mark.value).where(Mark.name == CURSOR).with_for_update()).scalar_one()
@@ -135,6 +136,7 @@ def anything_back() -> bool:
 
 def of_taken_out(*, now: datetime) -> bool:
     """Give a story that is there again back to the next readers whose mails went without it; return whether it did."""
+    turn.share()
     first = db.session.scalar(_back(TakenOut).limit(1).with_for_update(of=TakenOut, skip_locked=True))
     if first is None:
         return False
@@ -172,7 +174,6 @@ def _back(what: Any) -> Select[Any]:
 
 def _from_readers(lost: Collection[tuple[bytes, Lost]], *, today: date) -> None:
     """Take what was lost out of readers' histories; who has mail composed meanwhile is looked at again."""
-    turn.share()
     keys = {key for key, _one in lost}
     rows = db.session.execute(select(Subscriber.id, Subscriber.public_id).where(Subscriber.public_id.in_(keys)))
     ids = {row.public_id: row.id for row in rows}
@@ -194,8 +195,8 @@ def _advance(lost: Mapping[int, Sequence[Lost]], *, today: date) -> set[int]:
     for reader, history_id in had.items():
         key = history_id, tuple(sorted(lost[reader]))
         if key not in known:
-            known[key] = without(pasts[history_id], lost[reader])
-        if known[key] != pasts[history_id]:
+            known[key] = without(pasts.get(history_id, b""), lost[reader])
+        if known[key] != pasts.get(history_id, b""):
             shorter[reader] = known[key]
     ids = histories.intern(set(shorter.values()), today=today)
     moves = [Move(reader, had[reader], ids[packed]) for reader, packed in shorter.items()]

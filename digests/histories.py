@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import LargeBinary, bindparam, delete, exists, func, select, true, update
+from sqlalchemy import LargeBinary, bindparam, delete, func, select, true, update
 
 from core import database
 from core.clock import EPOCH_DAY
@@ -25,7 +25,7 @@ from digests.selection import Known
 KEPT_DAYS = 60
 PRUNED_AT_ONCE = 20_000
 _UNUSED_DAYS = 2
-"""Days after which a history that nobody has is deleted. Until then readers of another wave may come to it."""
+"""Whole days for which a history is kept that nobody has. Until then readers of another wave may come to it."""
 _ROW = struct.Struct(">QHH")
 _HEADLINE = 0x8000
 _RECAP = 0x4000
@@ -188,9 +188,9 @@ def prune(*, today: date) -> int:
     """Delete histories that nobody has any more, some at a time; return how many. Whoever calls it has taken the turn:
     what composing took again just now is in somebody's hands by then.
     """
-    had_by_somebody = exists().where(Had.history_id == History.id)
-    old = select(History.id).where(History.last_used_on < today - timedelta(days=_UNUSED_DAYS), ~had_by_somebody)
-    gone = delete(History).where(History.id.in_(old.order_by(History.id).limit(PRUNED_AT_ONCE)))
+    is_old = History.last_used_on < today - timedelta(days=_UNUSED_DAYS)
+    nobodys = select(History.id).outerjoin(Had, Had.history_id == History.id).where(is_old, Had.subscriber_id.is_(None))
+    gone = delete(History).where(History.id.in_(nobodys.order_by(History.id).limit(PRUNED_AT_ONCE)), is_old)
     return db.session.connection().execute(gone).rowcount
 
 

@@ -7,7 +7,7 @@ when the others have ended.
 
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import ColumnElement, Subquery, case, exists, func, select
 from sqlalchemy.orm import aliased
 
 from core.database import db
@@ -19,6 +19,7 @@ LEAST = 20_000
 """Readers from which on a wave is worth to be cut."""
 UNFINISHED = ("open", "composing")
 """The states of a wave, or a part of one, that is still to be composed."""
+_LEAST_DONE_FIRST = ("composing", "open", "missed", "skipped", "composed")
 _CLOCKS_DIFFER = timedelta(minutes=10)
 """The hour of a change is that of another host: whoever changed a little before the wave counts as well. They have
 their mail already, and get no other.
@@ -32,12 +33,12 @@ def whole_of(wave_id: int) -> tuple[int, datetime] | None:
 
 
 def others(wave_id: int) -> list[int]:
-    """Return the ids of the other parts of a wave."""
+    """Return the ids of the parts that a wave has beside the first one, without the rest."""
     whole = whole_of(wave_id)
     if whole is None:
         return []
-    wanted = select(Wave.id).where(Wave.edition_id == whole[0], Wave.due_at == whole[1], Wave.id != wave_id)
-    return list(db.session.scalars(wanted.order_by(Wave.part)))
+    beside = (Wave.edition_id == whole[0], Wave.due_at == whole[1], Wave.id != wave_id, Wave.part < Wave.parts)
+    return list(db.session.scalars(select(Wave.id).where(*beside).order_by(Wave.part)))
 
 
 def count(digest_id: int, slot: date, due_at: datetime, *, most: int) -> int:
@@ -56,15 +57,28 @@ def readers(wave: Wave) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions of being in a part of a wave."""
     if wave.parts == 1:
         return ()
-    if wave.part == wave.parts:
+    if is_rest(wave):
         return (Subscription.taste_since >= wave.due_at - _CLOCKS_DIFFER,)
     # Said by what it is not: of an equation, PostgreSQL takes one row of two hundred to hold, and plans for too few.
     return tuple(Subscription.taste_id % wave.parts != other for other in range(wave.parts) if other != wave.part)
 
 
 def of_reader(subscription: Subscription, parts: int) -> int:
-    """Return the part that a reader is in."""
+    """Return the part that a reader is in, as `readers` says it to the database."""
     return subscription.taste_id % parts
+
+
+def is_rest(wave: Wave) -> bool:
+    """Say whether it is the rest of a wave in parts."""
+    return wave.part == wave.parts
+
+
+def waves() -> Subquery:
+    """Return the waves with `edition_id`, `due_at` and `state`; one in parts once, as the part that is least done."""
+    rank = func.min(case({state: place for place, state in enumerate(_LEAST_DONE_FIRST)}, value=Wave.state))
+    each = select(Wave.edition_id, Wave.due_at, rank.label("rank")).group_by(Wave.edition_id, Wave.due_at).subquery()
+    state = case(dict(enumerate(_LEAST_DONE_FIRST)), value=each.c.rank).label("state")
+    return select(each.c.edition_id, each.c.due_at, state).subquery()
 
 
 def hold(edition_id: int) -> None:

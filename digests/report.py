@@ -11,7 +11,7 @@ from core import tokens
 from core.database import db
 from delivery import control
 from delivery.models import Delivery, Mailing
-from digests import why
+from digests import parts, why
 from digests.models import Edition, Wave, WaveCount
 from digests.why import Reason
 from subscribers import rhythm
@@ -20,7 +20,6 @@ from subscribers.models import Digest, Subscriber, Subscription
 AT_ONCE = 2000
 SAID = {Reason.IN_DOUBT: "cannot tell", Reason.SUPPRESSED: "held back", Reason.HELD: "paused by an operator"}
 """What a report says where readers are told something else."""
-_STATES = ("composing", "open", "missed", "skipped", "composed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +82,12 @@ def said(reason: Reason) -> str:
 
 
 def waves(of: Of) -> dict[str, int]:
-    """Return how many waves of the edition are in which state; the edition is over when all are composed or skipped.
-
-    A wave in parts is in the first of _STATES in which one of them is.
-    """
+    """Return how many waves of the edition are in which state; the edition is over when all are composed or skipped."""
     if of.edition is None:
         return {}
-    states: dict[datetime, set[str]] = {}
-    for due_at, state in db.session.execute(select(Wave.due_at, Wave.state).where(Wave.edition_id == of.edition.id)):
-        states.setdefault(due_at, set()).add(state)
-    return dict(sorted(Counter(min(one, key=_STATES.index) for one in states.values()).items()))
+    each = parts.waves()
+    rows = select(each.c.state, func.count()).where(each.c.edition_id == of.edition.id).group_by(each.c.state)
+    return {row[0]: row[1] for row in db.session.execute(rows.order_by(each.c.state))}
 
 
 def readers(of: Of, *, now: datetime) -> Iterator[Line]:

@@ -152,8 +152,7 @@ class Reading:
         groups: list[Group] = []
         empty: list[DueReader] = []
         for key, same in alike.items():
-            past = b"" if key.history_id is None else pasts[key.history_id]
-            choice = self._choice(histories.known(past), once=key.once)
+            choice = self._choice(histories.known(pasts.get(key.history_id or 0, b"")), once=key.once)
             if choice.full:
                 groups.append(Group(tuple(same), self._copy(key, choice), key.history_id))
             else:

@@ -97,16 +97,15 @@ def recent(subscriber: Subscriber, *, now: datetime) -> list[Slot]:
 class _Waves:
     """What became of waves: by edition and instant; and of an edition that had none at the reader's, of all of them."""
 
-    own: Mapping[tuple[int, datetime], Mapping[int, str]]
+    own: Mapping[tuple[int, datetime], Mapping[int, Row[int, datetime, int, int, str]]]
     others: Mapping[int, Collection[str]]
 
     def states(self, edition_id: int, due_at: datetime, subscription: Subscription) -> frozenset[str]:
         """Return the state of the wave of an instant, of the part that a subscription is in; or those of the others."""
-        states = self.own.get((edition_id, due_at))
-        if states is None:
+        wave = self.own.get((edition_id, due_at))
+        if wave is None:
             return frozenset(self.others.get(edition_id, ()))
-        # Of a wave in parts the last one is the rest.
-        return frozenset({states[parts.of_reader(subscription, max(1, len(states) - 1))]})
+        return frozenset({wave[parts.of_reader(subscription, wave[0].parts)].state})
 
 
 class _Reading:
@@ -234,12 +233,12 @@ def mails_of(mailing_ids: Sequence[int], subscriber: Subscriber, known: Past) ->
 
 def _waves(edition_ids: Sequence[int], due_at: Collection[datetime]) -> _Waves:
     """Return the waves of the instants at which the reader was due; of an edition that had none then, what it had."""
-    wanted = select(Wave.edition_id, Wave.due_at, Wave.part, Wave.state).where(
+    wanted = select(Wave.edition_id, Wave.due_at, Wave.part, Wave.parts, Wave.state).where(
         Wave.edition_id.in_(edition_ids), Wave.due_at.in_(due_at)
     )
-    own: dict[tuple[int, datetime], dict[int, str]] = {}
-    for edition_id, at, part, state in db.session.execute(wanted):
-        own.setdefault((edition_id, at), {})[part] = state
+    own: dict[tuple[int, datetime], dict[int, Row[int, datetime, int, int, str]]] = {}
+    for wave in db.session.execute(wanted):
+        own.setdefault((wave.edition_id, wave.due_at), {})[wave.part] = wave
     rest = set(edition_ids) - {edition_id for edition_id, _due_at in own}
     others: dict[int, set[str]] = {}
     if rest:

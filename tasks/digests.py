@@ -39,7 +39,7 @@ def compose(wave_id: int) -> None:
     with chunks.one_part(wave_id) as is_only:
         if is_only:
             _take(wave_id)
-        else:
+        elif editions.is_ready(wave_id, clock.utc_now()):
             nudge.wave(wave_id)
 
 

@@ -14,6 +14,8 @@ from articles import bm25, periods, searchtables
 from articles.searchtables import SearchDocument
 from core import schema
 from core.database import db
+from subscribers import offer
+from tests.digests.house import ASIA
 from tests.installation import settings_for
 
 
@@ -48,6 +50,35 @@ def test_the_way_back_leaves_nothing(database_url):
             left = set(db.inspect(connection).get_table_names()) - {"alembic_version"}
         db.engine.dispose()
     assert left == set()
+
+
+WAVE_OF_BEFORE = (
+    """INSERT INTO mailings (id, key, lane, stream, sender_name, sender, feedback, doubt_policy, state, revision,
+    created_at) VALUES (1, 'k', 20, 's', 'n', 'a@example.org', 'f', 'resend', 'running', 1, '2026-11-28 07:00:00')""",
+    """INSERT INTO editions (id, digest_id, kind, slot, number, mailing_id, opened_at)
+    SELECT 1, min(id), 'regular', '2026-11-28', 0, 1, '2026-11-28 07:00:00' FROM digests""",
+    "INSERT INTO waves (id, edition_id, due_at, state, cursor) VALUES (1, 1, '2026-11-28 07:00:00', 'composed', 0)",
+    "INSERT INTO wave_counts (wave_id, reason, readers) VALUES (1, 'nothing', 7)",
+)
+
+
+def test_waves_of_before_are_whole_and_keep_what_was_counted_of_them_on_the_way_there_and_back(database_url):
+    app = create_app(settings_for(database_url))
+    with app.app_context():
+        flask_migrate.upgrade()
+        offer.apply([ASIA])
+        db.session.commit()
+        flask_migrate.downgrade(revision="0048")
+        with db.engine.begin() as connection:
+            for one in WAVE_OF_BEFORE:
+                connection.exec_driver_sql(one)
+        for revision, step in (("head", flask_migrate.upgrade), ("0048", flask_migrate.downgrade)):
+            step(revision=revision)
+            with db.engine.connect() as connection:
+                counted = connection.exec_driver_sql("SELECT wave_id, reason, readers FROM wave_counts").all()
+                waves = connection.exec_driver_sql("SELECT id, state FROM waves").all()
+            assert counted == [(1, "nothing", 7)] and waves == [(1, "composed")]
+        db.engine.dispose()
 
 
 def test_the_index_of_the_stories_is_made_alike_by_the_migrations_and_by_the_models(database_url):

@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from core import database
 from core.database import db
 from digests import cohorts, dispatch, editions, histories
 from digests.histories import Entry, Move
-from digests.models import Wave
+from digests.models import Wave, WaveCount
 from tests.digests.house import DUE, MINUTE, TUESDAY
 
 
@@ -112,3 +113,25 @@ def test_who_came_to_another_history_whose_old_one_is_gone_is_looked_at_again(ho
     while not house.chunk(wave, DUE):
         pass
     assert everybody(house.mails()) == ["a@example.org", "b@example.org"]
+
+
+def test_who_has_the_mail_and_is_looked_at_again_is_not_one_of_those_without(house, small_chunks):
+    """Somebody before them had to be read again, so the cursor stood still, and for them there is nothing more."""
+    house.articles(1)
+    names = readers(house, 3)
+    (wave,) = house.open(DUE)
+    with database.write_turn():
+        assert editions.begin(wave, DUE)
+        db.session.commit()
+    made = house.made(wave, DUE)
+    first = min(one.subscriber_id for group in made.chunk.groups for one in group.readers)
+    with database.write_turn():
+        packed = histories.pack([Entry(10_000, 1, TUESDAY)])
+        histories.advance([Move(first, None, histories.intern([packed], today=TUESDAY)[packed])])
+        dispatch.write_chunk(made, DUE, house.services)
+        db.session.commit()
+    assert everybody(house.mails()) == names[1:]
+    while not house.chunk(wave, DUE):
+        pass
+    assert everybody(house.mails()) == names
+    assert db.session.scalars(select(WaveCount.readers)).all() == []
