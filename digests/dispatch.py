@@ -63,7 +63,7 @@ def write_chunk(made: Made, now: datetime, services: Services) -> Written:
     _queue(made, won, services)
     leaving.were_told([reader.subscriber_id for one in won if one.group.copy.opening.left for reader in one.readers])
     if chunk.kind == "first":
-        _note_first(chunk, groups, won, now)
+        _note_first(made.chunk, groups, won, now)
     losers = [one for group in groups for one in group.readers if one.subscriber_id not in moved]
     if not chunk.is_rest:
         # Who is in the rest of a wave was looked at in another part, or has changed their taste in between.
