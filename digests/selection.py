@@ -1,7 +1,7 @@
 """Which stories a reader gets: set arithmetic over the few hundred candidates of a wave, in memory."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -135,6 +135,7 @@ def choose(
     wanted = wish.topic_ids or frozenset[int]()
     stories = set(without)
     told: Counter[int] = Counter()
+    exhausted: set[int] = set()
     full: list[Picked] = []
     headlines: list[int] = []
     more = 0
@@ -149,7 +150,8 @@ def choose(
         for one in candidates
         if one.story_id not in stories and (how := _may(one, wish, had, foremost, alarming, alerted)) is not None
     ]
-    for one, how in sorted(coming, key=worth, reverse=True):
+    nothing_foremost = not alarming and foremost == NOTHING_FOREMOST
+    for one, how in sorted(coming, key=_alone(wanted) if nothing_foremost else worth, reverse=True):
         if one.story_id in stories:
             continue
         stories.add(one.story_id)
@@ -158,10 +160,11 @@ def choose(
         if (
             how is not _How.HEADLINE
             and len(full) < wish.most
-            and (front or alarms or not (wish.evenly and _is_too_much(topics, wanted, told)))
+            and (front or alarms or not (wish.evenly and len(wanted) > 1 and topics <= exhausted))
         ):
             full.append(Picked(one.article_id, updated=how is _How.UPDATED, front=front))
             told.update(topics)
+            exhausted.update(topic for topic in topics if told[topic] >= MOST_OF_TOPIC)
         elif len(headlines) < wish.headlines or one.is_flash:
             headlines.append(one.article_id)
         elif how is not _How.HEADLINE:
@@ -172,6 +175,11 @@ def choose(
 def matches(one: Candidate, wish: Wish) -> bool:
     """Return whether an article is fresh enough, and on a topic that is wanted."""
     return _is_wanted(one, wish) and _is_fresh(one.first_seen_at, wish)
+
+
+def _alone(wanted: frozenset[int]) -> Callable[[tuple[Candidate, _How]], tuple[int, int, datetime, int]]:
+    """Return the order where nothing is foremost, as it is for most: asked of each article of each group."""
+    return lambda one: _worth(one[0], wanted)
 
 
 def _worth(one: Candidate, wanted: frozenset[int]) -> tuple[int, int, datetime, int]:
@@ -222,7 +230,3 @@ def _is_wanted(one: Candidate, wish: Wish) -> bool:
 
 def _is_fresh(at: datetime, wish: Wish) -> bool:
     return (wish.fresh_from is None or at > wish.fresh_from) and (wish.until is None or at <= wish.until)
-
-
-def _is_too_much(topics: frozenset[int], wanted: frozenset[int], told: Mapping[int, int]) -> bool:
-    return len(wanted) > 1 and all(told[topic] >= MOST_OF_TOPIC for topic in topics)

@@ -203,7 +203,7 @@ def test_a_task_that_looks_has_the_other_parts_begun(house, nudged):
     ]
 
 
-def test_a_process_composes_one_part_at_a_time_and_leaves_the_other_to_others(house, nudged):
+def test_a_process_composes_one_part_at_a_time_and_leaves_the_other_to_others(house, nudged, monkeypatch):
     gather(house)
     first, second, _third = opened(house)
     with chunks.one_part(first) as is_only:
@@ -212,8 +212,37 @@ def test_a_process_composes_one_part_at_a_time_and_leaves_the_other_to_others(ho
         assert nudged == [("tasks.digests.compose", (second,))] and not house.mails()
         digests.compose.run(db.session.scalars(select(Wave.id).where(Wave.part == 3)).one())
         assert len(nudged) == 1, "what could not begin anyway is not said again"
-    digests.compose.run(second)
-    assert house.mails()
+    moments = iter(range(100))
+    monkeypatch.setattr("tasks.chunks.time.monotonic", lambda: next(moments) * chunks.PATIENCE_S)
+    for _ in range(3):
+        digests.compose.run(second)
+    assert house.mails(), "nobody else has taken it"
+
+
+def test_a_process_goes_on_with_its_part_and_takes_another_only_when_nobody_else_does(house, monkeypatch):
+    gather(house)
+    first, second, _third = opened(house)
+    clock_at = [100.0]
+    monkeypatch.setattr("tasks.chunks.time.monotonic", lambda: clock_at[0])
+
+    def may(wave: int) -> bool:
+        with chunks.one_part(wave) as is_ours:
+            return is_ours
+
+    assert may(first) and may(first)
+    assert not may(second), "another process has gone on with it, or will"
+    clock_at[0] += 0.6
+    assert not may(second)
+    clock_at[0] += 0.6
+    assert may(second), "nobody has taken it"
+    assert not may(first), "now this one is kept"
+    for _ in range(3):
+        clock_at[0] += chunks.PATIENCE_S + 0.1
+        assert not may(first), "somebody had it in between"
+    with chunks.of(second) as wave:
+        while not wave.compose(is_last=False):
+            pass
+    assert may(first), "the one that was kept is done"
 
 
 def test_waves_that_are_whole_are_composed_beside_each_other(house):
