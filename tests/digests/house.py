@@ -225,6 +225,14 @@ class House:
             db.session.commit()
         return editions.unfinished(at)
 
+    def begun(self, at: datetime) -> int:
+        """Open what is due, one wave, and take it as a task does; return it."""
+        (wave_id,) = self.open(at)
+        with database.write_turn():
+            assert editions.begin(wave_id, at)
+            db.session.commit()
+        return wave_id
+
     def compose(self, wave_id: int, at: datetime) -> int:
         """Compose a wave to its end, as a task does; return the number of chunks."""
         with database.write_turn():

@@ -53,10 +53,7 @@ def test_a_task_that_dies_between_or_inside_chunks_is_followed_by_one_that_loses
 ):
     house.articles(4)
     names = readers(house, 10)
-    (wave,) = house.open(DUE)
-    with database.write_turn():
-        assert editions.begin(wave, DUE)
-        db.session.commit()
+    wave = house.begun(DUE)
     for _ in range(written):
         assert not house.chunk(wave, DUE)
     made = house.made(wave, DUE)
@@ -75,10 +72,7 @@ def test_a_task_that_dies_between_or_inside_chunks_is_followed_by_one_that_loses
 def test_a_slow_task_whose_wave_was_taken_over_changes_nothing(house, small_chunks):
     house.articles(4)
     names = readers(house, 5)
-    (wave,) = house.open(DUE)
-    with database.write_turn():
-        editions.begin(wave, DUE)
-        db.session.commit()
+    wave = house.begun(DUE)
     slow = house.made(wave, DUE)
     later = DUE + editions.LEASE + MINUTE
     house.compose(wave, later)
@@ -99,10 +93,7 @@ def test_who_came_to_another_history_whose_old_one_is_gone_is_looked_at_again(ho
         ids = [histories.intern([one], today=TUESDAY)[one] for one in packed]
         histories.advance([Move(one, None, ids[0]) for one in readers_had])
         db.session.commit()
-    (wave,) = house.open(DUE)
-    with database.write_turn():
-        assert editions.begin(wave, DUE)
-        db.session.commit()
+    wave = house.begun(DUE)
     made = house.made(wave, DUE)
     with database.write_turn():
         histories.advance([Move(one, ids[0], ids[1]) for one in readers_had])
@@ -119,10 +110,7 @@ def test_who_has_the_mail_and_is_looked_at_again_is_not_one_of_those_without(hou
     """Somebody before them had to be read again, so the cursor stood still, and for them there is nothing more."""
     house.articles(1)
     names = readers(house, 3)
-    (wave,) = house.open(DUE)
-    with database.write_turn():
-        assert editions.begin(wave, DUE)
-        db.session.commit()
+    wave = house.begun(DUE)
     made = house.made(wave, DUE)
     first = min(one.subscriber_id for group in made.chunk.groups for one in group.readers)
     with database.write_turn():

@@ -12,7 +12,7 @@ from articles.models import Article
 from core import clock, database
 from core.database import db
 from delivery.models import Content
-from digests import cohorts, editions, histories, kept, recall, selection, turn
+from digests import cohorts, histories, kept, recall, selection, turn
 from digests.histories import Move
 from digests.models import Cohort
 from tasks import chunks
@@ -55,14 +55,6 @@ def stories(house) -> None:
     house.article("Trade", "economy", at=DUE - 2 * HOUR)
 
 
-def begun(house) -> int:
-    (wave,) = house.open(DUE)
-    with database.write_turn():
-        assert editions.begin(wave, DUE)
-        db.session.commit()
-    return wave
-
-
 def compose(wave: chunks.Chunks) -> int:
     """Compose until the end; return in how many chunks."""
     for number in range(1, 100):
@@ -91,7 +83,7 @@ def change(article_id: int, how) -> None:
 def test_each_copy_is_chosen_compiled_and_written_once(house, chosen):
     stories(house)
     names = readers(house, 16)
-    with chunks.of(begun(house)) as wave:
+    with chunks.of(house.begun(DUE)) as wave:
         assert compose(wave) == 6
     assert len(chosen) == len(TASTES)
     found = by_reader(house)
@@ -108,7 +100,7 @@ def test_readers_who_joined_at_different_times_share_a_choice_where_nothing_came
     for number in range(6):
         house.reader(f"r{number}@example.org", fresh_from=DUE - 10 * HOUR + number * MINUTE)
     house.reader("late@example.org", fresh_from=DUE - 2 * HOUR - MINUTE)
-    with chunks.of(begun(house)) as wave:
+    with chunks.of(house.begun(DUE)) as wave:
         compose(wave)
     assert len(chosen) == 2
     assert by_reader(house)["late@example.org"] == ["Trade"]
@@ -117,7 +109,7 @@ def test_readers_who_joined_at_different_times_share_a_choice_where_nothing_came
 def test_a_story_that_comes_in_meanwhile_reaches_those_whose_chunk_is_read_after_it(house):
     stories(house)
     names = readers(house, 12)
-    wave_id = begun(house)
+    wave_id = house.begun(DUE)
     with chunks.of(wave_id) as wave:
         assert not wave.compose(is_last=True)
     house.article("Late", "economy", at=DUE - MINUTE)
@@ -132,7 +124,7 @@ def test_a_headline_that_is_changed_meanwhile_is_right_in_the_chunks_after_it(ho
     stories(house)
     house.article("Tpyo", "economy", at=DUE - HOUR)
     names = readers(house, 9)
-    wave_id = begun(house)
+    wave_id = house.begun(DUE)
     with chunks.of(wave_id) as wave:
         assert not wave.compose(is_last=True)
     with database.write_turn():
@@ -151,7 +143,7 @@ def test_a_story_that_is_withdrawn_after_a_chunk_was_read_ahead_is_in_no_mail_of
     stories(house)
     gone = house.article("Gone", "economy", at=DUE - HOUR)
     names = readers(house, 9)
-    with chunks.of(begun(house)) as wave:
+    with chunks.of(house.begun(DUE)) as wave:
         assert not wave.compose(is_last=False)
         if wave._ahead is not None:
             wave._ahead.result()
@@ -166,7 +158,7 @@ def test_who_has_other_mail_composed_after_being_read_ahead_is_looked_at_again(h
     stories(house)
     names = readers(house, 9)
     house.article("Known", "economy", at=DUE - HOUR)
-    with chunks.of(begun(house)) as wave:
+    with chunks.of(house.begun(DUE)) as wave:
         assert not wave.compose(is_last=False)
         if wave._ahead is not None:
             wave._ahead.result()
@@ -187,7 +179,7 @@ def test_who_has_other_mail_composed_after_being_read_ahead_is_looked_at_again(h
 def test_what_an_editor_lays_down_meanwhile_is_in_the_chunks_after_it(house):
     stories(house)
     names = readers(house, 9)
-    wave_id = begun(house)
+    wave_id = house.begun(DUE)
     with chunks.of(wave_id) as wave:
         assert not wave.compose(is_last=True)
     with database.write_turn():
@@ -205,7 +197,7 @@ def test_with_more_groups_than_are_kept_it_begins_anew_and_nobody_is_lost(house,
     monkeypatch.setattr(kept, bound, 1)
     stories(house)
     names = readers(house, 12)
-    with chunks.of(begun(house)) as wave:
+    with chunks.of(house.begun(DUE)) as wave:
         compose(wave)
     assert sorted(by_reader(house)) == names
 
@@ -232,7 +224,7 @@ def test_what_others_went_on_with_is_let_go(house, monkeypatch):
 def test_of_a_wave_that_is_done_nothing_is_kept(house):
     stories(house)
     readers(house, 6)
-    wave_id = begun(house)
+    wave_id = house.begun(DUE)
     with chunks.of(wave_id) as wave:
         assert not wave.compose(is_last=True)
     assert list(kept._waves[db.engine]) == [wave_id]
@@ -245,6 +237,6 @@ def test_since_when_stories_are_looked_up_is_the_same_for_all_chunks(house, chos
     stories(house)
     for number in range(9):
         house.reader(f"r{number}@example.org", fresh_from=DUE - timedelta(hours=40 - number))
-    with chunks.of(begun(house)) as wave:
+    with chunks.of(house.begun(DUE)) as wave:
         compose(wave)
     assert len(chosen) == 1
