@@ -4,29 +4,22 @@ Where writers need not wait for a turn, the next one is read and made while one 
 the database, and half of it here.
 """
 
-import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime
 
 from flask import Flask, current_app
 
 from core import clock, database, logs
 from core.database import db
 from core.services import current
-from digests import cohorts, dispatch, kept, making, parts, recall, specialwaves
+from digests import cohorts, dispatch, kept, making, recall, specialwaves
 from digests.kept import Kept
 from digests.making import Made
 from digests.preflight import Stopped
-from tasks import preflight
+from tasks import ownparts, preflight
 
 log = logs.get(__name__)
-
-PATIENCE_S = 1.0
-"""So long a part is left to the process that went on with it last."""
-_Whole = tuple[int, datetime]
 
 
 class Chunks:
@@ -100,70 +93,6 @@ class Chunks:
             self._ahead = None
 
 
-class _Mine:
-    """The parts of waves that this process is at, or went on with last: what is kept of a part is kept here.
-
-    Two in one process would share one core, and leave none to another process; two processes that change places would
-    find out anew what the other one has kept. A part that nobody else takes for PATIENCE_S is taken all the same.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._in_hand: set[_Whole] = set()
-        self._last: dict[_Whole, int] = {}
-        self._offered: dict[int, tuple[float, float]] = {}
-        """When a part was left to others, first and last."""
-
-    def take(self, whole: _Whole, wave_id: int) -> bool:
-        """Return whether this process may be at a part now."""
-        with self._lock:
-            if whole in self._in_hand:
-                return False
-            if self._last.get(whole, wave_id) != wave_id and not self._nobody_else_takes(wave_id):
-                return False
-            self._in_hand.add(whole)
-            self._last[whole] = wave_id
-            self._offered.pop(wave_id, None)
-            return True
-
-    def _nobody_else_takes(self, wave_id: int) -> bool:
-        now = time.monotonic()
-        first, last = self._offered.get(wave_id, (now, now))
-        if now - last > PATIENCE_S:
-            first = now  # Somebody had it meanwhile.
-        self._offered[wave_id] = first, now
-        return now - first > PATIENCE_S
-
-    def let_go(self, whole: _Whole) -> None:
-        """Be at it no more, for now."""
-        with self._lock:
-            self._in_hand.discard(whole)
-
-    def forget(self, wave_id: int) -> None:
-        """Have done with a part: nothing is kept of it."""
-        with self._lock:
-            self._last = {whole: last for whole, last in self._last.items() if last != wave_id}
-
-
-_mine = _Mine()
-
-
-@contextmanager
-def one_part(wave_id: int) -> Iterator[bool]:
-    """Say whether this process may be at a wave: one that is whole, or the one part of a wave that it goes on with."""
-    whole = parts.whole_of(wave_id)
-    db.session.rollback()
-    if whole is None:
-        yield True
-    elif _mine.take(whole, wave_id):
-        try:
-            yield True
-        finally:
-            _mine.let_go(whole)
-    else:
-        yield False
-
-
 @contextmanager
 def of(wave_id: int) -> Iterator[Chunks]:
     """Compose a wave: what was found out so far is there, and is kept for the task that goes on with it."""
@@ -172,6 +101,6 @@ def of(wave_id: int) -> Iterator[Chunks]:
         wave = Chunks(wave_id, known, executor)
         yield wave
     if wave.is_done:
-        _mine.forget(wave_id)
+        ownparts.forget(wave_id)
     else:
         kept.give_back(db.engine, wave_id, known)

@@ -10,7 +10,7 @@ from core.database import db
 from core.services import current
 from digests import alarm, breaking, dispatch, editions, histories, recall, turn
 from digests.preflight import Stopped
-from tasks import chunks, nudge, preflight
+from tasks import chunks, nudge, ownparts, preflight
 
 log = logs.get(__name__)
 
@@ -36,7 +36,7 @@ def compose(wave_id: int) -> None:
 
     Of a wave in parts each process composes one at a time; what comes to it beside that is for another one.
     """
-    with chunks.one_part(wave_id) as is_only:
+    with ownparts.one_part(wave_id) as is_only:
         if is_only:
             _take(wave_id)
         elif editions.is_ready(wave_id, clock.utc_now()):

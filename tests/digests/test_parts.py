@@ -14,7 +14,7 @@ from digests.models import Edition, Wave, WaveCount
 from digests.why import Reason
 from subscribers import offer
 from subscribers.models import Rhythm, Subscriber, Subscription, Taste
-from tasks import chunks, digests, nudge
+from tasks import chunks, digests, nudge, ownparts
 from tests.digests.house import ASIA, DAY, DUE, HOUR, MINUTE, TUESDAY
 
 COUNT = 11
@@ -206,14 +206,14 @@ def test_a_task_that_looks_has_the_other_parts_begun(house, nudged):
 def test_a_process_composes_one_part_at_a_time_and_leaves_the_other_to_others(house, nudged, monkeypatch):
     gather(house)
     first, second, _third = opened(house)
-    with chunks.one_part(first) as is_only:
+    with ownparts.one_part(first) as is_only:
         assert is_only
         digests.compose.run(second)
         assert nudged == [("tasks.digests.compose", (second,))] and not house.mails()
         digests.compose.run(db.session.scalars(select(Wave.id).where(Wave.part == 3)).one())
         assert len(nudged) == 1, "what could not begin anyway is not said again"
     moments = iter(range(100))
-    monkeypatch.setattr("tasks.chunks.time.monotonic", lambda: next(moments) * chunks.PATIENCE_S)
+    monkeypatch.setattr("tasks.ownparts.time.monotonic", lambda: next(moments) * ownparts.PATIENCE_S)
     for _ in range(3):
         digests.compose.run(second)
     assert house.mails(), "nobody else has taken it"
@@ -223,10 +223,10 @@ def test_a_process_goes_on_with_its_part_and_takes_another_only_when_nobody_else
     gather(house)
     first, second, _third = opened(house)
     clock_at = [100.0]
-    monkeypatch.setattr("tasks.chunks.time.monotonic", lambda: clock_at[0])
+    monkeypatch.setattr("tasks.ownparts.time.monotonic", lambda: clock_at[0])
 
     def may(wave: int) -> bool:
-        with chunks.one_part(wave) as is_ours:
+        with ownparts.one_part(wave) as is_ours:
             return is_ours
 
     assert may(first) and may(first)
@@ -237,7 +237,7 @@ def test_a_process_goes_on_with_its_part_and_takes_another_only_when_nobody_else
     assert may(second), "nobody has taken it"
     assert not may(first), "now this one is kept"
     for _ in range(3):
-        clock_at[0] += chunks.PATIENCE_S + 0.1
+        clock_at[0] += ownparts.PATIENCE_S + 0.1
         assert not may(first), "somebody had it in between"
     with chunks.of(second) as wave:
         while not wave.compose(is_last=False):
@@ -250,7 +250,7 @@ def test_waves_that_are_whole_are_composed_beside_each_other(house):
     house.reader("later@example.org", minute=8 * 60)
     house.open(DUE)
     (one, other) = house.open(DUE + HOUR)
-    with chunks.one_part(one) as first, chunks.one_part(other) as second:
+    with ownparts.one_part(one) as first, ownparts.one_part(other) as second:
         assert first and second
 
 
